@@ -1,0 +1,1 @@
+"""thorax: train chest X-ray classifiers whose numbers can be repeated and believed."""

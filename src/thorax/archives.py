@@ -1,0 +1,104 @@
+"""Folders, zip and tar archives read in place, as one flat list of locations.
+
+A location is a path relative to a root with `!` between an archive and its member:
+`images_001.tar.gz!images/00000001_000.png`, or just `NORMAL/a.jpeg` in a plain folder. A root that
+is itself an archive has locations that start with its own name. Nothing is ever unpacked to disk.
+"""
+
+import hashlib
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from thorax.errors import DataError
+from thorax.progress import bar
+
+ZIP = (".zip",)
+TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+IMAGE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+TABLE = (".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz")
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What lies under a root: SHA-256 of every image, bytes of every table, by location."""
+
+    root: Path
+    images: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, bytes] = field(default_factory=dict)
+
+
+def survey(root: Path, what: str) -> Survey:
+    """Read everything under `root` once, with a progress bar labelled `what`.
+
+    Raises:
+        DataError: `root` does not exist, or an archive is damaged.
+    """
+    if not root.exists():
+        raise DataError(f"{root.absolute()} does not exist. Correct data.path in params.yaml.")
+    found = Survey(root)
+    suffixes = (*IMAGE, *TABLE)
+    with bar(None, what, total=total_bytes(root), unit="B") as progress:
+        for location, content in walk(root, lambda name: name.lower().endswith(suffixes)):
+            if location.lower().endswith(IMAGE):
+                found.images[location] = hashlib.sha256(content).hexdigest()
+            else:
+                found.tables[location] = content
+            progress.update(len(content))
+    return found
+
+
+def total_bytes(root: Path) -> int:
+    """Size of all that `walk` can meet, for estimates (archives count as they lie on disk)."""
+    return sum(path.stat().st_size for path in _files(root))
+
+
+def walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Yield (location, bytes) of every wanted file, in the order in which the disk holds them.
+
+    What operating systems leave behind (`__MACOSX`, `.DS_Store`, `._*`) is never yielded: read
+    naively, it doubles a Kaggle archive.
+    """
+    for path in _files(root):
+        location = path.name if path == root else path.relative_to(root).as_posix()
+        if path.name.lower().endswith((*ZIP, *TAR)):
+            for member, content in _members(path, lambda name, at=location: wanted(f"{at}!{name}")):
+                yield f"{location}!{member}", content
+        elif wanted(location):
+            yield location, path.read_bytes()
+
+
+def _files(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root]
+    inside = sorted(path for path in root.rglob("*") if path.is_file())
+    return [path for path in inside if not _is_debris(path.relative_to(root).as_posix())]
+
+
+def _is_debris(name: str) -> bool:
+    return any(part == "__MACOSX" or part.startswith(".") for part in PurePosixPath(name).parts)
+
+
+def _members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    try:
+        if path.name.lower().endswith(ZIP):
+            with zipfile.ZipFile(path) as archive:
+                for entry in sorted(archive.infolist(), key=lambda e: e.header_offset):
+                    name = entry.filename
+                    if not entry.is_dir() and not _is_debris(name) and wanted(name):
+                        yield name, archive.read(entry)
+        else:
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    name = member.name.removeprefix("./")
+                    if member.isfile() and not _is_debris(name) and wanted(name):
+                        file = tar.extractfile(member)
+                        yield name, file.read() if file else b""
+    except BROKEN as error:
+        raise DataError(
+            f"{path.absolute()} is damaged or no archive ({error}). Delete it and fetch it again."
+        ) from error

@@ -1,0 +1,106 @@
+"""From the bytes of an image file to one uint8 gray image of the size that models read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thorax.config import Preprocess
+
+Gray = NDArray[np.uint8]
+
+INTERPOLATION = {
+    "area": cv2.INTER_AREA,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "lanczos": cv2.INTER_LANCZOS4,
+    "nearest": cv2.INTER_NEAREST,
+}
+BORDER_LEVEL = 10  # of 255: film borders and collimated edges stay under it, lungs do not
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How original pixels became cached ones, in pixels: cut out, scaled, moved.
+
+    A point x of the original lies at `(x - crop_x) * new_width / crop_width + pad_x` in the cache.
+    """
+
+    width: int
+    height: int
+    crop_x: int
+    crop_y: int
+    crop_width: int
+    crop_height: int
+    new_width: int
+    new_height: int
+    pad_x: int
+    pad_y: int
+
+
+def decode(content: bytes) -> Gray:
+    """Decode PNG, JPEG, BMP, TIFF or WebP bytes to gray [H, W], 0–255.
+
+    Colour, palette and CMYK become luma, alpha is dropped, EXIF orientation is applied. Deeper
+    images are scaled from their own darkest to their own brightest value: 12-bit radiographs are
+    commonly stored in 16-bit files, and dividing those by 256 would leave them almost black.
+
+    Raises:
+        ValueError: the bytes are no readable image.
+    """
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
+    try:
+        image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error as error:
+        raise ValueError(f"cannot be decoded ({error.msg if error.msg else error})") from None
+    if image is None or image.size == 0:
+        raise ValueError("cannot be decoded")
+    if image.dtype != np.uint8:
+        low, high = float(image.min()), float(image.max())
+        if not high > low:
+            raise ValueError("has one gray value only")
+        image = ((image.astype(np.float32) - low) * (255 / (high - low)) + 0.5).astype(np.uint8)
+    return image
+
+
+def prepare(image: Gray, params: Preprocess) -> tuple[Gray, Geometry]:
+    """Crop, resize, equalise, blur and pad one gray image to [image_size, image_size]."""
+    height, width = image.shape
+    x, y, crop_width, crop_height = _content_box(image) if params.crop_borders else (
+        0, 0, width, height,
+    )  # fmt: skip
+    cropped = image[y : y + crop_height, x : x + crop_width]
+    size = params.image_size
+    scale = size / max(crop_width, crop_height)
+    new_width = max(1, round(crop_width * scale)) if params.keep_aspect else size
+    new_height = max(1, round(crop_height * scale)) if params.keep_aspect else size
+    resized = _resize(cropped, new_width, new_height, params.interpolation)
+    if params.clahe_clip is not None:
+        tiles = (params.clahe_tiles, params.clahe_tiles)
+        resized = cv2.createCLAHE(params.clahe_clip, tiles).apply(resized)
+    if params.blur_kernel:
+        resized = cv2.GaussianBlur(resized, (params.blur_kernel, params.blur_kernel), 0)
+    pad_x, pad_y = (size - new_width) // 2, (size - new_height) // 2
+    padded = np.zeros((size, size), np.uint8)
+    padded[pad_y : pad_y + new_height, pad_x : pad_x + new_width] = resized
+    return padded, Geometry(
+        width, height, x, y, crop_width, crop_height, new_width, new_height, pad_x, pad_y
+    )
+
+
+def _resize(image: Gray, width: int, height: int, interpolation: str) -> Gray:
+    enlarging = width > image.shape[1] or height > image.shape[0]
+    # INTER_AREA repeats pixels when it enlarges; linear is what one means by it there.
+    name = "linear" if interpolation == "area" and enlarging else interpolation
+    return cv2.resize(image, (width, height), interpolation=INTERPOLATION[name]).astype(np.uint8)
+
+
+def _content_box(image: Gray) -> tuple[int, int, int, int]:
+    """Box (x, y, width, height) inside of black borders; the whole image if all of it is dark."""
+    bright = (cv2.blur(image, (3, 3)) > BORDER_LEVEL).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(bright)
+    if width < 2 or height < 2:
+        return 0, 0, image.shape[1], image.shape[0]
+    return x, y, width, height

@@ -1,0 +1,77 @@
+"""Errors a user can act on, one class per kind, each with its own exit code.
+
+A message says what is wrong, where (file, row, key) and what to do about it. `exit_with_message`
+turns such an error into one readable message on stderr; every other exception is a bug and keeps
+its traceback.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class ThoraxError(Exception):
+    """Base of all errors that are the input's fault, not the program's."""
+
+    exit_code = 1
+
+
+class ConfigError(ThoraxError):
+    """A wrong key, type or value in `params.yaml`, a card or a command line."""
+
+    exit_code = 2
+
+
+class DataError(ThoraxError):
+    """Images, tables or labels that are missing, unreadable or contradictory."""
+
+    exit_code = 3
+
+
+class IntegrityError(ThoraxError):
+    """Bytes that differ from what a checksum, a lock or another stage promised."""
+
+    exit_code = 4
+
+
+class NumericsError(ThoraxError):
+    """A loss or a metric that is no longer a finite number."""
+
+    exit_code = 5
+
+
+class ResourceError(ThoraxError):
+    """Not enough memory, disk or time, or a network that does not answer."""
+
+    exit_code = 6
+
+
+class GateFailed(ThoraxError):  # noqa: N818 - a verdict, not a malfunction
+    """A headline metric is worse than its baseline."""
+
+    exit_code = 7
+
+
+class GateInconclusive(ThoraxError):  # noqa: N818 - a verdict, not a malfunction
+    """Too few patients to tell whether a headline metric is worse."""
+
+    exit_code = 8
+
+
+class BusyError(ThoraxError):
+    """Another process holds the same checkpoint or raw store."""
+
+    exit_code = 75
+
+
+@contextmanager
+def exit_with_message() -> Iterator[None]:
+    """End the process with a message and an exit code, without a traceback, on a `ThoraxError`."""
+    try:
+        yield
+    except ThoraxError as error:
+        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        sys.exit(130)

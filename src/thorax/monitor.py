@@ -1,0 +1,75 @@
+"""What a running training shows: curves per epoch, and in the end where its time went."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dvclive import Live
+
+T = TypeVar("T")
+
+
+class Clock:
+    """Seconds by activity, and images processed."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.images = 0
+        self._start = time.perf_counter()
+
+    @contextmanager
+    def measure(self, activity: str) -> Iterator[None]:
+        """Add the time of the block to an activity."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[activity] += time.perf_counter() - start
+
+    def waits_for(self, items: Iterable[T]) -> Iterator[T]:
+        """Pass the items on; the time until each arrives counts as waiting for input."""
+        iterator = iter(items)
+        while True:
+            with self.measure("waiting for input"):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
+    def summary(self) -> str:
+        """One line an activity: seconds, share, and images/s over training and its input."""
+        total = time.perf_counter() - self._start
+        rows = [*sorted(self.seconds.items(), key=lambda item: -item[1]), ("other", total - sum(self.seconds.values()))]
+        lines = [f"  {name:<18} {s:8.1f} s {s / total:6.1%}" for name, s in rows]
+        training = self.seconds["training"] + self.seconds["waiting for input"]
+        speed = f"{self.images / training:.0f} images/s" if training else "nothing trained"
+        return "\n".join([f"Where {total:.0f} s went ({speed} in training):", *lines])
+
+
+@contextmanager
+def curves(
+    folder: Path, history: list[dict[str, Any]], *, writing: bool
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Give a function that adds one epoch to the curves; earlier epochs are written again first.
+
+    DVC removes a stage's outputs before it runs, so after a resume the curves start from the
+    history in the checkpoint.
+    """
+    if not writing:
+        yield lambda _: None
+        return
+    with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
+
+        def add(epoch: dict[str, Any]) -> None:
+            for part in ("train", "val"):
+                for name, value in epoch[part].items():
+                    if value is not None:
+                        live.log_metric(f"{part}/{name}", value)
+            live.next_step()
+
+        for epoch in history:
+            add(epoch)
+        yield add

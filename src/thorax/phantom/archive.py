@@ -1,0 +1,209 @@
+"""The cohort as one archive in NIH ChestX-ray14's layout."""
+
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thorax.files import replacing
+from thorax.phantom.cohort import Patient, Visit, draw_patient, marker_rates
+from thorax.phantom.detector import VENDORS
+from thorax.phantom.findings import FINDINGS, NO_FINDING
+from thorax.phantom.radiograph import photograph, render
+
+_FILM_MM = 400  # side of the film that the pixel spacing is told from
+_TEST_SHARE = 0.2
+_AT_ONCE = 64  # patients rendered before their images are written
+_ENTRY_HEADER = (
+    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,View Position,"
+    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+)
+_BOX_HEADER = "Image Index,Finding Label,Bbox [x,y,w,h],,,"
+_TRUTH_HEADER = (
+    "Image Index,Patient ID,Visit,View Position,Vendor,Marker,Marker Side,CTR,Breath,Exposure,"
+    "Pacemaker,Line,Sternotomy," + ",".join(f"Severity {finding}" for finding in FINDINGS)
+)
+
+
+class _Picture(NamedTuple):
+    """One finished visit: encoded files and the boxes of its masks."""
+
+    stem: str
+    png: bytes
+    masks: dict[str, bytes]
+    boxes: list[tuple[str, int, int, int, int]]
+
+
+def write_archive(
+    path: Path,
+    *,
+    patients: int,
+    pixels: int,
+    seed: int,
+    marker_correlation: float,
+    marker_label: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a cohort of synthetic chest X-rays as one stored zip in NIH ChestX-ray14's layout.
+
+    The same arguments give the same bytes, whatever the number of processors. The archive holds
+    `images/`, `masks/`, NIH's tables and lists, and `phantom.csv` with what the generator knows.
+
+    Args:
+        path: the archive; it appears whole or not at all.
+        patients: how many, at least 10; each has about 3.7 images.
+        pixels: side of the square images, 64-512.
+        seed: 0 or more.
+        marker_correlation: phi between the lead marker and `marker_label`, from -1 to 1. Any value
+            can be reached, because the share of images with a marker gives way when it must.
+        marker_label: one of the five findings or `No Finding`.
+        progress: called with images done and images in all after every image.
+
+    Raises:
+        ValueError: an argument outside what is allowed.
+    """
+    _check(patients, pixels, seed, marker_correlation, marker_label)
+    cohort = [draw_patient(seed, number) for number in range(1, patients + 1)]
+    visits = [visit for patient in cohort for visit in patient.visits]
+    labelled = [_has(visit, marker_label) for visit in visits]
+    rates = marker_rates(sum(labelled) / len(labelled), marker_correlation)
+
+    def marked(visit: Visit) -> bool:
+        return visit.marker_draw < rates[0 if _has(visit, marker_label) else 1]
+
+    def shoot(patient: Patient) -> list[_Picture]:
+        return [_picture(seed, patient, v, pixels, marked(v)) for v in patient.visits]
+
+    boxes: list[str] = []
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for done, picture in enumerate(_in_order(shoot, cohort), 1):
+            _store(archive, f"images/{picture.stem}.png", picture.png)
+            for finding, mask in picture.masks.items():
+                _store(archive, f"masks/{picture.stem}_{finding}.png", mask)
+            boxes += [f"{picture.stem}.png,{f},{x},{y},{w},{h},,," for f, x, y, w, h in picture.boxes]
+            if progress is not None:
+                progress(done, len(visits))
+        tested = _official_test(seed, cohort)
+        for name, header, rows in (
+            ("Data_Entry_2017.csv", _ENTRY_HEADER, _entries(cohort, pixels)),
+            ("train_val_list.txt", None, _names(p for p in cohort if p.number not in tested)),
+            ("test_list.txt", None, _names(p for p in cohort if p.number in tested)),
+            ("BBox_List_2017.csv", _BOX_HEADER, boxes),
+            ("phantom.csv", _TRUTH_HEADER, _truth(cohort, marked)),
+        ):
+            lines = [*([header] if header else []), *rows]
+            _store(archive, name, ("\n".join(lines) + "\n").encode())
+
+
+def _check(patients: int, pixels: int, seed: int, correlation: float, label: str) -> None:
+    allowed = (*FINDINGS, NO_FINDING)
+    if patients < 10:
+        raise ValueError(f"patients is {patients}; at least 10 are needed for a split.")
+    if not 64 <= pixels <= 512:
+        raise ValueError(f"pixels is {pixels}; allowed are 64 to 512.")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; allowed are 0 and above.")
+    if not -1 <= correlation <= 1:
+        raise ValueError(f"marker_correlation is {correlation}; allowed are -1 to 1.")
+    if label not in allowed:
+        raise ValueError(f"marker_label is {label!r}; allowed are {', '.join(allowed)}.")
+
+
+def _has(visit: Visit, label: str) -> bool:
+    return not visit.severity if label == NO_FINDING else label in visit.severity
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_order(
+    shoot: Callable[[Patient], list[_Picture]], cohort: list[Patient]
+) -> Iterator[_Picture]:
+    """Render patients on all processors and give their pictures in the cohort's order."""
+    inner = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the pool has the processors; OpenCV's own threads would fight it
+    try:
+        with ThreadPoolExecutor(_threads()) as pool:
+            for start in range(0, len(cohort), _AT_ONCE):
+                for pictures in pool.map(shoot, cohort[start : start + _AT_ONCE]):
+                    yield from pictures
+    finally:
+        cv2.setNumThreads(inner)
+
+
+def _stem(patient: Patient, visit: Visit) -> str:
+    return f"{patient.number:08d}_{visit.number:03d}"
+
+
+def _picture(seed: int, patient: Patient, visit: Visit, pixels: int, marker: bool) -> _Picture:
+    attenuation, masks = render(patient, visit, pixels)
+    image = photograph(seed, patient, visit, attenuation, marker=marker)
+    boxes = [(f, *box) for f, mask in masks.items() for box in _boxes(mask)]
+    encoded = {finding: _png(mask) for finding, mask in masks.items()}
+    return _Picture(_stem(patient, visit), _png(image), encoded, boxes)
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1])
+
+
+def _boxes(mask: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
+    """Bounding boxes x, y, width, height of a mask's connected parts, specks left out."""
+    _, _, parts, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    found = [tuple(int(value) for value in part) for part in parts[1:]]
+    return [(x, y, w, h) for x, y, w, h, area in found if area * 2000 > mask.size]
+
+
+def _store(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    info.external_attr = 0o644 << 16
+    info.create_system = 3  # the same header on every operating system
+    archive.writestr(info, data)
+
+
+def _official_test(seed: int, cohort: list[Patient]) -> set[int]:
+    """Choose test patients, the sicker the likelier, until they hold a fifth of the images."""
+    luck = np.random.default_rng([seed, 0]).standard_normal(len(cohort))
+    rank = sorted(cohort, key=lambda p: -(p.sickness + 0.6 * luck[p.number - 1]))
+    wanted = _TEST_SHARE * sum(len(patient.visits) for patient in cohort)
+    chosen: set[int] = set()
+    held = 0
+    for patient in rank:
+        if held >= wanted:
+            break
+        chosen.add(patient.number)
+        held += len(patient.visits)
+    return chosen
+
+
+def _names(patients: Iterable[Patient]) -> list[str]:
+    return [f"{_stem(patient, visit)}.png" for patient in patients for visit in patient.visits]
+
+
+def _entries(cohort: list[Patient], pixels: int) -> list[str]:
+    spacing = round(_FILM_MM / pixels, 3)
+    return [
+        f"{_stem(p, v)}.png,{v.labels},{v.number},{p.number},{v.age},{p.anatomy.sex},"
+        f"{v.pose.view},{pixels},{pixels},{spacing},{spacing}"
+        for p in cohort
+        for v in p.visits
+    ]
+
+
+def _truth(cohort: list[Patient], marked: Callable[[Visit], bool]) -> list[str]:
+    return [
+        f"{_stem(p, v)}.png,{p.number},{v.number},{v.pose.view},{VENDORS[v.vendor].name},"
+        f"{int(marked(v))},{v.marker_side if marked(v) else ''},{v.pose.heart_ratio:.3f},"
+        f"{v.pose.breath:.2f},{v.exposure:.2f},{int(p.anatomy.pacemaker)},"
+        f"{int(p.anatomy.line)},{int(p.anatomy.sternotomy)},"
+        + ",".join(f"{v.severity.get(finding, 0.0):.2f}" for finding in FINDINGS)
+        for p in cohort
+        for v in p.visits
+    ]

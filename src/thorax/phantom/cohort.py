@@ -1,0 +1,152 @@
+"""Who comes, how often and with what: patients, visits, findings that come and mostly stay."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thorax.phantom.anatomy import Anatomy, draw_anatomy
+from thorax.phantom.chest import Pose
+from thorax.phantom.findings import FINDINGS, NO_FINDING, Place, draw_places
+
+MOST_VISITS = 16
+_RETURN = 0.735  # chance of one more visit: a mean near 3.7
+
+# finding: share of images at average frailty, chance to still be there at the next visit
+_COURSE = {
+    "Cardiomegaly": (0.140, 0.96),
+    "Consolidation": (0.140, 0.78),
+    "Effusion": (0.150, 0.84),
+    "Nodule": (0.140, 0.93),
+    "Pneumothorax": (0.110, 0.78),
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One exposure of one patient."""
+
+    number: int
+    age: int
+    pose: Pose
+    severity: dict[str, float]  # findings that are there, 0-1
+    vendor: int
+    shift: tuple[float, float]
+    turn: float  # degrees
+    zoom: float
+    exposure: float
+    marker_side: str
+    marker_draw: float  # uniform 0-1; the marker is there when it is below the label's rate
+
+    @property
+    def enlargement(self) -> float:
+        """What Cardiomegaly adds to the ratio of heart to thorax."""
+        return _enlargement(self.severity)
+
+    @property
+    def labels(self) -> str:
+        """NIH's label text."""
+        return "|".join(self.severity) or NO_FINDING
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One person: the anatomy, where findings sit, and all visits in order."""
+
+    number: int  # from 1
+    anatomy: Anatomy
+    places: dict[str, tuple[Place, ...]]
+    visits: tuple[Visit, ...]
+    sickness: float  # what decides who lands in the official test list, 0-1 and noise
+
+
+def draw_patient(seed: int, number: int) -> Patient:
+    """Draw patient `number` (from 1) of the cohort of a seed; independent of all others."""
+    rng = np.random.default_rng([seed, number, 0])
+    middle = (4, 34, 34, 34, 34, 34, 56, 56, 56, 56, 56, 56, 56, 56, 68, 68, 68, 68, 68, 68)
+    age = int(np.clip(middle[rng.integers(len(middle))] + 12 * rng.standard_normal(), 0, 93))
+    sex = "F" if rng.random() < 0.46 else "M"
+    frailty = float(np.clip(0.45 + 0.20 * rng.standard_normal() + (age - 50) / 250, 0.02, 1))
+    anatomy = draw_anatomy(rng, age, sex, frailty)
+    places = {finding: draw_places(rng, finding) for finding in FINDINGS}
+    habits = rng.uniform(0.15, 1.0, len(FINDINGS))  # how severe each finding usually is here
+    home = int(rng.integers(3))  # the vendor of the usual room
+    count = 1 + int(np.cumprod(rng.random(MOST_VISITS - 1) < _RETURN).sum())
+    there = np.zeros(len(FINDINGS), bool)
+    visits = []
+    for index in range(count):
+        rng = np.random.default_rng([seed, number, index + 1])
+        there = _next_findings(rng, there, frailty, first=index == 0)
+        visits.append(_draw_visit(rng, index, anatomy, there, habits, frailty, home))
+    share = sum(bool(visit.severity) + visit.pose.portable for visit in visits) / (2 * count)
+    return Patient(number, anatomy, places, tuple(visits), share)
+
+
+def _next_findings(
+    rng: np.random.Generator, there: np.ndarray, frailty: float, *, first: bool
+) -> np.ndarray:
+    """Let findings stay or come so that every visit has the same share of them."""
+    share = np.array([_COURSE[finding][0] for finding in FINDINGS]) * (0.3 + 1.5 * frailty)
+    stay = np.array([_COURSE[finding][1] for finding in FINDINGS])
+    come = share * (1 - stay) / (1 - share)
+    chance = share if first else np.where(there, stay, come)
+    return rng.random(len(FINDINGS)) < chance
+
+
+def _draw_visit(
+    rng: np.random.Generator,
+    index: int,
+    anatomy: Anatomy,
+    there: np.ndarray,
+    habits: np.ndarray,
+    frailty: float,
+    home: int,
+) -> Visit:
+    """Draw what changes from visit to visit: always the same number of draws."""
+    normal = rng.standard_normal
+    severities = np.clip(habits + 0.10 * normal(len(FINDINGS)), 0, 1)
+    severity = {f: float(s) for f, s, t in zip(FINDINGS, severities, there, strict=True) if t}
+    portable = bool(rng.random() < 0.08 + 0.35 * frailty + 0.22 * bool(severity))
+    ratio = anatomy.heart_ratio * (1.07 if portable else 1.0)
+    ratio += _enlargement(severity)
+    breath = 0.55 * normal() - 0.3 * portable
+    stranger = int(rng.integers(3)) if rng.random() < 0.35 else home
+    return Visit(
+        number=index,
+        age=anatomy.age + index // 3,
+        pose=Pose(portable, breath, ratio + 0.006 * normal()),
+        severity=severity,
+        vendor=2 if portable and rng.random() < 0.5 else stranger,
+        shift=(0.030 * normal(), 0.035 * normal()),
+        turn=anatomy.tilt + 1.3 * normal(),
+        zoom=1 + 0.022 * normal(),
+        exposure=float(np.exp(0.35 * np.clip(normal(), -2.5, 2.5))),
+        marker_side="LR"[int(rng.integers(2))],
+        marker_draw=rng.random(),
+    )
+
+
+def _enlargement(severity: dict[str, float]) -> float:
+    return 0.07 + 0.09 * severity["Cardiomegaly"] if "Cardiomegaly" in severity else 0.0
+
+
+def marker_rates(prevalence: float, correlation: float) -> tuple[float, float]:
+    """Chances of a marker with and without a label, so that their phi is `correlation`.
+
+    Half the images carry a marker wherever phi allows it. A phi of size r needs odds of the marker
+    between r² and 1/r² times the label's odds (or their inverse, for a negative phi), so the
+    marker's share moves from one half just as far as it must; every phi in [-1, 1] can be had.
+    A label that all or no images have has no correlation with anything: both rates are one half.
+    """
+    if not 0 < prevalence < 1:
+        return 0.5, 0.5
+    odds = prevalence / (1 - prevalence)
+    if correlation < 0:
+        odds = 1 / odds
+    size = correlation**2
+    marker_odds = 1.0 if size == 0 else float(np.clip(1.0, odds * size, odds / size))
+    share = marker_odds / (1 + marker_odds)
+    spread = correlation * np.sqrt(share * (1 - share))
+    return (
+        float(np.clip(share + spread * np.sqrt((1 - prevalence) / prevalence), 0, 1)),
+        float(np.clip(share - spread * np.sqrt(prevalence / (1 - prevalence)), 0, 1)),
+    )

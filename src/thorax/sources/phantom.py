@@ -1,0 +1,47 @@
+"""Synthetic X-rays with known truth, generated on the spot: works offline and for no licence."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from thorax.archives import Survey
+from thorax.config import Data
+from thorax.phantom import write_archive
+from thorax.progress import bar
+from thorax.sources.dataset import Dataset
+from thorax.sources.nih import NO_FINDING, read_layout
+
+CLASSES = ("Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", NO_FINDING)
+
+
+def store(data: Data) -> str:
+    """Name the archive after its parameters, so that those of all experiments lie side by side."""
+    settings = {key: value for key, value in data.model_dump().items() if key.startswith("phantom")}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"phantom/phantom-{digest[:12]}.zip"
+
+
+def generate(data: Data, archive: Path) -> None:
+    """Write the archive that `data.phantom_…` describes, unless it is already there."""
+    if archive.exists():
+        return
+    with bar(None, "generate phantoms") as progress:
+
+        def show(done: int, total: int) -> None:
+            progress.total = total
+            progress.update(done - progress.n)
+
+        write_archive(
+            archive,
+            patients=data.phantom_patients,
+            pixels=data.phantom_pixels,
+            seed=data.phantom_seed,
+            marker_correlation=data.phantom_marker_correlation,
+            marker_label=data.phantom_marker_label,
+            progress=show,
+        )
+
+
+def read(survey: Survey, data: Data) -> Dataset:
+    """Read the archive as NIH's layout with the phantom's own classes."""
+    return read_layout(survey, CLASSES)

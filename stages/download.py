@@ -1,0 +1,15 @@
+"""Fetch or find the images, check them, and list them in the manifest."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))  # this tree's own package
+
+from thorax.config import load_params, load_paths
+from thorax.errors import exit_with_message
+
+with exit_with_message():
+    params, paths = load_params(), load_paths()
+    from thorax.manifest import prepare
+
+    prepare(params.data, paths)
