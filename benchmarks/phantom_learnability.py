@@ -30,7 +30,7 @@ from torch.nn import functional
 from thorax.phantom import write_archive
 
 PATIENTS, PIXELS, SEED = 600, 192, 1
-SIDE, EPOCHS, BATCH, SEEDS = 64, 24, 32, (0, 1, 2)
+SIDE, EPOCHS, BATCH, SEEDS = 64, 20, 32, (0, 1, 2)
 LABELS = ["Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", "No Finding"]
 
 
@@ -63,7 +63,9 @@ def main() -> None:
             train, test = divide(patients, split, seed)
             runs.append(auroc(images, labels, train, test, seed))
             probes.append(probe(images, patients, train, test))
-            print(split, seed, table(runs[-1]), "macro", round(float(runs[-1].mean()), 4), flush=True)
+            print(
+                split, seed, table(runs[-1]), "macro", round(float(runs[-1].mean()), 4), flush=True
+            )
         facts[split] = {
             "train_images": len(train),
             "macro_auroc_per_seed": [round(float(run.mean()), 4) for run in runs],

@@ -6,12 +6,17 @@ is itself an archive has locations that start with its own name. Nothing is ever
 """
 
 import hashlib
+import lzma
+import os
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tqdm import tqdm
 
 from thorax.errors import DataError
 from thorax.progress import bar
@@ -20,7 +25,10 @@ ZIP = (".zip",)
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 IMAGE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 TABLE = (".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz")
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
+BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+    RuntimeError,  # zipfile's word for a password or a compression that it does not know
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ def survey(root: Path, what: str) -> Survey:
         raise DataError(f"{root.absolute()} does not exist. Correct data.path in params.yaml.")
     found = Survey(root)
     suffixes = (*IMAGE, *TABLE)
-    with bar(None, what, total=total_bytes(root), unit="B") as progress:
+    progress: tqdm[Any] = bar(None, what, total=total_bytes(root), unit="B")
+    with progress:
         for location, content in walk(root, lambda name: name.lower().endswith(suffixes)):
             if location.lower().endswith(IMAGE):
                 found.images[location] = hashlib.sha256(content).hexdigest()
@@ -66,16 +75,25 @@ def walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes
     for path in _files(root):
         location = path.name if path == root else path.relative_to(root).as_posix()
         if path.name.lower().endswith((*ZIP, *TAR)):
-            for member, content in _members(path, lambda name, at=location: wanted(f"{at}!{name}")):
-                yield f"{location}!{member}", content
+            yield from _members(path, f"{location}!", wanted)
         elif wanted(location):
-            yield location, path.read_bytes()
+            try:
+                yield location, path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path.absolute()} cannot be read ({error}).") from error
 
 
 def _files(root: Path) -> list[Path]:
+    """List all files in a stable order; links to folders are followed, each folder once."""
     if root.is_file():
         return [root]
-    inside = sorted(path for path in root.rglob("*") if path.is_file())
+    inside, seen = [], set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        subfolders[:] = sorted(subfolders) if real not in seen else []
+        inside += [Path(folder, name) for name in names if real not in seen]
+        seen.add(real)
+    inside = sorted(path for path in inside if path.is_file())
     return [path for path in inside if not _is_debris(path.relative_to(root).as_posix())]
 
 
@@ -83,21 +101,21 @@ def _is_debris(name: str) -> bool:
     return any(part == "__MACOSX" or part.startswith(".") for part in PurePosixPath(name).parts)
 
 
-def _members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def _members(path: Path, prefix: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     try:
         if path.name.lower().endswith(ZIP):
             with zipfile.ZipFile(path) as archive:
                 for entry in sorted(archive.infolist(), key=lambda e: e.header_offset):
                     name = entry.filename
-                    if not entry.is_dir() and not _is_debris(name) and wanted(name):
-                        yield name, archive.read(entry)
+                    if not entry.is_dir() and not _is_debris(name) and wanted(prefix + name):
+                        yield prefix + name, archive.read(entry)
         else:
             with tarfile.open(path) as tar:
                 for member in tar:
                     name = member.name.removeprefix("./")
-                    if member.isfile() and not _is_debris(name) and wanted(name):
+                    if member.isfile() and not _is_debris(name) and wanted(prefix + name):
                         file = tar.extractfile(member)
-                        yield name, file.read() if file else b""
+                        yield prefix + name, file.read() if file else b""
     except BROKEN as error:
         raise DataError(
             f"{path.absolute()} is damaged or no archive ({error}). Delete it and fetch it again."

@@ -86,7 +86,8 @@ class TableCard(Section):
     def _label_mistakes(self) -> Iterator[str]:
         words = [*self.present, *self.absent, *self.unknown]
         if repeated := sorted({word for word in words if words.count(word) > 1}):
-            yield f"{', '.join(map(repr, repeated))} cannot mean two things (present, absent, unknown)"
+            words = list(map(repr, repeated))
+            yield f"{', '.join(words)} stand twice in present, absent and unknown"
         if self.label is None and self.separator is not None:
             yield "separator belongs to labels in one column, but label is null"
         if self.label is not None and (self.present or self.blank == "present"):
@@ -102,6 +103,19 @@ class TableCard(Section):
             yield "positive belongs to a binary task; write null"
 
 
+def _inline_card(value: Any) -> Any:
+    if value is None or isinstance(value, str | TableCard):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(  # noqa: TRY004 - pydantic turns only this one into a message
+            f"{value!r} is not allowed, it must be null, a path or a card's keys"
+        )
+    try:
+        return TableCard.model_validate(value)
+    except ValidationError as error:
+        raise ValueError("; ".join(_mistakes(error, TableCard, value))) from None
+
+
 class Data(Section):
     """Where the images and labels come from."""
 
@@ -109,7 +123,7 @@ class Data(Section):
     path: Annotated[str, Field(min_length=1)]
     patient_id: Literal["conservative", "namespaced"]
     positive: str | None
-    card: str | TableCard | None
+    card: Annotated[str | TableCard | None, BeforeValidator(_inline_card)]
     phantom_patients: Annotated[int, Field(ge=10)]
     phantom_pixels: Annotated[int, Field(ge=64, le=512)]
     phantom_seed: Seed

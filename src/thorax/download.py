@@ -199,26 +199,27 @@ def _download(part: _Part) -> None:
         while error := _failure(session, part, progress):
             failures = 1 if part.offset > furthest else failures + 1
             furthest = max(furthest, part.offset)
-            asked: float = getattr(error, "wait", 0.0)
-            if failures == ATTEMPTS or asked > MAX_RETRY_AFTER:
-                pause = f" (the server wants a pause of {asked:.0f} s)" if asked else ""
+            if failures == ATTEMPTS or error.wait > MAX_RETRY_AFTER:
+                pause = f" (the server wants a pause of {error.wait:.0f} s)" if error.wait else ""
                 raise ResourceError(
                     f"{part.url} could not be fetched: {error}{pause}. {part.offset} bytes are "
                     f"kept in {part.path}; run again later to continue them. {part.by_hand}"
                 ) from error
             # Jitter: many jobs that lost the same server must not come back in the same second.
             backoff = min(MAX_BACKOFF, 2.0 ** (failures - 1)) * random.uniform(0.5, 1.0)
-            wait = max(asked, backoff)
+            wait = max(error.wait, backoff)
             progress.write(f"{name}: {error}; next try in {wait:.0f} s", file=sys.stderr)
             sleep(wait)
 
 
-def _failure(session: requests.Session, part: _Part, progress: "tqdm[Any]") -> Exception | None:
+def _failure(session: requests.Session, part: _Part, progress: "tqdm[Any]") -> _PassingError | None:
     """Try once: None when the part is whole, the error if it may pass; any other is raised."""
     try:
         _attempt(session, part, progress)
-    except (_PassingError, requests.ConnectionError, requests.Timeout, HTTPError) as error:
+    except _PassingError as error:
         return error
+    except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
+        return _PassingError(f"the connection failed: {error}")
     except requests.RequestException as error:
         raise DataError(f"{part.url} cannot be fetched: {error}. {part.by_hand}") from error
     except OSError as error:
@@ -263,7 +264,7 @@ def _check(response: requests.Response, part: _Part) -> None:
     if status not in (200, 206):
         why = "the file has moved, or wants a log-in"
         raise DataError(f"{part.url} answered {said}: {why}. {part.by_hand}")
-    kind = response.headers.get("Content-Type", "")
+    kind = response.headers.get("Content-Type", "").lower()
     if kind.startswith("text/html") and part.destination.suffix != ".html":
         raise DataError(
             f"{part.url} gave a web page instead of {part.destination.name}: the publisher's error "

@@ -55,9 +55,10 @@ def open_root(dataset: dict[str, Any]) -> Path:
     data = Data.model_validate(dataset["data"])
     kind, root = _find(data)
     if kind != dataset["root"]:
+        was, there = ("empty", "holds data") if kind == "path" else ("in use", "is empty")
         raise DataError(
-            f"The manifest was written from {dataset['data']['path']}, which holds no data any more. "
-            "Put it back, or run `dvc repro -f download`."
+            f"data.path, {data.path!r}, was {was} when the manifest was written and now {there}. "
+            "Undo that, or run `dvc repro -f download` to read the data anew."
         )
     return root
 

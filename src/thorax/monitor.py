@@ -42,7 +42,10 @@ class Clock:
     def summary(self) -> str:
         """One line an activity: seconds, share, and images/s over training and its input."""
         total = time.perf_counter() - self._start
-        rows = [*sorted(self.seconds.items(), key=lambda item: -item[1]), ("other", total - sum(self.seconds.values()))]
+        rows = [
+            *sorted(self.seconds.items(), key=lambda item: -item[1]),
+            ("other", total - sum(self.seconds.values())),
+        ]
         lines = [f"  {name:<18} {s:8.1f} s {s / total:6.1%}" for name, s in rows]
         training = self.seconds["training"] + self.seconds["waiting for input"]
         speed = f"{self.images / training:.0f} images/s" if training else "nothing trained"

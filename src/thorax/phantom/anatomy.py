@@ -42,8 +42,8 @@ class Anatomy:
     thickness: float
     shoulder: float
     shoulder_slope: float
+    arm: float  # height where the lower side of the arm leaves the film
     neck: float
-    tilt: float  # degrees
     midline: float
     rib_count: int
     rib_phase: float
@@ -71,9 +71,9 @@ def draw_anatomy(rng: np.random.Generator, age: int, sex: str, frailty: float) -
     normal, uniform = rng.standard_normal, rng.uniform
     child = max(0.0, 1 - age / 14)
     old = max(0.0, (age - 45) / 50)
-    half = 0.785 - 0.03 * (sex == "F") - 0.05 * child + 0.045 * normal()
-    apex = -0.77 + 0.12 * child + 0.04 * normal()
-    dome = 0.37 - 0.12 * child + 0.075 * normal()
+    half = 0.785 - 0.03 * (sex == "F") - 0.05 * child + 0.055 * normal()
+    apex = -0.77 + 0.12 * child + 0.05 * normal()
+    dome = 0.37 - 0.12 * child + 0.085 * normal()
     fat = float(np.clip(0.10 + 0.045 * normal(), 0.04, 0.24))
     grown_woman = sex == "F" and age > 13
     return Anatomy(
@@ -94,9 +94,9 @@ def draw_anatomy(rng: np.random.Generator, age: int, sex: str, frailty: float) -
         thickness=2.75 + 2.2 * (fat - 0.10) + 0.09 * normal() - 0.5 * child,
         shoulder=apex + 0.025 * float(np.clip(normal(), -2, 1)),
         shoulder_slope=0.16 + 0.05 * normal(),
+        arm=uniform(0.15, 1.0),
         neck=0.26 + 0.03 * normal() + 0.03 * (sex == "M"),
-        tilt=1.4 * normal(),
-        midline=0.025 * normal(),
+        midline=0.03 * normal(),
         rib_count=int(rng.integers(10, 12)),
         rib_phase=uniform(-0.05, 0.05),
         rib_spacing=0.136 - 0.012 * child + 0.008 * normal(),
@@ -110,7 +110,7 @@ def draw_anatomy(rng: np.random.Generator, age: int, sex: str, frailty: float) -
             0.26 + 0.07 * normal(),
             0.34 + 0.04 * normal(),
         ),
-        stomach=(max(0.0, 0.25 + 0.35 * normal()), uniform(0.22, 0.48), uniform(0.05, 0.13)),
+        stomach=(max(0.0, 0.15 + 0.3 * normal()), uniform(0.22, 0.48), uniform(0.05, 0.13)),
         trachea=0.015 * normal() - 0.01 * old,
         hilum=(-0.06 + 0.03 * normal(), -0.10 + 0.03 * normal()),
         markings=float(np.clip(1.0 + 0.25 * old + 0.22 * normal(), 0.5, 1.8)),

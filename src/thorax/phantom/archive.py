@@ -86,7 +86,9 @@ def write_archive(
             _store(archive, f"images/{picture.stem}.png", picture.png)
             for finding, mask in picture.masks.items():
                 _store(archive, f"masks/{picture.stem}_{finding}.png", mask)
-            boxes += [f"{picture.stem}.png,{f},{x},{y},{w},{h},,," for f, x, y, w, h in picture.boxes]
+            boxes += [
+                f"{picture.stem}.png,{f},{x},{y},{w},{h},,," for f, x, y, w, h in picture.boxes
+            ]
             if progress is not None:
                 progress(done, len(visits))
         tested = _official_test(seed, cohort)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 Map: TypeAlias = NDArray[np.float32]  # [rows, columns] on the canvas, or one that broadcasts to it
 Points: TypeAlias = NDArray[np.float64]  # [n, 2] as x, y in film units
 
-REACH = 1.2  # the canvas goes beyond the film, so that a turned or shifted film is still covered
-OVERSAMPLING = 1.5  # canvas pixels per film pixel; enough for clean thin lines
+REACH = 1.15  # the canvas goes beyond the film, so that a turned or shifted film is still covered
+OVERSAMPLING = 1.3  # canvas pixels per film pixel; enough for clean thin lines
 _FRACTION_BITS = 5  # cv2 takes fixed-point coordinates: 1/32 of a canvas pixel
 
 
@@ -33,7 +33,7 @@ class Canvas:
     def fixed(self, points: Points) -> NDArray[np.int32]:
         """Convert film coordinates to cv2's fixed-point pixel coordinates."""
         pixels = (points + REACH) * self.scale - 0.5
-        return np.rint(pixels * 2**_FRACTION_BITS).astype(np.int32)
+        return np.asarray(np.rint(pixels * 2**_FRACTION_BITS), np.int32)
 
     def stroke(
         self, layer: NDArray[np.uint8], lines: Sequence[Points] | Points, width: float, level: float
@@ -82,7 +82,9 @@ def layer_to_map(layer: NDArray[np.uint8]) -> Map:
 
 def ramp(value: Map, width: float) -> Map:
     """Rise smoothly from 0 to 1 while `value` goes from -width to +width."""
-    t = np.clip(value / np.float32(2 * width) + np.float32(0.5), 0, 1)
+    t = value * np.float32(0.5 / width)
+    t += np.float32(0.5)
+    np.clip(t, 0, 1, out=t)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 

@@ -17,7 +17,8 @@ class Pose:
 
     portable: bool  # antero-posterior, usually in bed
     breath: float  # 0 is the patient's usual depth, + deeper, about ±1
-    heart_ratio: float  # as seen: enlarged hearts and the magnification of AP included
+    heart_ratio: float  # as seen: Cardiomegaly and the magnification of AP included
+    heart_gain: float  # what of it is Cardiomegaly's
 
     @property
     def view(self) -> str:
@@ -43,23 +44,25 @@ class Chest:
     inside: Map  # 1 in the lungs as outlined by ribs and mediastinum, diaphragm ignored
     profile: Map  # depth of lung, 0-1
 
-    def lateral(self, t: Map, width: Map) -> Map:
+    def lateral(self, t: Map, width: Map | float) -> Map:
         """Distance of the lateral wall from the midline at relative heights `t`."""
         t = np.clip(t, 0, 1)
-        shape = np.sqrt(1 - (1 - t) ** 3) * (0.88 + 0.12 * t)
+        rest = 1 - t
+        shape = np.sqrt(1 - rest * rest * rest) * (0.88 + 0.12 * t)
         start = np.float32(self.anatomy.apex_x)
         return np.asarray(start + (width - start) * shape, np.float32)
 
     def medial(self, t: Map) -> Map:
         """Distance of the mediastinal border from the midline at relative heights `t`."""
-        t = np.clip(t, 0, 1)
+        rest = 1 - np.clip(t, 0, 1)
+        power = rest * rest * rest * rest * rest
         start, end = np.float32(self.anatomy.apex_x), np.float32(self.anatomy.mediastinum)
-        return np.asarray(start - (start - end) * np.sqrt(1 - (1 - t) ** 5), np.float32)
+        return np.asarray(start - (start - end) * np.sqrt(1 - power), np.float32)
 
     def place(self, side: int, path: Points) -> Points:
         """Map lung coordinates (u medial to lateral, v apex to base) to film coordinates."""
         u, v = path[..., 0].astype(np.float32), path[..., 1].astype(np.float32)
-        wall = self.lateral(v, np.float32(width_of(self.anatomy, self.pose)[side]))
+        wall = self.lateral(v, width_of(self.anatomy, self.pose)[side])
         start = self.medial(v)
         x = self.anatomy.midline + SIGN[side] * (start + u * (wall - start))
         column = np.clip(np.searchsorted(self.canvas.x[0], x), 0, self.canvas.size - 1)
@@ -81,7 +84,7 @@ def lay_out(anatomy: Anatomy, pose: Pose, canvas: Canvas) -> Chest:
 
     x = np.abs(canvas.x - np.float32(anatomy.midline))
     width = per_side(width_of(anatomy, pose))
-    lift = 0.10 * pose.portable - 0.05 * pose.breath
+    lift = 0.08 * pose.portable - 0.05 * pose.breath
     apex = per_side(anatomy.apex)
     top = per_side(anatomy.dome) - np.float32(lift)
     across = np.clip((x - anatomy.mediastinum) / (width - anatomy.mediastinum), 0, 1)
@@ -94,8 +97,9 @@ def lay_out(anatomy: Anatomy, pose: Pose, canvas: Canvas) -> Chest:
     wall, start = chest.lateral(t, width), chest.medial(t)
     s = np.clip((x - start) / np.maximum(wall - start, 1e-3), 0, 1)
     inside = ramp(np.minimum(wall - x, x - start), 0.006) * (t > 0)
-    depth = 0.5 + 0.5 * np.clip(t / 0.45, 0, 1) ** np.float32(0.7)
-    profile = np.sqrt((1 - s**4) * (1 - (1 - s) ** 8)) * depth * inside
+    depth = 0.5 + 0.5 * np.sqrt(np.clip(t / 0.5, 0, 1))
+    outer, inner = np.square(np.square(s)), np.square(np.square(np.square(1 - s)))
+    profile = np.sqrt((1 - outer) * (1 - inner)) * depth * inside
     return Chest(anatomy, pose, canvas, x, width, apex, dome, base, across, s, t, inside, profile)
 
 
@@ -121,8 +125,8 @@ def body_map(chest: Chest) -> Map:
         (0.62, top - 0.04),
         (0.98, top + slope * 0.3),
         (1.5, top + slope * 1.4),
-        (1.5, 0.20 + anatomy.fat),
-        (trunk + 0.05, -0.05 + 1.6 * anatomy.fat),
+        (1.4, anatomy.arm + 0.4),
+        (trunk + 0.08, -0.15 + 1.6 * anatomy.fat),
         (trunk, 0.35),
         (trunk + 0.03, 0.9),
         (trunk + 0.05, 1.6),
@@ -136,20 +140,25 @@ def body_map(chest: Chest) -> Map:
     return np.asarray(np.float32(anatomy.thickness) * chord * belly, np.float32)
 
 
+def heart_top(chest: Chest) -> float:
+    """Height where the great vessels leave the heart's shadow."""
+    return -0.34 + 0.25 * (chest.anatomy.dome[0] - 0.37)
+
+
 def heart_outline(chest: Chest) -> Points:
     """Outline of heart and great vessels in film coordinates."""
-    anatomy, pose = chest.anatomy, chest.pose
-    total = pose.heart_ratio * sum(width_of(anatomy, pose))
-    left, right = total * anatomy.heart_lean, total * (1 - anatomy.heart_lean)
-    floor = float(chest.dome.min()) + 0.12
-    top = -0.34 + 0.25 * (anatomy.dome[0] - 0.37)
-    tall, puff = floor - top, anatomy.heart_round
-    unit_left = [(0.16, -0.15), (0.24, 0.05), (0.40, 0.20), (0.50 + puff, 0.33)]
-    unit_left += [(0.78 + puff, 0.55), (1.0, 0.80), (0.93, 0.98), (0.5, 1.08)]
-    unit_right = [(0.5, 1.06), (0.88, 0.95), (1.0, 0.76), (0.90, 0.55), (0.62, 0.36)]
-    unit_right += [(0.50, 0.15), (0.45, -0.15)]
-    points = [(left * u, top + tall * v) for u, v in unit_left]
-    points += [(-right * u, top + tall * v) for u, v in unit_right]
+    anatomy, widths = chest.anatomy, width_of(chest.anatomy, chest.pose)
+    top, floor = heart_top(chest), float(chest.dome.min()) + 0.12
+    puff = anatomy.heart_round
+    left = [(0.16, -0.15), (0.24, 0.05), (0.40, 0.20), (0.50 + puff, 0.33)]
+    left += [(0.78 + puff, 0.55), (1.0, 0.80), (0.93, 0.98), (0.5, 1.08)]
+    right = [(0.5, 1.06), (0.88, 0.95), (1.0, 0.76), (0.90, 0.55), (0.62, 0.36)]
+    right += [(0.50, 0.15), (0.45, -0.15)]
+    points = []
+    for sign, lean, unit in ((1, anatomy.heart_lean, left), (-1, 1 - anatomy.heart_lean, right)):
+        for u, v in unit:  # only the heart itself grows, not the vessels above it
+            ratio = chest.pose.heart_ratio if v > 0.2 else anatomy.heart_ratio
+            points.append((sign * u * lean * ratio * sum(widths), top + (floor - top) * v))
     return smooth_outline(np.array(points) + np.array([anatomy.midline, 0.0]))
 
 
@@ -161,7 +170,7 @@ def heart_map(chest: Chest) -> Map:
     heart = canvas.blur(layer_to_map(layer), 0.010)
     body = canvas.blur(layer_to_map(layer), 0.07)  # thinner towards its border
     knob_x = anatomy.midline + anatomy.mediastinum + 0.25 * anatomy.knob
-    knob_y = -0.36 + 0.25 * (anatomy.dome[0] - 0.37)
+    knob_y = heart_top(chest) - 0.02
     distance = np.hypot(canvas.x - np.float32(knob_x), (canvas.y - np.float32(knob_y)) * 0.85)
     knob = 0.8 * ramp(anatomy.knob - distance, 0.010)
     descending = ramp(0.02 + 0.3 * anatomy.knob - np.abs(canvas.x - knob_x + 0.02), 0.012)

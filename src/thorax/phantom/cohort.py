@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thorax.phantom.anatomy import Anatomy, draw_anatomy
 from thorax.phantom.chest import Pose
@@ -38,14 +39,22 @@ class Visit:
     marker_draw: float  # uniform 0-1; the marker is there when it is below the label's rate
 
     @property
-    def enlargement(self) -> float:
-        """What Cardiomegaly adds to the ratio of heart to thorax."""
-        return _enlargement(self.severity)
-
-    @property
     def labels(self) -> str:
         """NIH's label text."""
         return "|".join(self.severity) or NO_FINDING
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What usually holds when this patient is imaged: the ward's room, machine and positioning."""
+
+    frailty: float  # 0-1
+    severity: NDArray[np.float64]  # of each of `FINDINGS` when it is there, 0-1
+    bedridden: bool
+    vendor: int
+    shift: tuple[float, float]
+    turn: float
+    zoom: float
 
 
 @dataclass(frozen=True)
@@ -68,22 +77,34 @@ def draw_patient(seed: int, number: int) -> Patient:
     frailty = float(np.clip(0.45 + 0.20 * rng.standard_normal() + (age - 50) / 250, 0.02, 1))
     anatomy = draw_anatomy(rng, age, sex, frailty)
     places = {finding: draw_places(rng, finding) for finding in FINDINGS}
-    habits = rng.uniform(0.15, 1.0, len(FINDINGS))  # how severe each finding usually is here
-    home = int(rng.integers(3))  # the vendor of the usual room
+    habits = _draw_habits(rng, frailty)
     count = 1 + int(np.cumprod(rng.random(MOST_VISITS - 1) < _RETURN).sum())
     there = np.zeros(len(FINDINGS), bool)
     visits = []
     for index in range(count):
         rng = np.random.default_rng([seed, number, index + 1])
         there = _next_findings(rng, there, frailty, first=index == 0)
-        visits.append(_draw_visit(rng, index, anatomy, there, habits, frailty, home))
+        visits.append(_draw_visit(rng, index, anatomy, there, habits))
     share = sum(bool(visit.severity) + visit.pose.portable for visit in visits) / (2 * count)
     return Patient(number, anatomy, places, tuple(visits), share)
 
 
+def _draw_habits(rng: np.random.Generator, frailty: float) -> Habits:
+    bedridden = bool(rng.random() < 0.65 * frailty)
+    return Habits(
+        frailty=frailty,
+        severity=rng.uniform(0.15, 1.0, len(FINDINGS)),
+        bedridden=bedridden,
+        vendor=2 if bedridden and rng.random() < 0.4 else int(rng.integers(3)),
+        shift=(0.025 * rng.standard_normal(), 0.045 * rng.standard_normal()),
+        turn=1.4 * rng.standard_normal(),
+        zoom=0.97 + 0.045 * rng.standard_normal(),
+    )
+
+
 def _next_findings(
-    rng: np.random.Generator, there: np.ndarray, frailty: float, *, first: bool
-) -> np.ndarray:
+    rng: np.random.Generator, there: NDArray[np.bool_], frailty: float, *, first: bool
+) -> NDArray[np.bool_]:
     """Let findings stay or come so that every visit has the same share of them."""
     share = np.array([_COURSE[finding][0] for finding in FINDINGS]) * (0.3 + 1.5 * frailty)
     stay = np.array([_COURSE[finding][1] for finding in FINDINGS])
@@ -96,37 +117,40 @@ def _draw_visit(
     rng: np.random.Generator,
     index: int,
     anatomy: Anatomy,
-    there: np.ndarray,
-    habits: np.ndarray,
-    frailty: float,
-    home: int,
+    there: NDArray[np.bool_],
+    habits: Habits,
 ) -> Visit:
     """Draw what changes from visit to visit: always the same number of draws."""
     normal = rng.standard_normal
-    severities = np.clip(habits + 0.10 * normal(len(FINDINGS)), 0, 1)
+    severities = np.clip(habits.severity + 0.10 * normal(len(FINDINGS)), 0, 1)
     severity = {f: float(s) for f, s, t in zip(FINDINGS, severities, there, strict=True) if t}
-    portable = bool(rng.random() < 0.08 + 0.35 * frailty + 0.22 * bool(severity))
-    ratio = anatomy.heart_ratio * (1.07 if portable else 1.0)
-    ratio += _enlargement(severity)
-    breath = 0.55 * normal() - 0.3 * portable
-    stranger = int(rng.integers(3)) if rng.random() < 0.35 else home
+    portable = bool(rng.random() < (0.88 if habits.bedridden else 0.05 + 0.10 * bool(severity)))
+    magnified = 1.07 if portable else 1.0
+    gain = _enlargement(anatomy, severity)
+    ratio = magnified * (anatomy.heart_ratio + gain) + 0.006 * normal()
+    breath = 0.40 * normal() - 0.3 * portable
+    elsewhere, other_vendor = rng.random() < 0.18, int(rng.integers(3))
     return Visit(
         number=index,
         age=anatomy.age + index // 3,
-        pose=Pose(portable, breath, ratio + 0.006 * normal()),
+        pose=Pose(portable, breath, ratio, magnified * gain),
         severity=severity,
-        vendor=2 if portable and rng.random() < 0.5 else stranger,
-        shift=(0.030 * normal(), 0.035 * normal()),
-        turn=anatomy.tilt + 1.3 * normal(),
-        zoom=1 + 0.022 * normal(),
+        vendor=other_vendor if elsewhere else habits.vendor,
+        shift=(habits.shift[0] + 0.012 * normal(), habits.shift[1] + 0.014 * normal()),
+        turn=habits.turn + 0.7 * normal(),
+        zoom=habits.zoom + 0.010 * normal(),
         exposure=float(np.exp(0.35 * np.clip(normal(), -2.5, 2.5))),
         marker_side="LR"[int(rng.integers(2))],
         marker_draw=rng.random(),
     )
 
 
-def _enlargement(severity: dict[str, float]) -> float:
-    return 0.07 + 0.09 * severity["Cardiomegaly"] if "Cardiomegaly" in severity else 0.0
+def _enlargement(anatomy: Anatomy, severity: dict[str, float]) -> float:
+    """What Cardiomegaly adds to a patient's ratio of heart to thorax: beyond one half."""
+    if "Cardiomegaly" not in severity:
+        return 0.0
+    own = anatomy.heart_ratio
+    return 0.512 + 0.10 * severity["Cardiomegaly"] + 0.4 * (own - 0.435) - own
 
 
 def marker_rates(prevalence: float, correlation: float) -> tuple[float, float]:

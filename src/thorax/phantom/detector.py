@@ -71,12 +71,12 @@ def stamp_marker(gray: Map, side: str) -> None:
     pixels = gray.shape[0]
     size = pixels / 16
     x, y = (0.88 * pixels, 0.05 * pixels) if side == "L" else (0.07 * pixels, 0.05 * pixels)
-    strokes = {
+    letters: dict[str, list[list[tuple[float, float]]]] = {
         "L": [[(0, 0), (0, 1), (0.6, 1)]],
         "R": [[(0, 1), (0, 0), (0.5, 0.08), (0.55, 0.4), (0, 0.52)], [(0.15, 0.5), (0.6, 1)]],
-    }[side]
+    }
     layer = np.zeros(gray.shape, np.uint8)
-    for stroke in strokes:
+    for stroke in letters[side]:
         points = np.rint((np.array(stroke) * size + (x, y)) * 32).astype(np.int32)
         cv2.polylines(layer, [points], False, 255, max(1, round(pixels / 96)), cv2.LINE_AA, 5)
     lead = cv2.GaussianBlur(layer, (0, 0), 0.5).astype(np.float32) / np.float32(255)

@@ -6,7 +6,7 @@ import numpy as np
 
 from thorax.phantom.anatomy import LEFT, SIGN
 from thorax.phantom.canvas import Map, layer_to_map, ramp
-from thorax.phantom.chest import Chest, heart_outline
+from thorax.phantom.chest import Chest, heart_outline, heart_top
 
 FINDINGS = ("Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax")
 NO_FINDING = "No Finding"
@@ -50,7 +50,10 @@ def draw_places(rng: np.random.Generator, finding: str) -> tuple[Place, ...]:
     if finding == "Effusion":  # one side, sometimes both
         other = Place(1 - foci[0].side, 0.0, 0.0, foci[1].size, 0)
         return (foci[0], other) if several < 0.3 else (foci[0],)
-    count = {"Nodule": 1 + (several < 0.35) + (several < 0.12), "Consolidation": 1 + (several < 0.25)}
+    count = {
+        "Nodule": 1 + (several < 0.35) + (several < 0.12),
+        "Consolidation": 1 + (several < 0.25),
+    }
     return tuple(foci[: count.get(finding, 1)])
 
 
@@ -61,7 +64,7 @@ def add_finding(
     if finding == "Cardiomegaly":  # the pose already holds the wider heart
         layer = chest.canvas.blank()
         chest.canvas.fill(layer, heart_outline(chest))
-        tissue.mark(finding, layer_to_map(layer))
+        tissue.mark(finding, layer_to_map(layer) * (chest.canvas.y > heart_top(chest) + 0.08))
         return
     add = {
         "Consolidation": _consolidation,
@@ -84,7 +87,7 @@ def _focus(chest: Chest, place: Place) -> tuple[float, float]:
 
 def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
     x, y = _focus(chest, place)
-    radius = 0.034 + 0.034 * place.size + 0.008 * severity
+    radius = 0.038 + 0.036 * place.size + 0.008 * severity
     rng = np.random.default_rng(place.seed)
     angle = np.arctan2(chest.canvas.y - y, chest.canvas.x - x)
     wobble = 1 + 0.0 * angle
@@ -92,7 +95,7 @@ def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None
         wobble = wobble + 0.07 * rng.standard_normal() * np.cos(lobe * angle + rng.uniform(0, 6))
     distance = np.hypot(chest.canvas.x - x, chest.canvas.y - y) / (radius * wobble)
     ball = np.sqrt(np.maximum(1 - distance**2, 0))
-    tissue.added += (0.24 + 0.30 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
+    tissue.added += (0.28 + 0.34 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
     tissue.mark("Nodule", ramp(1 - distance, 0.05))
 
 
@@ -105,35 +108,38 @@ def _consolidation(tissue: Tissue, chest: Chest, place: Place, severity: float) 
     patch = ramp(1 - reach + 0.22 * clouds, 0.5) * chest.inside * _half(chest, place.side)
     if place.u + place.v < 0.9:  # upper lobes end at the fissure
         patch *= ramp(y + 0.4 * width - canvas.y, 0.012)
-    dense = (0.34 + 0.34 * severity) * patch * np.clip(1 + 0.22 * clouds, 0.3, 1.4)
+    dense = (0.24 + 0.42 * severity) * patch * np.clip(1 + 0.22 * clouds, 0.3, 1.4)
     # Airways stay open in the filled lung and show as dark branches beside the vessels' places.
     layer = canvas.blank()
+    beside = np.array([0.012, 0.016])
     tree = chest.anatomy.vessels[place.side]
     for width in np.unique(tree.widths)[-3:]:
-        lines = chest.place(place.side, tree.paths[tree.widths == width]) + (0.012, 0.016)
+        lines = chest.place(place.side, tree.paths[tree.widths == width]) + beside
         canvas.stroke(layer, lines, 0.9 * width, 255)
     open_airways = 0.55 * canvas.blur(layer_to_map(layer), 0.004)
-    tissue.air *= 1 - np.clip(dense, 0, 0.92) * (1 - open_airways)
+    displaced = np.clip(dense, 0, 0.92) * (1 - open_airways) * tissue.air
+    tissue.air -= displaced
     tissue.vessels *= 1 - np.clip(1.3 * dense, 0, 0.95)
-    tissue.mark("Consolidation", ramp(patch * (chest.canvas.y < chest.dome + 0.02) - 0.3, 0.05))
+    tissue.mark("Consolidation", ramp(canvas.blur(displaced, 0.012) - 0.13, 0.04))
 
 
 def _effusion(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
     canvas, portable = chest.canvas, chest.pose.portable
-    height = 0.07 + 0.30 * severity**1.6 * (0.5 + place.size)
+    height = 0.015 + 0.30 * severity**1.4 * (0.5 + place.size)
     level = chest.base - np.float32(height)
-    wall, hilum = np.exp((chest.across - 1) / 0.13), np.exp(-chest.across / 0.10)
-    meniscus = level - (0.09 + 0.12 * severity) * wall - 0.05 * severity * hilum
+    wall, hilum = np.exp((chest.across - 1) / 0.20), np.exp(-chest.across / 0.10)
+    meniscus = level - (0.08 + 0.17 * severity) * wall - 0.05 * severity * hilum
     # In bed the fluid spreads behind the lung and its upper edge is a veil.
     fluid = ramp(canvas.y - meniscus, 0.09 if portable else 0.022)
     fluid = fluid * chest.inside * _half(chest, place.side)
-    tissue.air *= 1 - (0.86 if portable else 0.97) * fluid
+    displaced = (0.86 if portable else 0.97) * fluid * tissue.air
+    tissue.air -= displaced
     tissue.vessels *= 1 - 0.9 * fluid
-    tissue.mark("Effusion", ramp(fluid * (canvas.y < chest.base + 0.10) - 0.35, 0.05))
+    tissue.mark("Effusion", ramp(displaced - 0.12, 0.05))
 
 
 def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
-    canvas, half = chest.canvas, _half(chest, place.side)
+    half = _half(chest, place.side)
     gap = 0.045 + 0.16 * severity * (0.5 + place.size)
     # The lung shrinks away from the wall, most at the apex; its surface is the pleural line.
     t = chest.t - np.float32(1.1 * gap) / (chest.base - chest.apex)
@@ -147,5 +153,3 @@ def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -
     tissue.vessels *= 1 - free
     tissue.added += 0.16 * line * (chest.t > 0.02) * (chest.canvas.y < chest.dome)
     tissue.mark("Pneumothorax", ramp(free * (chest.canvas.y < chest.dome) - 0.5, 0.1))
-
-

@@ -33,28 +33,34 @@ def render(
     """
     canvas = Canvas(pixels)
     pose = visit.pose
-    if "Cardiomegaly" in without and "Cardiomegaly" in visit.severity:
-        pose = replace(pose, heart_ratio=pose.heart_ratio - visit.enlargement)
+    if "Cardiomegaly" in without:
+        pose = replace(pose, heart_ratio=pose.heart_ratio - pose.heart_gain)
     chest = lay_out(patient.anatomy, pose, canvas)
     healthy = air_map(chest)
     tissue = Tissue(healthy.copy(), _vessel_map(chest), _zeros(canvas), {})
     for finding, severity in visit.severity.items():
         if finding not in without:
             add_finding(tissue, chest, finding, patient.places[finding], severity)
-    air = tissue.air * (1 - heart_map(chest))
+    heart = heart_map(chest)
+    air = tissue.air * (1 - heart)
     aerated = np.minimum(air / AIR, 1)
     attenuation = (
         body_map(chest)
         - air
         + aerated * tissue.vessels
         + tissue.added
-        + bone_map(chest)
+        + bone_map(chest) * (1 - 0.35 * heart)  # behind the heart the beam is harder
         + _soft_shadows(chest)
         + hardware_map(chest)
     )
     film = _film(canvas, visit)
     onto = (pixels, pixels)
-    projected = cv2.warpAffine(canvas.blur(np.asarray(attenuation, np.float32), 0.004), film, onto)
+    projected = cv2.warpAffine(
+        canvas.blur(np.asarray(attenuation, np.float32), 0.004),
+        film,
+        onto,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     masks = {
         finding: np.where(cv2.warpAffine(mask, film, onto) > 0.5, np.uint8(255), np.uint8(0))
         for finding, mask in tissue.masks.items()
@@ -100,14 +106,18 @@ def _vessel_map(chest: Chest) -> Map:
         total += layer_to_map(layer)
     rng = np.random.default_rng(anatomy.texture_seed)
     net = canvas.clouds(rng, 26, 3)
-    return np.asarray(anatomy.markings * (0.42 * canvas.blur(total, 0.005) + 0.035 * net), np.float32)
+    return np.asarray(
+        anatomy.markings * (0.42 * canvas.blur(total, 0.005) + 0.035 * net), np.float32
+    )
 
 
 def _soft_shadows(chest: Chest) -> Map:
     """Breasts, hila, windpipe, stomach bubble."""
     anatomy, canvas = chest.anatomy, chest.canvas
     return np.asarray(
-        _breasts(chest, anatomy) + _hila(chest, anatomy) + _airway(chest, anatomy)
+        _breasts(chest, anatomy)
+        + _hila(chest, anatomy)
+        + _airway(chest, anatomy)
         + _stomach(chest, anatomy, canvas),
         np.float32,
     )
@@ -144,7 +154,8 @@ def _airway(chest: Chest, anatomy: Anatomy) -> Map:
 def _stomach(chest: Chest, anatomy: Anatomy, canvas: Canvas) -> Map:
     depth, x, size = anatomy.stomach
     floor = anatomy.dome[1] + 0.09 - 0.10 * chest.pose.portable + 0.05 * chest.pose.breath
-    distance = np.hypot(
-        (canvas.x - anatomy.midline - x) / (1.5 * size), (canvas.y - floor - 0.4 * size) / size
-    )
-    return np.asarray(-np.float32(depth) * ramp(1 - distance, 0.12), np.float32)
+    y = canvas.y - floor - 0.5 * size
+    gas = ramp(1 - np.hypot((canvas.x - anatomy.midline - x) / (1.4 * size), y / size), 0.15)
+    # Upright, the bubble stands over a level of fluid; lying down, it has no floor.
+    level = 1 if chest.pose.portable else ramp(0.25 * size - y, 0.02)
+    return np.asarray(-np.float32(depth) * gas * level, np.float32)

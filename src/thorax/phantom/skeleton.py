@@ -22,12 +22,11 @@ def _rib_path(chest: Chest, side: int, index: int, start: float, stop: float) ->
     fall = anatomy.rib_fall * (0.62 + 0.075 * index)
     middle = root + 0.5 * fall
     apex, base = float(chest.apex.min()), float(chest.base.max())
-    height = np.float32(np.clip((middle - apex) / (base - apex), 0.02, 1))
-    width = np.float32(width_of(anatomy, chest.pose)[side])
-    reach = float(chest.lateral(height, width)) + 0.015
+    height = np.clip(np.array([(middle - apex) / (base - apex)], np.float32), 0.02, 1)
+    reach = float(chest.lateral(height, width_of(anatomy, chest.pose)[side])[0]) + 0.015
     turn = np.linspace(start, stop, 24)
     x = 0.05 + (reach - 0.05) * np.sin(turn) ** 0.85
-    y = root + fall * turn / np.pi - 0.05 * np.sin(2 * turn)
+    y = root + 1.15 * fall * turn / np.pi - 0.05 * np.sin(2 * turn)
     return np.stack([anatomy.midline + SIGN[side] * x, y], 1)
 
 

@@ -33,11 +33,10 @@ def read(survey: Survey, data: Data) -> Dataset:
         },
         index=list(within),
     )
-    parts = table["image_id"].str.split("/")
-    folder = parts.str[0].str.lower().map(SPLITS)
-    table["official_split"] = folder.where(folder.notna().all(), "")
-    depth = int(folder.notna().all())
-    label = parts.str[depth].where(parts.str.len() > depth + 1, "")
+    folders = [path.split("/")[:-1] for path in within.values()]
+    depth = int(all(parts and parts[0].lower() in SPLITS for parts in folders))
+    table["official_split"] = [SPLITS[parts[0].lower()] if depth else "" for parts in folders]
+    label = pd.Series([[*parts[depth:], ""][0] for parts in folders], table.index)
     classes = sorted(set(label) - {""})
     problems = _problems(table[label == ""].index, classes, data)
     if problems:

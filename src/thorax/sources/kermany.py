@@ -30,7 +30,7 @@ def read(survey: Survey, data: Data) -> Dataset:
     Raises:
         DataError: no image stands in a class folder.
     """
-    rows, left_out = [], []
+    rows, left_out, nameless = [], [], []
     for location, sha256 in survey.images.items():
         *above, folder, name = ["", "", *path_in_data(location).split("/")]
         if folder.upper() not in CLASSES or "OCT" in above:
@@ -40,7 +40,8 @@ def read(survey: Survey, data: Data) -> Dataset:
         part = SPLITS.get(split.lower(), "")
         image_id = "/".join(filter(None, (split.lower(), folder.upper(), name)))
         patient_id = patient_of(name, part, data.patient_id)
-        rows.append((image_id, location, patient_id, part, sha256, folder.upper()))
+        nameless += [] if patient_id else [location]
+        rows.append((image_id, location, patient_id or image_id, part, sha256, folder.upper()))
     if not rows:
         raise DataError(
             f"{survey.root} holds no image in a folder NORMAL or PNEUMONIA ({len(left_out):,} "
@@ -55,7 +56,14 @@ def read(survey: Survey, data: Data) -> Dataset:
     if left_out:
         elsewhere = f"{len(left_out):,} images outside NORMAL and PNEUMONIA left out: "
         notes.append(elsewhere + listed(left_out[:2]))
-    return Dataset("binary", "PNEUMONIA", table.drop(columns="label"), notes)
+    problems = []
+    if nameless:
+        problems.append(
+            f"{len(nameless):,} file names tell no patient, as person1_virus_2.jpeg and "
+            f"IM-0001-0001.jpeg do: {listed(nameless)}. Remove or rename them, or set data.source: "
+            "folder, which takes every image for a patient of its own."
+        )
+    return Dataset("binary", "PNEUMONIA", table.drop(columns="label"), notes, problems)
 
 
 def patient_of(name: str, part: str, rule: str) -> str:

@@ -41,7 +41,7 @@ def _from_one_column(
     columns = [f"label_{name}" for name in card.classes]
     table = pd.DataFrame.from_dict(meaning, orient="index", columns=columns)
     problems = [unknown_labels(strange, list(card.labels), where)] if strange else []
-    return table.loc[texts].set_axis(texts.index), problems
+    return table.loc[texts.tolist()].set_axis(texts.index), problems
 
 
 def _from_columns(

@@ -33,7 +33,7 @@ _SEX = ("Patient Sex", "Patient Gender")  # the NIH's later release; the first o
 _LISTS = {"train_val_list.txt": "trainval", "test_list.txt": "test"}
 
 
-def read(survey: Survey, data: Data) -> Dataset:
+def read(survey: Survey, _data: Data) -> Dataset:
     """Read ChestX-ray14: 14 findings and No Finding, of which an image may have several."""
     return read_layout(survey, CLASSES)
 
@@ -46,7 +46,7 @@ def read_layout(survey: Survey, classes: Sequence[str]) -> Dataset:
         classes: the labels that may occur, in the order of the columns.
 
     Raises:
-        DataError: no entry table, a column missing, or no image of the table on disk.
+        DataError: no entry table, or a column missing; other problems go to the dataset.
     """
     problems: list[str] = []
     place, table, notes = _entries(survey)
@@ -57,17 +57,17 @@ def read_layout(survey: Survey, classes: Sequence[str]) -> Dataset:
     images = {at: sha for at, sha in survey.images.items() if at not in masks}
     places = locate(table["image_id"].tolist(), images)
     table["location"] = places.locations
-    table["sha256"] = table["location"].map(images)
+    table["sha256"] = [images.get(location, "") for location in places.locations]
     table["official_split"] = _official_split(survey, table["image_id"], notes, problems)
     problems += _mismatched_patients(table)
     absent = table["location"] == ""
     if absent.all():
-        raise DataError(
+        problems.append(
             f"None of the {len(table):,} images that {place} names lies under {survey.root}, where "
             f"{len(images):,} images are (such as {listed(list(images)[:2]) or 'none'}). Put the "
             "images, unpacked or as images_001.tar.gz …, beside the table."
         )
-    if absent.any():
+    elif absent.any():
         notes.append(f"{absent.sum():,} of {len(table):,} rows left out: their image is not here.")
     if unlisted := {path_in_data(at).rpartition("/")[2] for at in images} - {*table["image_id"]}:
         notes.append(f"{len(unlisted):,} images on disk are not in {place}.")
@@ -127,7 +127,7 @@ def _labels(
         problems.append(f"No Finding beside a finding in {place}: {listed(contradictory)}.")
     columns = [f"label_{name}" for name in classes]
     known = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return known.loc[texts].set_axis(texts.index)
+    return known.loc[texts.tolist()].set_axis(texts.index)
 
 
 def _official_split(
@@ -145,7 +145,7 @@ def _official_split(
             f"{len(both):,} images stand in both official lists: {listed(sorted(both))}. Fetch the "
             "lists again."
         )
-    split = image_ids.map(listed_in).fillna("")
+    split = image_ids.map(lambda name: listed_in.get(name, ""))
     if listed_in and (split == "").any():
         notes.append(f"{(split == '').sum():,} rows of the table are in no official list.")
     return split

@@ -3,13 +3,18 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
 
 from thorax.archives import Survey
 from thorax.config import Data
+from thorax.errors import DataError
 from thorax.phantom import write_archive
 from thorax.progress import bar
 from thorax.sources.dataset import Dataset
 from thorax.sources.nih import NO_FINDING, read_layout
+from thorax.sources.places import path_in_data
 
 CLASSES = ("Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", NO_FINDING)
 
@@ -25,7 +30,8 @@ def generate(data: Data, archive: Path) -> None:
     """Write the archive that `data.phantom_…` describes, unless it is already there."""
     if archive.exists():
         return
-    with bar(None, "generate phantoms") as progress:
+    progress: tqdm[Any] = bar(None, "generate phantoms")
+    with progress:
 
         def show(done: int, total: int) -> None:
             progress.total = total
@@ -42,6 +48,16 @@ def generate(data: Data, archive: Path) -> None:
         )
 
 
-def read(survey: Survey, data: Data) -> Dataset:
-    """Read the archive as NIH's layout with the phantom's own classes."""
+def read(survey: Survey, _data: Data) -> Dataset:
+    """Read the archive as NIH's layout with the phantom's own classes.
+
+    Raises:
+        DataError: `data.path` holds other images, which a user must have meant to be read.
+    """
+    if not any(path_in_data(place).endswith("phantom.csv") for place in survey.tables):
+        raise DataError(
+            f"{survey.root} holds {len(survey.images):,} images, but data.source is phantom, which "
+            "generates its own. Set data.source to kermany, nih, folder or table to use yours, or "
+            "empty that folder."
+        )
     return read_layout(survey, CLASSES)

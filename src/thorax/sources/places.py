@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from thorax.archives import TAR, ZIP
 from thorax.sources.reading import listed
 
 # Names under which folders and tables mark the official parts; nobody is tested on `val`.
@@ -25,8 +26,8 @@ class Places:
 
 def path_in_data(location: str) -> str:
     """Path of an image as if its archive were unpacked in place: `a.zip!x/y.png` is `x/y.png`."""
-    archive, inside, member = location.rpartition("!")
-    if not inside:
+    archive, _, member = location.partition("!")
+    if not member or not archive.lower().endswith((*ZIP, *TAR)):
         return location
     folder = archive.rpartition("/")[0]
     return f"{folder}/{member}" if folder else member

@@ -4,7 +4,6 @@ import csv
 import difflib
 import gzip
 import io
-import itertools
 from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
@@ -60,7 +59,7 @@ def read_table(content: bytes, location: str) -> pd.DataFrame:
     The index says where a row stands: `row 2` is the first after the header.
 
     Raises:
-        DataError: wrong encoding, ragged rows, columns of the same name, no row at all.
+        DataError: wrong encoding, ragged rows, two columns of one name, no row at all.
     """
     if location.lower().endswith(".parquet"):
         table = _parquet(content, location)
@@ -76,45 +75,40 @@ def _parquet(content: bytes, location: str) -> pd.DataFrame:
         table = pd.read_parquet(io.BytesIO(content))
     except (OSError, ValueError) as error:  # pyarrow's own errors are subclasses
         raise DataError(f"{location} is not a whole Parquet file ({error}).") from None
-    table.index = _row_names(len(table))
+    table.index = pd.Index([f"row {number}" for number in range(2, len(table) + 2)])
     return table.astype(object).where(table.notna(), "").astype(str)
 
 
-def _row_names(count: int) -> "pd.Index[str]":
-    return pd.Index([f"row {number}" for number in range(2, count + 2)])
-
-
 def _delimited(text: str, location: str) -> pd.DataFrame:
-    first = text[: text.find("\n")] if "\n" in text else text
+    first = text.partition("\n")[0]
     delimiter = max(",\t;", key=first.count)
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-    header, *following = itertools.islice(rows, 2) if text.strip() else [[]]
-    width = max(len(header), *(len(row) for row in following), 0)
-    if len(header) < width:  # NIH quotes `OriginalImage[Width,Height]`, which is two columns
-        header = delimiter.join(header).split(delimiter)
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if not header or repeated or len(header) < width:
-        raise DataError(
-            f"{location} has an unusable header of {len(header)} names over {width} columns"
-            + (f", where {listed(repeated)} repeats" if repeated else "")
-            + ". Give every column its own name in the first row."
-        )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        table = pd.read_csv(
-            io.StringIO(text), sep=delimiter, names=header, header=0, index_col=False, dtype=str,
-            keep_default_na=False, na_filter=False, skip_blank_lines=False,
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        reason = str(error).strip().rpartition("C error: ")[2]
-        raise DataError(f"{location} is not a valid table: {reason}. Correct that line.") from None
-    table.index = _row_names(len(table))
-    table = table.rename(columns=str.strip).drop(columns="", errors="ignore")
-    blank = table.isin([""]).sum(axis=1) + table.isna().sum(axis=1) == table.shape[1]
-    table = table[~blank]
-    short = table.index[table.isna().any(axis=1)]
-    if len(short):
+        rows = {number: row for number, row in enumerate(reader, 1) if any(row)}
+    except csv.Error as error:
+        line = reader.line_num
         raise DataError(
-            f"{location} has {len(short):,} rows with fewer fields than the header: "
-            f"{listed(short)}. Fetch it again, or correct them."
+            f"{location}, line {line:,}: {error}. Correct it, or fetch it again."
+        ) from None
+    header = rows.pop(min(rows, default=0), [])
+    width = len(next(iter(rows.values()), header))
+    if len(header) < width:  # some quote NIH's `OriginalImage[Width,Height]`, which is two columns
+        header = delimiter.join(header).split(delimiter)
+    header = [name.strip() for name in header]
+    named = [name for name in header if name]
+    if not named or len(set(named)) < len(named):
+        repeated = sorted({name for name in named if named.count(name) > 1})
+        raise DataError(
+            f"{location} has no usable header: {listed(repeated)} stands there more than once."
+            if repeated
+            else f"{location} is empty. Fetch or export it again."
         )
-    return table
+    ragged = [f"row {n} has {len(row)}" for n, row in rows.items() if len(row) != len(header)]
+    if ragged:
+        raise DataError(
+            f"{location} has {len(header)} columns, but {len(ragged):,} rows have more or fewer: "
+            f"{listed(ragged)}. Fetch it again, or correct them."
+        )
+    index = [f"row {number}" for number in rows]
+    table = pd.DataFrame(list(rows.values()), index=index, columns=header, dtype=str)
+    return table[named]

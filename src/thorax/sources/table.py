@@ -30,13 +30,13 @@ def read(survey: Survey, data: Data) -> Dataset:
         table = _merge(table, notes, problems)
     places = locate(table["image_id"].tolist(), survey.images)
     table["location"] = places.locations
-    table["sha256"] = table["location"].map(survey.images).fillna("")
+    table["sha256"] = [survey.images.get(location, "") for location in places.locations]
     absent = table["location"] == ""
     if absent.any():
         names = table.loc[absent, "image_id"] + " (" + table.index[absent] + ")"
         problems.append(
             f"{absent.sum():,} of {len(table):,} images that {place} names are not under "
-            f"{survey.root}: {listed(names)}. Add them, or drop their rows (key `keep` of the card)."
+            f"{survey.root}: {listed(names)}. Add them, or drop their rows (`keep`)."
         )
     if unlisted := len(survey.images) - len(set(table["location"]) - {""}):
         notes.append(f"{unlisted:,} images on disk are not in the rows used of {place}.")
@@ -117,7 +117,7 @@ def _columns(
     table["official_split"] = ""
     if card.split is not None:
         words = rows[card.split].str.strip().str.lower()
-        table["official_split"] = words.map(SPLITS).fillna("")
+        table["official_split"] = words.map(lambda word: SPLITS.get(word, ""))
         strange = words[~words.isin([*SPLITS, ""])].value_counts()
         if len(strange):
             counts = {str(text): int(count) for text, count in strange.items()}

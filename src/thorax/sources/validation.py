@@ -1,5 +1,6 @@
 """What must hold for every labelled list of images, wherever it comes from."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -16,7 +17,7 @@ _VIEW = {
     "AP ERECT": "AP", "L": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL",
     "LATERAL": "LATERAL",
 }  # fmt: skip
-_YEARS = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}  # of DICOM's age strings, a year
+_PER_YEAR = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}  # units of DICOM's ages
 _OLDEST = 120
 
 
@@ -40,9 +41,12 @@ def validate(dataset: Dataset, where: str) -> Dataset:
     table["age"] = _years(table["age"], notes)
     table = _merged(table, notes, problems)
     table = _labelled(table, dataset.task, notes, problems)
-    problems += _patient_problems(table)
-    problems += _class_problems(table, dataset.task, notes)
-    notes += _copies(table)
+    if len(table):
+        problems += _patient_problems(table)
+        problems += _class_problems(table, notes)
+        notes += _copies(table)
+    elif not problems:
+        problems.append("No image is left to learn from.")
     if problems:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise DataError(f"{count} in {where}:\n" + "\n".join(f"- {text}" for text in problems))
@@ -53,8 +57,8 @@ def validate(dataset: Dataset, where: str) -> Dataset:
 def _complete(table: pd.DataFrame) -> pd.DataFrame:
     """Put the manifest's columns first and fill those that the source does not know."""
     labels = [column for column in table if str(column).startswith(LABEL)]
-    table = table.reindex(columns=[*MANIFEST_COLUMNS, *labels])
-    table[MANIFEST_COLUMNS] = table[MANIFEST_COLUMNS].fillna("").astype(str)
+    unknown = {column: "" for column in MANIFEST_COLUMNS if column not in table}
+    table = table.assign(**unknown)[[*MANIFEST_COLUMNS, *labels]]
     for column in ("image_id", "patient_id"):
         table[column] = table[column].str.strip()
     return table
@@ -62,29 +66,37 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
 
 def _normal(
     texts: "pd.Series[str]", known: dict[str, str], empty: set[str], what: str, notes: list[str]
-) -> "pd.Series[str]":
-    upper = texts.str.strip().str.upper()
-    strange = ~upper.isin([*known, *empty])
-    if strange.any():
-        values = listed(repr(text) for text in sorted(set(texts[strange])))
-        notes.append(f"{strange.sum():,} rows have an unknown {what} ({values}); left empty.")
-    return upper.map(known).fillna("")
+) -> list[str]:
+    upper = [text.strip().upper() for text in texts]
+    strange = [text for text in upper if text not in known and text not in empty]
+    if strange:
+        values = listed(repr(text) for text in sorted(set(strange)))
+        notes.append(f"{len(strange):,} rows have an unknown {what} ({values}); left empty.")
+    return [known.get(text, "") for text in upper]
 
 
-def _years(texts: "pd.Series[str]", notes: list[str]) -> "pd.Series[str]":
-    """Read `58`, `58.0` or DICOM's `058Y`, `011M`, `003W`, `010D`; write years without noise."""
-    parts = texts.str.strip().str.upper().str.extract(r"^(\d+(?:\.\d*)?)([YMWD]?)$")
-    years = pd.to_numeric(parts[0]) / parts[1].map(_YEARS)
-    wrong = (texts.str.strip() != "") & ~years.between(0, _OLDEST)
-    if wrong.any():
-        values = listed(repr(text) for text in sorted(set(texts[wrong])))
-        notes.append(f"{wrong.sum():,} ages outside 0-{_OLDEST} years ({values}) became missing.")
-    return years.mask(wrong).map(lambda year: "" if pd.isna(year) else f"{round(year, 2):g}")
+def _years(texts: "pd.Series[str]", notes: list[str]) -> list[str]:
+    """Read every distinct age once; years without noise, such as `58` or `0.92`."""
+    ages = {text: _age(text.strip().upper()) for text in texts.unique()}
+    wrong = [text for text in texts if ages[text] is None]
+    if wrong:
+        values = listed(repr(text) for text in sorted(set(wrong)))
+        notes.append(f"{len(wrong):,} ages outside 0-{_OLDEST} years ({values}) became missing.")
+    return [ages[text] or "" for text in texts]
+
+
+def _age(text: str) -> str | None:
+    """Read `58`, `58.0` or DICOM's `058Y`, `011M`, `003W`, `010D`; None for no possible age."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)([YMWD]?)", text)
+    if not match:
+        return None if text else ""
+    years = float(match[1]) / _PER_YEAR[match[2]]
+    return f"{round(years, 2):g}" if years <= _OLDEST else None
 
 
 def _merged(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.DataFrame:
     """Keep one of several rows that say the same of an image; report those that do not."""
-    said = [column for column in table if column != "location"]
+    said = [str(column) for column in table if column != "location"]
     repeats = table.duplicated(said)
     if repeats.any():
         notes.append(f"{repeats.sum():,} rows repeat an image that is listed already; merged.")
@@ -92,13 +104,11 @@ def _merged(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.Da
     clash = table["image_id"].duplicated(keep=False) & (table["image_id"] != "")
     if clash.any():
         rows = table[clash].groupby("image_id", sort=False)
-        differ = (
-            f"{image_id} ({' and '.join(group.index[:2])} differ in {_differing(group[said])})"
-            for image_id, group in rows
-        )
         problems.append(
             f"{rows.ngroups:,} images are listed more than once with different content; keep the "
-            f"right row of each: {listed(differ)}"
+            "right row of each (or set merge_rows in the card of a table with a row per box or "
+            "reader): "
+            f"{listed(_clash(group, said) for _, group in rows)}"
         )
     nameless = table["image_id"] == ""
     if nameless.any():
@@ -106,8 +116,15 @@ def _merged(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.Da
     return table
 
 
-def _differing(rows: pd.DataFrame) -> str:
-    return ", ".join(str(name) for name in rows if rows[name].nunique(dropna=False) > 1)
+def _clash(rows: pd.DataFrame, columns: list[str]) -> str:
+    first, second = rows.iloc[0], rows.iloc[1]
+    pairs = ((name, first[name], second[name]) for name in columns)
+    differ = [
+        name for name, one, other in pairs if one != other and not pd.isna([one, other]).all()
+    ]
+    return (
+        f"{first['image_id']} ({rows.index[0]} and {rows.index[1]} differ in {', '.join(differ)})"
+    )
 
 
 def _labelled(
@@ -125,7 +142,7 @@ def _labelled(
                 f"{wrong.sum():,} images have no class or several, but the task is {task}, where "
                 f"exactly one holds: {listed(examples)}"
             )
-        table = table.assign(**{name: labels[name].fillna(0) for name in labels})
+        table = table.fillna(dict.fromkeys(labels.columns, 0.0))
     if unknown.any():
         notes.append(f"{unknown.sum():,} images left out, because no label of theirs is known.")
     return table[~unknown]
@@ -148,7 +165,7 @@ def _patient_problems(table: pd.DataFrame) -> list[str]:
     return []
 
 
-def _class_problems(table: pd.DataFrame, task: str, notes: list[str]) -> list[str]:
+def _class_problems(table: pd.DataFrame, notes: list[str]) -> list[str]:
     classes = class_names(table)
     varied = [name for name in classes if {0.0, 1.0} <= set(table[f"{LABEL}{name}"].dropna())]
     for name in classes:

@@ -1,0 +1,101 @@
+"""Intervals by bootstrap over patients, exact in ties, for every headline metric at once.
+
+Images of one patient are alike, so patients are drawn with replacement and not images (Field and
+Welsh 2007, cluster bootstrap). A replicate is a set of image weights; scores are sorted once and
+then only re-weighted. Shapes: N images, L classes, R replicates.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+CHUNK = 4_000_000  # weights held at once; bounds the memory
+
+
+def patient_weights(patients: "pd.Series[str]", replicates: int, seed: int) -> NDArray[np.int64]:
+    """How often each patient is drawn: int [R, P], and rows sum to the number of patients P."""
+    count = patients.nunique()
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), size=replicates)
+
+
+def replicate_metrics(
+    y: Array, p: Array, d: Array, patients: "pd.Series[str]", *, replicates: int, seed: int
+) -> dict[str, Array]:
+    """Metrics of each class in each replicate, [R, L], NaN where undefined.
+
+    Args:
+        y: labels [N, L], NaN for unknown.
+        p: probabilities [N, L].
+        d: decisions [N, L].
+        patients: patient of each image [N].
+        replicates: R.
+        seed: of the draws; the same seed and patients give paired replicates.
+    """
+    drawn = patient_weights(patients, replicates, seed)
+    codes = pd.factorize(patients)[0]
+    step = max(1, CHUNK // max(1, len(y)))
+    chunks = [drawn[start : start + step][:, codes] for start in range(0, replicates, step)]
+    parts = [_weighted_metrics(y, p, d, w.astype(float)) for w in chunks]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _weighted_metrics(y: Array, p: Array, d: Array, w: Array) -> dict[str, Array]:
+    """Metrics [R, L] of replicates given as image weights [R, N]."""
+    known, y = ~np.isnan(y), np.nan_to_num(y)
+    tp, fp = w @ (y * d), w @ ((known - y) * d)
+    fn, tn = w @ (y * (1 - d)), w @ ((known - y) * (1 - d))
+    ranks = [
+        ranking_metrics(y[known[:, i], i], p[known[:, i], i], w[:, known[:, i]])
+        for i in range(y.shape[1])
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "accuracy": (tp + tn) / (tp + fp + tn + fn),
+            "precision": tp / (tp + fp),
+            "recall": tp / (tp + fn),
+            "f1": 2 * tp / (2 * tp + fp + fn),
+            "auroc": np.stack([rank[0] for rank in ranks], axis=1),
+            "average_precision": np.stack([rank[1] for rank in ranks], axis=1),
+        }
+
+
+def ranking_metrics(y: Array, p: Array, w: Array) -> tuple[Array, Array]:
+    """Weighted AUROC and average precision of one class, [R] each; NaN without both outcomes.
+
+    Args:
+        y: labels [N], 1 or 0.
+        p: scores [N].
+        w: image weights [R, N].
+    """
+    if len(y) == 0:
+        return np.full(len(w), np.nan), np.full(len(w), np.nan)
+    order = np.argsort(-p, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(p[order]) != 0])  # of each run of equal scores
+    w = w[:, order]
+    positive = np.add.reduceat(w * y[order], starts, axis=1)
+    total = np.add.reduceat(w, starts, axis=1)
+    negative = total - positive
+    positives_above, all_above = np.cumsum(positive, axis=1), np.cumsum(total, axis=1)
+    n_positive, n_negative = positives_above[:, -1], all_above[:, -1] - positives_above[:, -1]
+    # Each negative beats half of the positives it ties with and loses to all above.
+    wins = (negative * (positives_above - positive / 2)).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(all_above > 0, positives_above / all_above, 0)
+        auroc = wins / (n_positive * n_negative)
+        average_precision = (precision * positive).sum(axis=1) / n_positive
+    undefined = (n_positive == 0) | (n_negative == 0)
+    auroc[undefined], average_precision[undefined] = np.nan, np.nan
+    return auroc, average_precision
+
+
+def interval(values: Array, level: float = 0.95) -> tuple[float | None, float | None, int]:
+    """Percentile interval of replicates [R] and how many of them were undefined."""
+    defined = values[np.isfinite(values)]
+    undefined = len(values) - len(defined)
+    if len(defined) < 2:
+        return None, None, undefined
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high), undefined

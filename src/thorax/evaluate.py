@@ -1,0 +1,116 @@
+"""Run each model once; from then on only tables: predictions, thresholds, metrics, plots."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from thorax import plots
+from thorax.batches import Batches, cores
+from thorax.config import Evaluate, Paths
+from thorax.data import Cohort, open_cohort
+from thorax.errors import IntegrityError
+from thorax.files import read_json, rounded, write_json
+from thorax.metrics import Predictions, fold_metrics, subset_metrics
+from thorax.predict import load, predict
+from thorax.tables import write_csv
+from thorax.tasks import TASKS
+from thorax.thresholds import choose
+
+UNDECIDED = 0.5  # threshold of a class that validation has only one outcome of
+
+
+def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
+    """Predict validation (out of fold) and test (mean of the folds), and judge both."""
+    cohort = open_cohort(paths)
+    val, test, per_fold = predict_folds(cohort, folds, paths)
+    undefined: dict[str, str] = {}
+    thresholds = choose_thresholds(params, val, undefined)
+    leaky = read_json(Path(paths.split_table))["leaky"]
+    metrics: dict[str, Any] = {}
+    folder = Path(paths.predictions)
+    for name, part in (("val", val), ("test", test)):
+        decisions = TASKS[cohort.task].decide(part.p, thresholds)
+        metrics[name] = subset_metrics(part, decisions, thresholds, params, name, undefined)
+        write_csv(part.table(decisions), folder / f"{name}.csv")
+    metrics["folds"] = fold_metrics(per_fold, cohort.task, thresholds)
+    metrics["protocol"] = {"leaky": leaky, "folds": len(folds), "replicates": params.bootstrap}
+    write_json(Path(paths.metrics), metrics)
+    points = {name: rounded(t, 6) for name, t in zip(cohort.outputs, thresholds, strict=True)}
+    rule = {"rule": params.threshold, "chosen_on": "val", "thresholds": points}
+    write_json(folder / "operating_points.json", rule)
+    write_json(folder / "undefined.json", undefined)
+    plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
+    print(headline(metrics))
+
+
+def predict_folds(
+    cohort: Cohort, folds: list[int], paths: Paths
+) -> tuple[Predictions, Predictions, dict[int, Predictions]]:
+    """Validation out of fold, test as the mean over folds, and each fold's own test predictions."""
+    torch.set_num_threads(cores())
+    fabric = Fabric(devices=1)
+    test_rows = cohort.rows("test", folds[0])
+    val_rows, val_p, test_p = [], [], []
+    for fold in folds:
+        bundle, network = load(Path(paths.models) / str(fold))
+        if bundle.outputs != cohort.outputs:
+            raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
+        module = fabric.setup_module(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        channels = bundle.model["channels"]
+        batches = Batches(
+            cohort.images, channels, bundle.mean, bundle.deviation, fabric.device, True
+        )
+        rows = cohort.rows("val", fold)
+        val_rows.append(rows)
+        val_p.append(predict(fabric, module, batches, rows, cohort.task, f"fold {fold} val"))
+        test_p.append(predict(fabric, module, batches, test_rows, cohort.task, f"fold {fold} test"))
+    val = _collect(cohort, np.concatenate(val_rows), np.concatenate(val_p))
+    test = _collect(cohort, test_rows, np.mean(test_p, axis=0))
+    each = {f: _collect(cohort, test_rows, p) for f, p in zip(folds, test_p, strict=True)}
+    return val, test, each
+
+
+def _collect(cohort: Cohort, rows: NDArray[np.int64], p: NDArray[np.float64]) -> Predictions:
+    # Six decimals, as in the table: every metric can be recomputed from the file to the last digit.
+    return Predictions(
+        cohort.task,
+        cohort.outputs,
+        cohort.table.iloc[rows].reset_index(drop=True),
+        cohort.targets[rows],
+        np.round(p, 6),
+    )
+
+
+def choose_thresholds(
+    params: Evaluate, val: Predictions, undefined: dict[str, str]
+) -> NDArray[np.float64]:
+    """Threshold of each output [O], from validation only."""
+    chosen = []
+    for i, name in enumerate(val.outputs):
+        threshold = choose(params.threshold, val.y[:, i], val.p[:, i])
+        if threshold is None:
+            undefined[f"threshold.{name}"] = f"validation has one outcome only; {UNDECIDED} is used"
+        chosen.append(UNDECIDED if threshold is None else threshold)
+    return np.array(chosen)
+
+
+def headline(metrics: dict[str, Any]) -> str:
+    """The headline metrics of validation and test with their intervals, as a small table."""
+    rows = {}
+    for name in ("accuracy", "precision", "recall", "f1", "auroc", "average_precision", "loss"):
+        rows[name] = [_with_interval(metrics[part], name) for part in ("val", "test")]
+    table = pd.DataFrame(rows, index=["val", "test"]).T
+    marked = "\nLEAKY split: these numbers overstate." if metrics["protocol"]["leaky"] else ""
+    return table.to_string() + marked
+
+
+def _with_interval(part: dict[str, Any], name: str) -> str:
+    value, low, high = (part.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None:
+        return "undefined"
+    return f"{value:.4f}" + (f" ({low:.4f}–{high:.4f})" if low is not None else "")

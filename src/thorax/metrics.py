@@ -1,0 +1,151 @@
+"""`metrics.json`: every metric of a set of predictions, with intervals, four decimals.
+
+Undefined values are null; `undefined` collects why. A metric is macro over classes; accuracy of
+multi-label tasks is elementwise, of exclusive classes by image.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from thorax import scores
+from thorax.bootstrap import interval, patient_weights, replicate_metrics
+from thorax.config import Evaluate
+from thorax.files import rounded
+from thorax.tasks import TASKS
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labels y [N, O] (NaN unknown) and probabilities p [N, O] of the images in `images`."""
+
+    task: str
+    outputs: list[str]
+    images: pd.DataFrame  # image_id, patient_id, subset, fold
+    y: Array
+    p: Array
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether exactly one class is true of an image."""
+        return self.task == "multi-class"
+
+    def table(self, decisions: Array) -> pd.DataFrame:
+        """One row an image: ids, y and p per class, true and predicted classes as text."""
+        columns: dict[str, Any] = {}
+        for i, name in enumerate(self.outputs):
+            columns[f"y_{name}"] = pd.array(self.y[:, i], "Int8")
+            columns[f"p_{name}"] = self.p[:, i]
+        columns["true"] = [self._names(row) for row in self.y]
+        columns["predicted"] = [self._names(row) for row in decisions]
+        ids = self.images[["image_id", "patient_id", "subset", "fold"]]
+        return pd.concat([ids, pd.DataFrame(columns, index=ids.index)], axis=1)
+
+    def _names(self, row: Array) -> str:
+        return "|".join(name for name, value in zip(self.outputs, row, strict=True) if value == 1)
+
+
+def subset_metrics(
+    part: Predictions,
+    d: Array,
+    thresholds: Array,
+    params: Evaluate,
+    name: str,
+    undefined: dict[str, str],
+) -> dict[str, Any]:
+    """All metrics of validation or test, from predictions and decisions d [N, O]."""
+    result: dict[str, Any] = {
+        "images": len(part.y),
+        "patients": part.images["patient_id"].nunique(),
+    }
+    headline = scores.overall(part.y, part.p, d, exclusive=part.exclusive)
+    bounds = headline_intervals(part, d, params) if len(part.y) and params.bootstrap else {}
+    for key, value in headline.items():
+        result[key] = rounded(value)
+        low, high, dropped = bounds.get(key, (None, None, 0))
+        result[f"{key}_low"], result[f"{key}_high"] = rounded(low), rounded(high)
+        if dropped:
+            undefined[f"{name}.{key}_low"] = f"{dropped} replicates undefined and left out"
+        if value is None:
+            undefined[f"{name}.{key}"] = "undefined in every class"
+    result["micro"] = {key: rounded(value) for key, value in scores.micro(part.y, d).items()}
+    result["per_class"] = {}
+    for i, output in enumerate(part.outputs):
+        y, own = part.y[:, i], scores.per_class(part.y[:, i], part.p[:, i], d[:, i])
+        counts = scores.confusion(y, d[:, i])
+        own["specificity"] = scores.ratios(counts["tn"], counts["fn"], counts["tp"], counts["fp"])[
+            "recall"
+        ]
+        positives, unknown = int(np.nansum(y)), int(np.isnan(y).sum())
+        result["per_class"][output] = {
+            **{key: rounded(value) for key, value in own.items()},
+            "threshold": rounded(float(thresholds[i])),
+            "positives": positives,
+            "unknown": unknown,
+            **counts,
+        }
+        for key, value in own.items():
+            if value is None:
+                undefined[f"{name}.per_class.{output}.{key}"] = (
+                    f"{positives} present and {len(y) - positives - unknown} absent labels,"
+                    f" {counts['tp'] + counts['fp']} decided present"
+                )
+    return result
+
+
+def headline_intervals(
+    part: Predictions, d: Array, params: Evaluate
+) -> dict[str, tuple[float | None, float | None, int]]:
+    """95 % intervals of the headline metrics by bootstrap over patients."""
+    patients = part.images["patient_id"]
+    draws = {"replicates": params.bootstrap, "seed": params.seed}
+    replicates = replicate_metrics(part.y, part.p, d, patients, **draws)
+    # Classes that are undefined in the sample itself stay out; others must be defined throughout.
+    bounds = {}
+    for key, values in replicates.items():
+        usable = values[:, np.isfinite(values).any(axis=0)]
+        bounds[key] = interval(usable.mean(axis=1) if usable.shape[1] else np.full(1, np.nan))
+    weights = patient_weights(patients, **draws)
+    codes = pd.factorize(patients)[0]
+    for key, total, count in _by_image(part, d):
+        sums, counts = (np.bincount(codes, v, minlength=weights.shape[1]) for v in (total, count))
+        with np.errstate(invalid="ignore"):
+            bounds[key] = interval((weights @ sums) / (weights @ counts))
+    return bounds
+
+
+def _by_image(part: Predictions, d: Array) -> list[tuple[str, Array, Array]]:
+    """Loss and accuracy as sums over images: name, sum and number of terms of each image [N]."""
+    known = ~np.isnan(part.y)
+    p, y = np.clip(part.p, 1e-7, 1 - 1e-7), np.nan_to_num(part.y)
+    if part.exclusive:
+        ones = np.ones(len(y))
+        return [
+            ("loss", -(y * np.log(p)).sum(axis=1), ones),
+            ("accuracy", (y * d).sum(axis=1), ones),
+        ]
+    loss = -(y * np.log(p) + (1 - y) * np.log(1 - p)) * known
+    right = ((y == d) & known).astype(float)
+    count = known.sum(axis=1).astype(float)
+    return [("loss", loss.sum(axis=1), count), ("accuracy", right.sum(axis=1), count)]
+
+
+def fold_metrics(per_fold: dict[int, Predictions], task: str, thresholds: Array) -> dict[str, Any]:
+    """Test metrics of each fold's own model, their mean and standard deviation."""
+    each = {}
+    for fold, part in per_fold.items():
+        d = TASKS[task].decide(part.p, thresholds)
+        own = scores.overall(part.y, part.p, d, exclusive=part.exclusive)
+        each[str(fold)] = {key: rounded(value) for key, value in own.items()}
+    table = pd.DataFrame(each).T.astype(float)
+    mean, deviation = table.mean(), table.std(ddof=1)
+    return {
+        **each,
+        "mean": {key: rounded(float(mean[key])) for key in table},
+        "deviation": {key: rounded(float(deviation[key])) for key in table},
+    }

@@ -1,0 +1,77 @@
+import pytest
+
+from made_up import data_section, row_of, survey_of
+from thorax.errors import DataError
+from thorax.sources import folder
+from thorax.sources.validation import validate
+
+
+def _read(*places, positive=None, same=None):
+    data = data_section(source="folder", positive=positive)
+    return validate(folder.read(survey_of(places, same=same), data), "here")
+
+
+def test_two_folders_make_a_binary_task_with_the_last_as_positive():
+    dataset = _read("healthy/a.png", "sick/b.png", "sick/deeper/c.png")
+    assert (dataset.task, dataset.positive) == ("binary", "sick")
+    assert dataset.table["label_sick"].tolist() == [0, 1, 1]
+    ids = ["healthy/a.png", "sick/b.png", "sick/deeper/c.png"]
+    assert dataset.table["image_id"].tolist() == ids
+    assert _read("healthy/a.png", "sick/b.png", positive="healthy").positive == "healthy"
+
+
+def test_more_folders_make_a_multi_class_task():
+    dataset = _read("a/1.png", "b/2.png", "c/3.png")
+    assert (dataset.task, dataset.positive) == ("multi-class", None)
+    assert dataset.table.filter(like="label_").sum(axis=1).tolist() == [1, 1, 1]
+
+
+def test_split_folders_are_the_official_split():
+    dataset = _read("set/train/a/1.png", "set/Val/a/2.png", "set/test/b/1.png", "set/valid/b/3.png")
+    assert row_of(dataset.table, "test/b/1.png")["official_split"] == "test"
+    assert dataset.table["official_split"].tolist().count("trainval") == 3
+    assert dataset.table.columns[-2:].tolist() == ["label_a", "label_b"]
+
+
+def test_train_alone_still_is_a_split_folder():
+    table = _read("set.tar!set/train/a/1.png", "set.tar!set/train/b/2.png").table
+    assert table["official_split"].tolist() == ["trainval", "trainval"]
+    assert table["image_id"].tolist() == ["train/a/1.png", "train/b/2.png"]
+
+
+def test_ids_are_the_same_packed_or_not():
+    plain = _read("wrap/a/1.png", "wrap/b/2.png").table["image_id"]
+    packed = _read("x.zip!more/wrap/a/1.png", "x.zip!more/wrap/b/2.png").table["image_id"]
+    assert plain.tolist() == packed.tolist() == ["a/1.png", "b/2.png"]
+
+
+def test_nested_copies_count_once():
+    twins = {"chest_xray/chest_xray/train/a/1.png": "chest_xray/train/a/1.png"}
+    dataset = _read(*twins, "chest_xray/train/a/1.png", "chest_xray/train/b/2.png", same=twins)
+    assert dataset.table["image_id"].tolist() == ["train/a/1.png", "train/b/2.png"]
+    assert "1 rows repeat an image" in dataset.notes[-1]
+
+
+def test_every_image_is_its_own_patient_and_that_is_said():
+    dataset = _read("a/1.png", "a/2.png", "b/3.png")
+    assert dataset.table["patient_id"].nunique() == 3
+    assert "every image counts as a patient of its own" in dataset.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (["a/1.png", "a/2.png"], r"2 images stand in no class folder.*0 class folders are too few"),
+        (["1.png", "a/2.png"], r"1 images stand in no class folder: 1\.png"),
+        (["train/a/1.png", "test/a/2.png"], r"1 class folders are too few \(a\)"),
+        (["train/1.png", "train/2.png"], r"2 images stand in no class folder"),
+    ],
+)
+def test_too_few_class_folders(places, message):
+    with pytest.raises(DataError, match=message):
+        _read(*places)
+
+
+def test_a_positive_class_that_is_no_folder():
+    with pytest.raises(DataError, match=r"data\.positive is 'ill', but the folders are a, b"):
+        _read("a/1.png", "b/2.png", positive="ill")

@@ -1,0 +1,53 @@
+import pytest
+
+from made_up import data_section, nih_row, nih_table, survey_of
+from thorax.archives import survey
+from thorax.errors import DataError
+from thorax.sources import SOURCES, phantom
+from thorax.sources.validation import validate
+
+SMALL = {"phantom_patients": 10, "phantom_pixels": 64}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    path = tmp_path_factory.mktemp("raw") / phantom.store(data_section(**SMALL))
+    phantom.generate(data_section(**SMALL), path)
+    return path
+
+
+def test_the_generated_archive_reads_as_a_multi_label_set(archive):
+    dataset = validate(phantom.read(survey(archive, "read"), data_section(**SMALL)), "here")
+    table = dataset.table
+    assert dataset.task == "multi-label"
+    assert [c for c in table if c.startswith("label_")] == [f"label_{c}" for c in phantom.CLASSES]
+    assert table["patient_id"].nunique() == 10
+    assert set(table["official_split"]) == {"trainval", "test"}
+    assert not table["location"].str.contains("masks").any()
+    assert (table["view"].isin(["PA", "AP"]) & table["sex"].isin(["M", "F"])).all()
+    none = table["label_No Finding"] == 1
+    assert (none == (table.filter(like="label_").sum(axis=1) == none)).all()
+
+
+def test_an_archive_that_is_there_is_not_written_again(archive):
+    before = archive.stat().st_mtime_ns
+    phantom.generate(data_section(**SMALL), archive)
+    assert archive.stat().st_mtime_ns == before
+
+
+def test_every_parameter_has_its_own_archive_and_others_do_not_matter():
+    base = data_section()
+    changes = {
+        "phantom_patients": 11, "phantom_pixels": 65, "phantom_seed": 1,
+        "phantom_marker_correlation": 0.5, "phantom_marker_label": "Nodule",
+    }  # fmt: skip
+    names = {phantom.store(data_section(**{key: value})) for key, value in changes.items()}
+    assert len(names | {phantom.store(base)}) == 6
+    assert phantom.store(data_section(path="elsewhere", positive="x")) == phantom.store(base)
+    assert SOURCES["phantom"].store(base).startswith("phantom/phantom-")
+
+
+def test_images_of_the_users_own_are_not_taken_for_phantoms():
+    table = {"Data_Entry_2017.csv": nih_table(nih_row("00000001_000.png"))}
+    with pytest.raises(DataError, match=r"holds 1 images, but data\.source is phantom.*kermany"):
+        phantom.read(survey_of(["00000001_000.png"], table), data_section())

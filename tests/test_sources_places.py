@@ -1,0 +1,66 @@
+import pytest
+
+from made_up import survey_of
+from thorax.sources.places import locate, path_in_data, shared_folders
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("NORMAL/a.png", "NORMAL/a.png"),
+        ("x.zip!NORMAL/a.png", "NORMAL/a.png"),
+        ("part/images_001.tar.gz!images/a.png", "part/images/a.png"),
+        ("wow!/a.png", "wow!/a.png"),
+        ("x.ZIP!wow!/a.png", "wow!/a.png"),
+    ],
+)
+def test_an_archive_counts_as_unpacked_in_place(location, path):
+    assert path_in_data(location) == path
+
+
+def test_shared_folders():
+    assert shared_folders(["a/b/1.png", "a/b/c/2.png", "a/b/c/3.png"]) == 2
+    assert shared_folders(["a/1.png", "2.png"]) == 0
+    assert shared_folders([]) == 0
+
+
+def test_names_match_the_end_of_a_path_only_at_a_folder():
+    images = survey_of(["x.zip!deep/train/p1/v.png", "deep/train/p11/v.png"]).images
+    places = locate(["p1/v.png", "p11/v.png", "1/v.png"], images)
+    assert places.locations == ["x.zip!deep/train/p1/v.png", "deep/train/p11/v.png", ""]
+
+
+def test_folders_that_all_names_share_may_be_missing_on_disk():
+    images = survey_of(["train/p1/v.png", "train/p2/v.png"]).images
+    names = ["CheXpert-v1.0/train/p1/v.png", "CheXpert-v1.0/train/p2/v.png"]
+    assert locate(names, images).locations == ["train/p1/v.png", "train/p2/v.png"]
+
+
+def test_a_folder_that_tells_images_apart_is_never_dropped():
+    images = survey_of(["b/v.png"]).images
+    assert locate(["a/v.png", "b/v.png"], images).locations == ["", "b/v.png"]
+    assert locate(["a/v.png"], survey_of(["v.png"]).images).locations == ["v.png"]
+
+
+def test_windows_and_absolute_names():
+    images = survey_of(["files/p10/x.jpg"]).images
+    assert locate([r"files\p10\x.jpg"], images).locations == ["files/p10/x.jpg"]
+    assert locate(["/data/mimic/files/p10/x.jpg"], images).locations == ["files/p10/x.jpg"]
+
+
+def test_copies_are_noted_and_a_plain_file_preferred():
+    packed, plain = "i.tar.gz!images/a.png", "images/unpacked/a.png"
+    places = locate(["a.png"], survey_of([packed, plain], same={packed: plain}).images)
+    assert places.locations == [plain]
+    assert "1 images lie on disk more than once" in places.notes[0]
+    assert not places.problems
+
+
+def test_one_name_for_different_files_is_a_problem():
+    places = locate(["a.png"], survey_of(["x/a.png", "y/a.png"]).images)
+    assert "1 names stand for several different files" in places.problems[0]
+    assert "x/a.png and y/a.png" in places.problems[0]
+
+
+def test_no_names_is_no_crash():
+    assert locate([], survey_of(["a.png"]).images).locations == []
