@@ -128,7 +128,7 @@ def _draw_visit(
     magnified = 1.07 if portable else 1.0
     gain = _enlargement(anatomy, severity)
     ratio = magnified * (anatomy.heart_ratio + gain) + 0.006 * normal()
-    breath = 0.40 * normal() - 0.3 * portable
+    breath = 0.50 * normal() - 0.3 * portable
     elsewhere, other_vendor = rng.random() < 0.18, int(rng.integers(3))
     return Visit(
         number=index,
@@ -136,9 +136,9 @@ def _draw_visit(
         pose=Pose(portable, breath, ratio, magnified * gain),
         severity=severity,
         vendor=other_vendor if elsewhere else habits.vendor,
-        shift=(habits.shift[0] + 0.012 * normal(), habits.shift[1] + 0.014 * normal()),
-        turn=habits.turn + 0.7 * normal(),
-        zoom=habits.zoom + 0.010 * normal(),
+        shift=(habits.shift[0] + 0.020 * normal(), habits.shift[1] + 0.024 * normal()),
+        turn=habits.turn + 1.0 * normal(),
+        zoom=habits.zoom + 0.015 * normal(),
         exposure=float(np.exp(0.35 * np.clip(normal(), -2.5, 2.5))),
         marker_side="LR"[int(rng.integers(2))],
         marker_draw=rng.random(),

@@ -87,7 +87,7 @@ def _focus(chest: Chest, place: Place) -> tuple[float, float]:
 
 def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
     x, y = _focus(chest, place)
-    radius = 0.038 + 0.036 * place.size + 0.008 * severity
+    radius = 0.042 + 0.036 * place.size + 0.008 * severity
     rng = np.random.default_rng(place.seed)
     angle = np.arctan2(chest.canvas.y - y, chest.canvas.x - x)
     wobble = 1 + 0.0 * angle
@@ -95,7 +95,7 @@ def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None
         wobble = wobble + 0.07 * rng.standard_normal() * np.cos(lobe * angle + rng.uniform(0, 6))
     distance = np.hypot(chest.canvas.x - x, chest.canvas.y - y) / (radius * wobble)
     ball = np.sqrt(np.maximum(1 - distance**2, 0))
-    tissue.added += (0.28 + 0.34 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
+    tissue.added += (0.36 + 0.40 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
     tissue.mark("Nodule", ramp(1 - distance, 0.05))
 
 
@@ -120,7 +120,7 @@ def _consolidation(tissue: Tissue, chest: Chest, place: Place, severity: float) 
     displaced = np.clip(dense, 0, 0.92) * (1 - open_airways) * tissue.air
     tissue.air -= displaced
     tissue.vessels *= 1 - np.clip(1.3 * dense, 0, 0.95)
-    tissue.mark("Consolidation", ramp(canvas.blur(displaced, 0.012) - 0.13, 0.04))
+    tissue.mark("Consolidation", ramp(canvas.blur(displaced, 0.012) - 0.10, 0.04))
 
 
 def _effusion(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
@@ -135,7 +135,7 @@ def _effusion(tissue: Tissue, chest: Chest, place: Place, severity: float) -> No
     displaced = (0.86 if portable else 0.97) * fluid * tissue.air
     tissue.air -= displaced
     tissue.vessels *= 1 - 0.9 * fluid
-    tissue.mark("Effusion", ramp(displaced - 0.12, 0.05))
+    tissue.mark("Effusion", ramp(displaced - 0.07, 0.03))
 
 
 def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
@@ -149,7 +149,7 @@ def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -
     lung = ramp(inward, 0.007)
     free = (1 - lung) * chest.inside * half * (chest.s > 0.06)
     line = np.exp(-((inward / np.float32(0.008)) ** 2)) * chest.inside * half * (chest.s > 0.06)
-    tissue.air *= 1 + 0.10 * free - 0.06 * severity * lung * half
+    tissue.air *= 1 + 0.10 * free
     tissue.vessels *= 1 - free
     tissue.added += 0.16 * line * (chest.t > 0.02) * (chest.canvas.y < chest.dome)
-    tissue.mark("Pneumothorax", ramp(free * (chest.canvas.y < chest.dome) - 0.5, 0.1))
+    tissue.mark("Pneumothorax", ramp(np.maximum(free, line) * (chest.canvas.y < chest.dome) - 0.4, 0.1))

@@ -55,25 +55,26 @@ def locate(names: Sequence[str], images: Mapping[str, str]) -> Places:
         images: SHA-256 by location.
     """
     wanted = [name.replace("\\", "/").strip("/").removeprefix("./") for name in names]
-    by_file = defaultdict(list)
-    for location in sorted(images, key=lambda place: ("!" in place, len(place), place)):
-        path = path_in_data(location)
-        by_file[path.rpartition("/")[2]].append((f"/{path}", location))
-    surplus = shared_folders(wanted) if wanted else 0
-    for dropped in range(surplus + 1):
-        matches = [_matches(_without(name, dropped), by_file) for name in wanted]
+    order = sorted(images, key=lambda place: ("!" in place, len(place), place))
+    paths = {location: path_in_data(location) for location in order}
+    for surplus in range(shared_folders(wanted) + 1):
+        shorter = [name.split("/", surplus)[-1] for name in wanted]
+        matches = _matches(shorter, paths)
         if any(matches):
             break
-    return _pick(names, matches if wanted else [], images)
+    return _pick(names, matches, images)
 
 
-def _without(name: str, folders: int) -> str:
-    return name.split("/", folders)[-1] if folders else name
-
-
-def _matches(name: str, by_file: Mapping[str, list[tuple[str, str]]]) -> list[str]:
-    known = by_file.get(name.rpartition("/")[2], [])
-    return [location for path, location in known if path.endswith(f"/{name}")]
+def _matches(names: Sequence[str], paths: Mapping[str, str]) -> list[list[str]]:
+    """List the locations whose path ends with a name, looked up by as many folders as it has."""
+    depths = {name.count("/") for name in names}
+    by_end = defaultdict(list)
+    for location, path in paths.items():
+        parts = path.split("/")
+        for depth in depths:
+            if depth < len(parts):
+                by_end["/".join(parts[-depth - 1 :])].append(location)
+    return [by_end.get(name, []) for name in names]
 
 
 def _pick(names: Sequence[str], matches: list[list[str]], images: Mapping[str, str]) -> Places:

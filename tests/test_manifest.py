@@ -1,0 +1,231 @@
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from made_up import data_section, nih_row, nih_table, write_folder, write_tar, write_zip
+from thorax.archives import survey
+from thorax.config import Paths
+from thorax.errors import BusyError, DataError
+from thorax.files import locked, read_json
+from thorax.manifest import open_root, prepare
+from thorax.sources import SOURCES
+from thorax.tables import MANIFEST_COLUMNS, read_manifest
+
+PATHS = Paths.model_construct(manifest="data/manifest.csv", dataset="data/dataset.json")
+CLASSES = {"b/1.png": b"1", "b/2.png": b"2", "a/3.png": b"3"}
+KERMANY = {
+    "train/NORMAL/IM-0001-0001.jpeg": b"n",
+    "train/PNEUMONIA/person1_virus_1.jpeg": b"p",
+    "test/PNEUMONIA/person1_virus_2.jpeg": b"q",
+}
+SMALL = {"phantom_patients": 10, "phantom_pixels": 64}
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path, monkeypatch):
+    """An empty checkout: data/local holds its README and .gitignore only."""
+    root = tmp_path / "checkout"
+    write_folder(root / "data/local", {"README.md": b"", ".gitignore": b"*"})
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Kermany's fetch replaced by one that writes a small archive; the list counts its calls."""
+    calls = []
+
+    def fetch(data, store):
+        calls.append(store)
+        store.mkdir(parents=True, exist_ok=True)
+        if not (store / "k.zip").exists():
+            write_zip(store / "k.zip", KERMANY)
+
+    source = dataclasses.replace(SOURCES["kermany"], fetch=fetch)
+    monkeypatch.setitem(SOURCES, "kermany", source)
+    return calls
+
+
+def _prepare(**changes):
+    prepare(data_section(**changes), PATHS)
+    return read_manifest(Path(PATHS.manifest)), read_json(Path(PATHS.dataset))
+
+
+def test_the_users_data_is_read_where_it_lies(tmp_path, capsys):
+    root = write_folder(tmp_path / "mine", CLASSES)
+    manifest, dataset = _prepare(source="folder", path=str(root))
+    assert manifest.columns.tolist() == [*MANIFEST_COLUMNS, "label_a", "label_b"]
+    assert manifest["image_id"].tolist() == ["a/3.png", "b/1.png", "b/2.png"]
+    assert manifest["label_b"].tolist() == [0, 1, 1]
+    assert (dataset["root"], dataset["task"], dataset["positive"]) == ("path", "binary", "b")
+    assert open_root(dataset) == root
+    assert sorted(path.name for path in root.rglob("*.*")) == ["1.png", "2.png", "3.png"]
+    printed = capsys.readouterr().out
+    assert "3 images of 3 patients" in printed
+    assert "  b        2   66.7%" in printed
+    assert "note: No rule tells patients apart" in printed
+
+
+def test_the_description_tells_later_stages_everything(tmp_path):
+    path = write_tar(tmp_path / "k.tar", KERMANY)
+    _, dataset = _prepare(source="kermany", path=str(path))
+    assert dataset["classes"] == ["NORMAL", "PNEUMONIA"]
+    assert dataset["licence"] == "CC BY 4.0"
+    assert "Cell 172 (2018)" in dataset["citation"]
+    assert dataset["data"] == data_section(source="kermany", path=str(path)).model_dump()
+    assert dataset["counts"] == {
+        "images": 3, "patients": 3, "official_trainval": 2, "official_test": 1,
+        "per_class": {
+            "NORMAL": {"present": 1, "absent": 2, "unknown": 0},
+            "PNEUMONIA": {"present": 2, "absent": 1, "unknown": 0},
+        },
+    }  # fmt: skip
+
+
+def test_an_empty_data_path_fetches_into_the_raw_store(fetched, checkout):
+    manifest, dataset = _prepare(source="kermany")
+    assert dataset["root"] == "raw"
+    assert fetched == [checkout / "data/raw/kermany"]
+    assert manifest["location"][0] == "k.zip!test/PNEUMONIA/person1_virus_2.jpeg"
+
+
+def test_later_stages_fetch_again_what_is_gone(fetched, checkout):
+    manifest, dataset = _prepare(source="kermany")
+    (checkout / "data/raw/kermany/k.zip").unlink()
+    root = open_root(dataset)
+    found = survey(root, "read").images
+    assert {found[row.location] for row in manifest.itertuples()} == set(manifest["sha256"])
+    assert len(fetched) == 2
+
+
+def test_a_temporary_copy_uses_the_checkouts_store_and_data(fetched, checkout, monkeypatch):
+    copy = write_folder(checkout / ".dvc/tmp/exps/tmp1", {"data/local/README.md": b""})
+    local = f"[cache]\n    dir = {checkout}/.dvc/cache\n".encode()
+    write_folder(copy, {".dvc/config.local": local})
+    monkeypatch.chdir(copy)
+    _prepare(source="kermany")
+    assert fetched == [checkout / "data/raw/kermany"]
+    assert not Path("data/raw").exists()
+    write_zip(checkout / "data/local/mine.zip", CLASSES)
+    manifest, dataset = _prepare(source="folder")
+    assert (dataset["root"], len(manifest)) == ("path", 3)
+    assert open_root(dataset) == checkout / "data/local"
+
+
+def test_two_at_once_do_not_fetch_into_one_store(fetched, checkout):
+    with locked(checkout / "data/raw/.kermany.lock", "test"), pytest.raises(BusyError):
+        _prepare(source="kermany")
+
+
+def test_phantoms_are_generated_and_read(checkout):
+    manifest, dataset = _prepare(source="phantom", **SMALL)
+    assert manifest["patient_id"].nunique() == 10
+    root = open_root(dataset)
+    assert root.parent == checkout / "data/raw/phantom"
+    assert manifest["location"].str.startswith(f"{root.name}!images/").all()
+
+
+def test_the_manifest_is_the_same_bytes_again_and_from_any_packing(tmp_path):
+    texts = []
+    for root in (
+        write_folder(tmp_path / "plain", {f"wrap/{name}": text for name, text in CLASSES.items()}),
+        write_folder(tmp_path / "again", dict(reversed(CLASSES.items()))),
+        write_zip(tmp_path / "x.zip", dict(reversed(CLASSES.items()))),
+    ):
+        _prepare(source="folder", path=str(root))
+        first = Path(PATHS.manifest).read_bytes()
+        _prepare(source="folder", path=str(root))
+        assert Path(PATHS.manifest).read_bytes() == first
+        rows = [line.split(",") for line in first.decode().splitlines()]
+        texts.append([[row[0], *row[2:]] for row in rows])  # all but the location
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_labels_are_written_as_1_0_or_nothing(tmp_path):
+    card = {
+        "file": "t.csv", "image": "f", "suffix": "", "patient": "p", "patient_pattern": None,
+        "view": None, "sex": None, "age": "age", "split": None, "label": None, "separator": None,
+        "labels": {"x": "X", "y": "Y"}, "present": ["1"], "absent": ["0"], "unknown": ["-1"],
+        "blank": "unknown", "keep": {}, "merge_rows": False, "task": "multi-label",
+        "positive": None,
+    }  # fmt: skip
+    table = b"f,p,age,x,y\n1.png,007,061Y,1,\n2.png,NA,,0,1\n3.png,None,6M,-1,0\n"
+    images = {f"{i}.png": bytes([i]) for i in (1, 2, 3)}
+    root = write_folder(tmp_path / "mine", images | {"t.csv": table})
+    manifest, dataset = _prepare(source="table", path=str(root), card=card)
+    lines = Path(PATHS.manifest).read_text().splitlines()
+    assert [line.rsplit(",", 2)[1:] for line in lines[1:]] == [["1", ""], ["0", "1"], ["", "0"]]
+    assert manifest["patient_id"].tolist() == ["007", "NA", "None"]
+    assert manifest["age"].tolist()[::2] == [61, 0.5]
+    assert dataset["counts"]["per_class"]["Y"] == {"present": 1, "absent": 1, "unknown": 1}
+    assert open_root(json.loads(json.dumps(dataset))) == root
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"source": "kermany", "path": "no/where"},
+            r"data\.path .* is 'no/where', which does not",
+        ),
+        ({"source": "folder"}, r"empty, and the source 'folder'.*data\.path=/data/xrays"),
+        ({"source": "table"}, r"empty, and the source 'table'.*data\.card=cards/chexpert\.yaml"),
+    ],
+)
+def test_no_data_says_which_key_to_set(changes, message):
+    with pytest.raises(DataError, match=message):
+        _prepare(**changes)
+
+
+def test_files_without_any_image(tmp_path):
+    root = write_folder(tmp_path / "mine", {"a.dcm": b"x", "t.csv": b"a\n1\n"})
+    with pytest.raises(DataError, match=r"holds files, but no image.*convert DICOM to PNG"):
+        _prepare(source="folder", path=str(root))
+
+
+def test_an_empty_folder_elsewhere_is_no_data(tmp_path):
+    (tmp_path / "mine/sub").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"mine', which is empty.*nothing to fetch"):
+        _prepare(source="folder", path=str(tmp_path / "mine"))
+
+
+def test_nothing_is_written_when_the_data_has_problems(tmp_path):
+    rows = [nih_row("00000001_000.png", "Efusion"), nih_row("00000002_000.png")]
+    images = {"00000001_000.png": b"1", "00000002_000.png": b"2"}
+    table = {"Data_Entry_2017.csv": nih_table(*rows).encode()}
+    root = write_folder(tmp_path / "mine", images | table)
+    with pytest.raises(DataError, match="did you mean 'Effusion'"):
+        _prepare(source="nih", path=str(root))
+    assert not Path("data/manifest.csv").exists()
+    assert not Path("data/dataset.json").exists()
+
+
+def test_data_that_comes_or_goes_after_the_manifest_is_noticed(fetched, checkout, tmp_path):
+    _, dataset = _prepare(source="kermany")
+    write_folder(checkout / "data/local", {"x.txt": b""})
+    with pytest.raises(DataError, match=r"'data/local', was empty .* now holds data.*dvc repro -f"):
+        open_root(dataset)
+    root = write_folder(tmp_path / "mine", KERMANY)
+    _, dataset = _prepare(source="kermany", path=str(root))
+    for name in KERMANY:
+        (root / name).unlink()
+    with pytest.raises(DataError, match=r"was in use .* now is empty"):
+        open_root(dataset)
+
+
+def test_sources_need_no_learning_library():
+    code = (
+        "import sys, thorax.manifest\n"
+        "print([m for m in ('torch', 'torchvision', 'sklearn', 'lightning') if m in sys.modules])"
+    )
+    path = os.pathsep.join(p for p in sys.path if p)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert run.stdout.strip() == "[]"
