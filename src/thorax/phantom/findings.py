@@ -87,7 +87,7 @@ def _focus(chest: Chest, place: Place) -> tuple[float, float]:
 
 def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
     x, y = _focus(chest, place)
-    radius = 0.042 + 0.036 * place.size + 0.008 * severity
+    radius = 0.046 + 0.034 * place.size + 0.008 * severity
     rng = np.random.default_rng(place.seed)
     angle = np.arctan2(chest.canvas.y - y, chest.canvas.x - x)
     wobble = 1 + 0.0 * angle
@@ -95,7 +95,7 @@ def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None
         wobble = wobble + 0.07 * rng.standard_normal() * np.cos(lobe * angle + rng.uniform(0, 6))
     distance = np.hypot(chest.canvas.x - x, chest.canvas.y - y) / (radius * wobble)
     ball = np.sqrt(np.maximum(1 - distance**2, 0))
-    tissue.added += (0.36 + 0.40 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
+    tissue.added += (0.44 + 0.40 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
     tissue.mark("Nodule", ramp(1 - distance, 0.05))
 
 
@@ -140,7 +140,7 @@ def _effusion(tissue: Tissue, chest: Chest, place: Place, severity: float) -> No
 
 def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
     half = _half(chest, place.side)
-    gap = 0.045 + 0.16 * severity * (0.5 + place.size)
+    gap = 0.075 + 0.18 * severity * (0.5 + place.size)
     # The lung shrinks away from the wall, most at the apex; its surface is the pleural line.
     t = chest.t - np.float32(1.1 * gap) / (chest.base - chest.apex)
     shrink = np.float32(gap) * (1 - 0.7 * np.clip(chest.t, 0, 1))
@@ -149,7 +149,8 @@ def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -
     lung = ramp(inward, 0.007)
     free = (1 - lung) * chest.inside * half * (chest.s > 0.06)
     line = np.exp(-((inward / np.float32(0.008)) ** 2)) * chest.inside * half * (chest.s > 0.06)
-    tissue.air *= 1 + 0.10 * free
+    tissue.air *= 1 + 0.14 * free
     tissue.vessels *= 1 - free
-    tissue.added += 0.16 * line * (chest.t > 0.02) * (chest.canvas.y < chest.dome)
+    tissue.added -= 0.08 * free * (chest.canvas.y < chest.dome)
+    tissue.added += 0.20 * line * (chest.t > 0.02) * (chest.canvas.y < chest.dome)
     tissue.mark("Pneumothorax", ramp(np.maximum(free, line) * (chest.canvas.y < chest.dome) - 0.4, 0.1))
