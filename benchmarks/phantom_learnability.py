@@ -129,7 +129,9 @@ def net() -> nn.Module:
     for before, after in zip(widths, widths[1:], strict=False):
         blocks += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
         blocks += [nn.MaxPool2d(2)]
-    return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(widths[-1] * (SIDE // 32) ** 2, len(LABELS)))
+    return nn.Sequential(
+        *blocks, nn.Flatten(), nn.Linear(widths[-1] * (SIDE // 32) ** 2, len(LABELS))
+    )
 
 
 def auroc(

@@ -153,7 +153,10 @@ def test_cohort_is_plausible(cohort: list) -> None:
 
 def test_official_test_list_is_sicker(cohort: list) -> None:
     tested = archive._official_test(5, cohort)
-    sides = [[v for p in cohort if (p.number in tested) is side for v in p.visits] for side in (False, True)]
+    sides = [
+        [v for p in cohort if (p.number in tested) is side for v in p.visits]
+        for side in (False, True)
+    ]
     ill = [np.mean([bool(visit.severity) for visit in side]) for side in sides]
     in_bed = [np.mean([visit.pose.portable for visit in side]) for side in sides]
     assert ill[1] > ill[0] + 0.05 and in_bed[1] > in_bed[0] + 0.05
@@ -165,8 +168,10 @@ def test_official_test_list_is_sicker(cohort: list) -> None:
 def test_marker_rates_give_the_phi_asked_for(correlation: float, prevalence: float) -> None:
     with_label, without = marker_rates(prevalence, correlation)
     share = prevalence * with_label + (1 - prevalence) * without
-    phi = prevalence * (with_label - share) / np.sqrt(
-        prevalence * (1 - prevalence) * share * (1 - share)
+    phi = (
+        prevalence
+        * (with_label - share)
+        / np.sqrt(prevalence * (1 - prevalence) * share * (1 - share))
     )
     assert phi == pytest.approx(correlation, abs=1e-6)
 
@@ -177,7 +182,9 @@ def test_marker_correlation_shows_in_the_truth_table(
 ) -> None:
     # The table does not depend on the pixels, so none are rendered here.
     monkeypatch.setattr(
-        archive, "_picture", lambda _s, p, v, _p, _m: archive._Picture(archive._stem(p, v), b"", {}, [])
+        archive,
+        "_picture",
+        lambda _s, p, v, _p, _m: archive._Picture(archive._stem(p, v), b"", {}, []),
     )
     path = tmp_path / "many.zip"
     write_archive(
@@ -230,6 +237,9 @@ def test_bad_arguments_say_what_is_allowed(
 def test_progress_counts_every_image(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     write_archive(
-        tmp_path / "a.zip", **SMALL, **MARKER, progress=lambda done, total: seen.append((done, total))
+        tmp_path / "a.zip",
+        **SMALL,
+        **MARKER,
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert [done for done, _ in seen] == list(range(1, seen[0][1] + 1))

@@ -50,7 +50,7 @@ def survey(root: Path, what: str) -> Survey:
         raise DataError(f"{root.absolute()} does not exist. Correct data.path in params.yaml.")
     found = Survey(root)
     suffixes = (*IMAGE, *TABLE)
-    progress: tqdm[Any] = bar(None, what, total=total_bytes(root), unit="B")
+    progress: tqdm[Any] = bar(what, total=total_bytes(root), unit="B")
     with progress:
         for location, content in walk(root, lambda name: name.lower().endswith(suffixes)):
             if location.lower().endswith(IMAGE):

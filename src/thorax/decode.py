@@ -79,9 +79,10 @@ def prepare(image: Gray, params: Preprocess) -> tuple[Gray, Geometry]:
     resized = _resize(cropped, new_width, new_height, params.interpolation)
     if params.clahe_clip is not None:
         tiles = (params.clahe_tiles, params.clahe_tiles)
-        resized = cv2.createCLAHE(params.clahe_clip, tiles).apply(resized)
+        resized = cv2.createCLAHE(params.clahe_clip, tiles).apply(resized).astype(np.uint8)
     if params.blur_kernel:
-        resized = cv2.GaussianBlur(resized, (params.blur_kernel, params.blur_kernel), 0)
+        kernel = (params.blur_kernel, params.blur_kernel)
+        resized = cv2.GaussianBlur(resized, kernel, 0).astype(np.uint8)
     pad_x, pad_y = (size - new_width) // 2, (size - new_height) // 2
     padded = np.zeros((size, size), np.uint8)
     padded[pad_y : pad_y + new_height, pad_x : pad_x + new_width] = resized

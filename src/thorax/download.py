@@ -194,7 +194,7 @@ class _PassingError(Exception):
 def _download(part: _Part) -> None:
     """Ask until the part is whole; a try that brings new bytes is no failure."""
     failures, furthest, name = 0, part.offset, part.destination.name
-    progress: tqdm[Any] = bar(None, name, unit="B")
+    progress: tqdm[Any] = bar(name, unit="B")
     with requests.Session() as session, progress:
         while error := _failure(session, part, progress):
             failures = 1 if part.offset > furthest else failures + 1

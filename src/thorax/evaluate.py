@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
@@ -45,7 +44,6 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     write_json(folder / "operating_points.json", rule)
     write_json(folder / "undefined.json", undefined)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
-    print(headline(metrics))
 
 
 def predict_folds(
@@ -60,7 +58,7 @@ def predict_folds(
         bundle, network = load(Path(paths.models) / str(fold))
         if bundle.outputs != cohort.outputs:
             raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
-        module = fabric.setup_module(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        module = fabric.setup_module(network.to(memory_format=torch.channels_last))
         channels = bundle.model["channels"]
         batches = Batches(
             cohort.images, channels, bundle.mean, bundle.deviation, fabric.device, True
@@ -97,20 +95,3 @@ def choose_thresholds(
             undefined[f"threshold.{name}"] = f"validation has one outcome only; {UNDECIDED} is used"
         chosen.append(UNDECIDED if threshold is None else threshold)
     return np.array(chosen)
-
-
-def headline(metrics: dict[str, Any]) -> str:
-    """The headline metrics of validation and test with their intervals, as a small table."""
-    rows = {}
-    for name in ("accuracy", "precision", "recall", "f1", "auroc", "average_precision", "loss"):
-        rows[name] = [_with_interval(metrics[part], name) for part in ("val", "test")]
-    table = pd.DataFrame(rows, index=["val", "test"]).T
-    marked = "\nLEAKY split: these numbers overstate." if metrics["protocol"]["leaky"] else ""
-    return table.to_string() + marked
-
-
-def _with_interval(part: dict[str, Any], name: str) -> str:
-    value, low, high = (part.get(key) for key in (name, f"{name}_low", f"{name}_high"))
-    if value is None:
-        return "undefined"
-    return f"{value:.4f}" + (f" ({low:.4f}–{high:.4f})" if low is not None else "")

@@ -63,8 +63,12 @@ def open_root(dataset: dict[str, Any]) -> Path:
     return root
 
 
-def _find(data: Data) -> tuple[str, Path]:
-    """Tell where the images are, `path` for the user's own or `raw` for the store, and fetch."""
+def locate(data: Data) -> tuple[str, Path]:
+    """Tell where the images are or will be: `path` for the user's own, `raw` for the store.
+
+    Raises:
+        DataError: `data.path` is missing, or empty while the source cannot fetch itself.
+    """
     # A run in a temporary copy sees only tracked files; the user's own lie in the checkout.
     candidates = [Path(data.path), main_root() / data.path]
     for path in candidates:
@@ -82,10 +86,17 @@ def _find(data: Data) -> tuple[str, Path]:
             f"{data.source!r} has nothing to fetch. Set data.path to your images, for example "
             f"{_EXAMPLES[data.source]}."
         )
-    store = main_root() / "data/raw" / source.store(data)
-    with locked(store.parent / f".{store.name}.lock", f"The raw store {store}"):
-        source.fetch(data, store)
-    return "raw", store
+    return "raw", main_root() / "data/raw" / source.store(data)
+
+
+def _find(data: Data) -> tuple[str, Path]:
+    """Locate the images, and fetch what is missing from the raw store."""
+    kind, root = locate(data)
+    fetch = SOURCES[data.source].fetch
+    if kind == "raw" and fetch is not None:
+        with locked(root.parent / f".{root.name}.lock", f"The raw store {root}"):
+            fetch(data, root)
+    return kind, root
 
 
 def _holds_data(path: Path) -> bool:

@@ -39,7 +39,7 @@ class Predictions:
         """One row an image: ids, y and p per class, true and predicted classes as text."""
         columns: dict[str, Any] = {}
         for i, name in enumerate(self.outputs):
-            columns[f"y_{name}"] = pd.array(self.y[:, i], "Int8")
+            columns[f"y_{name}"] = pd.array(self.y[:, i], dtype="Int8")  # type: ignore[call-overload]
             columns[f"p_{name}"] = self.p[:, i]
         columns["true"] = [self._names(row) for row in self.y]
         columns["predicted"] = [self._names(row) for row in decisions]
@@ -142,10 +142,10 @@ def fold_metrics(per_fold: dict[int, Predictions], task: str, thresholds: Array)
         d = TASKS[task].decide(part.p, thresholds)
         own = scores.overall(part.y, part.p, d, exclusive=part.exclusive)
         each[str(fold)] = {key: rounded(value) for key, value in own.items()}
-    table = pd.DataFrame(each).T.astype(float)
-    mean, deviation = table.mean(), table.std(ddof=1)
+    columns = {key: [own[key] for own in each.values()] for key in scores.HEADLINE}
+    table = pd.DataFrame(columns, dtype=float)
     return {
         **each,
-        "mean": {key: rounded(float(mean[key])) for key in table},
-        "deviation": {key: rounded(float(deviation[key])) for key in table},
+        "mean": {key: rounded(float(table[key].mean())) for key in columns},
+        "deviation": {key: rounded(float(table[key].std(ddof=1))) for key in columns},
     }

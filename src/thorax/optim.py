@@ -19,7 +19,7 @@ def make_optimizer(params: Optimizer, weights: Iterable[nn.Parameter]) -> optim.
         return optim.SGD(trainable, momentum=params.momentum, **common)
     if params.name == "rmsprop":
         return optim.RMSprop(trainable, momentum=params.momentum, **common)
-    kind = {"adam": optim.Adam, "adamw": optim.AdamW}[params.name]
+    kind = optim.Adam if params.name == "adam" else optim.AdamW
     return kind(trainable, amsgrad=params.amsgrad, **common)
 
 

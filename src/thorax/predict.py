@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from thorax.config import Model, check
 from thorax.batches import Batches, split_batches
+from thorax.config import Model, check
 from thorax.files import read_json, replacing, write_json
 from thorax.models import build
 from thorax.progress import bar
@@ -84,7 +84,7 @@ def predict(
     own = padded[fabric.global_rank :: fabric.world_size]
     parts = []
     stream = batches.stream(split_batches(own, BATCH_SIZE))
-    with bar(None, what, total=len(own)) as progress:
+    with bar(what, total=len(own)) as progress:
         for batch in stream:
             parts.append(TASKS[task].activation(network(batch.x_BCHW).float()))
             progress.update(len(batch.rows))

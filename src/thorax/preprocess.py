@@ -88,7 +88,7 @@ def _prepare_all(
     contents = ((rows.pop(at), content) for at, content in walk(root, rows.__contains__))
     with (
         ThreadPoolExecutor(threads) as pool,
-        bar(None, "preprocess", total=len(manifest)) as progress,
+        bar("preprocess", total=len(manifest)) as progress,
     ):
         jobs: Iterator[Future[tuple[int, Prepared | str]]] = (
             pool.submit(_prepare_one, row, content, expected[row], params)

@@ -1,30 +1,47 @@
 """Progress of long work: a bar on a terminal, a line a minute in a log, both with an estimate."""
 
 import sys
-from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
-T = TypeVar("T")  # PEP 695 syntax needs Python 3.12
+
+class _Lines:
+    """A log to which every redrawing of a bar is a line of its own, and empty ones are none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        line = text.strip("\r\n ")
+        if line:
+            self._stream.write(line + "\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
-def bar(
-    items: Iterable[T] | None, what: str, *, total: int | None = None, unit: str = "image"
-) -> "tqdm[T]":
-    """Wrap an iterable (or None, to be advanced by hand with `.update(n)`) in a progress bar.
+def bar(what: str, *, total: int | None = None, unit: str = "image", start: int = 0) -> "tqdm[Any]":
+    """Show progress of `what`, advanced with `.update(n)`; use it in a `with` block.
 
-    On a terminal it is redrawn in place; in a log it prints a line a minute.
+    Args:
+        what: the work, in the present.
+        total: steps from beginning to end, where it is known beforehand.
+        unit: of a step; `B` is shown in kB, MB, GB.
+        start: steps that an earlier try did already.
     """
     terminal = sys.stderr.isatty()
+    every = 0.2 if terminal else 60.0
     return tqdm(
-        items,
-        desc=what,
         total=total,
+        initial=start,
+        desc=what,
         unit=unit,
         unit_scale=unit == "B",
         dynamic_ncols=terminal,
-        mininterval=0.2 if terminal else 60.0,
-        maxinterval=10.0 if terminal else 60.0,
+        mininterval=every,
+        maxinterval=max(every, 10.0),
         ascii=not terminal,
+        file=sys.stderr if terminal else _Lines(sys.stderr),
+        delay=0.0 if terminal else 0.01,
     )

@@ -83,7 +83,7 @@ def open_run(fold: int, model: Model, params: Train, augment: Augment, paths: Pa
     mean, deviation = normalization(model, cohort.images, rows["train"])
     network = build(model, len(cohort.outputs), cohort.images.shape[1])
     if params.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)
     settings: dict[str, Any] = {"model": model.model_dump(), "train": params.model_dump()}
     settings |= {"augment": augment.model_dump(), "fold": fold}
     inputs = [Path(paths.split), Path(paths.manifest), *(Path(paths.cache) / n for n in CONTENT)]

@@ -5,6 +5,7 @@ byte-identical or near-identical image.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,7 +137,7 @@ def stratify(
 
 def summarise(
     table: pd.DataFrame, manifest: pd.DataFrame, params: Split, near_pairs: int
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Images, patients and label counts of each part, and whether a group stands on two sides."""
     part = np.where(table["subset"] == "test", "test", "fold_" + table["fold"].astype(str))
     if params.n_folds == 1:

@@ -55,7 +55,8 @@ def _cross_entropy(
 
 
 def _over_threshold(p: Array, thresholds: Array) -> Array:
-    return np.where(p >= thresholds, 1.0, 0.0)
+    decided: Array = np.where(p >= thresholds, 1.0, 0.0)
+    return decided
 
 
 def _most_likely(p: Array, thresholds: Array) -> Array:  # noqa: ARG001 - the argmax needs none

@@ -101,7 +101,7 @@ def train_epoch(
     module.train()
     keep_frozen_in_eval(run.network)
     losses, outputs = [], []
-    with bar(None, f"epoch {epoch + 1}", total=len(order)) as progress:
+    with bar(f"epoch {epoch + 1}", total=len(order)) as progress:
         stream = run.batches.stream(batches, run.augment, params.seed, epoch)
         for i, batch in enumerate(run.clock.waits_for(stream)):
             group = min(params.accumulate, len(batches) - i + i % params.accumulate)

@@ -101,3 +101,10 @@ def smooth_outline(points: Points, per_side: int = 8) -> Points:
         + (3 * p1 - p0 - 3 * p2 + p3) * t**3
     )
     return np.asarray(curve.reshape(-1, 2), np.float64)
+
+
+def smooth_path(points: Points, per_side: int = 8) -> Points:
+    """Round an open path the same way; it still goes through every point."""
+    doubled = np.concatenate([points[:1], points, points[-1:]])  # ends pull on nothing
+    curve = smooth_outline(doubled, per_side)
+    return curve[per_side : per_side * len(points) + 1]

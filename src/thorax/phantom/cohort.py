@@ -150,7 +150,7 @@ def _enlargement(anatomy: Anatomy, severity: dict[str, float]) -> float:
     if "Cardiomegaly" not in severity:
         return 0.0
     own = anatomy.heart_ratio
-    return 0.512 + 0.10 * severity["Cardiomegaly"] + 0.4 * (own - 0.435) - own
+    return 0.500 + 0.09 * severity["Cardiomegaly"] + 0.4 * (own - 0.435) - own
 
 
 def marker_rates(prevalence: float, correlation: float) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None
         wobble = wobble + 0.07 * rng.standard_normal() * np.cos(lobe * angle + rng.uniform(0, 6))
     distance = np.hypot(chest.canvas.x - x, chest.canvas.y - y) / (radius * wobble)
     ball = np.sqrt(np.maximum(1 - distance**2, 0))
-    tissue.added += (0.44 + 0.40 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
+    tissue.added += (0.40 + 0.36 * severity) * chest.canvas.blur(ball.astype(np.float32), 0.006)
     tissue.mark("Nodule", ramp(1 - distance, 0.05))
 
 
@@ -108,7 +108,7 @@ def _consolidation(tissue: Tissue, chest: Chest, place: Place, severity: float) 
     patch = ramp(1 - reach + 0.22 * clouds, 0.5) * chest.inside * _half(chest, place.side)
     if place.u + place.v < 0.9:  # upper lobes end at the fissure
         patch *= ramp(y + 0.4 * width - canvas.y, 0.012)
-    dense = (0.24 + 0.42 * severity) * patch * np.clip(1 + 0.22 * clouds, 0.3, 1.4)
+    dense = (0.18 + 0.44 * severity) * patch * np.clip(1 + 0.22 * clouds, 0.3, 1.4)
     # Airways stay open in the filled lung and show as dark branches beside the vessels' places.
     layer = canvas.blank()
     beside = np.array([0.012, 0.016])
@@ -140,7 +140,7 @@ def _effusion(tissue: Tissue, chest: Chest, place: Place, severity: float) -> No
 
 def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:
     half = _half(chest, place.side)
-    gap = 0.075 + 0.18 * severity * (0.5 + place.size)
+    gap = 0.058 + 0.17 * severity * (0.5 + place.size)
     # The lung shrinks away from the wall, most at the apex; its surface is the pleural line.
     t = chest.t - np.float32(1.1 * gap) / (chest.base - chest.apex)
     shrink = np.float32(gap) * (1 - 0.7 * np.clip(chest.t, 0, 1))
@@ -151,6 +151,8 @@ def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -
     line = np.exp(-((inward / np.float32(0.008)) ** 2)) * chest.inside * half * (chest.s > 0.06)
     tissue.air *= 1 + 0.14 * free
     tissue.vessels *= 1 - free
-    tissue.added -= 0.08 * free * (chest.canvas.y < chest.dome)
-    tissue.added += 0.20 * line * (chest.t > 0.02) * (chest.canvas.y < chest.dome)
-    tissue.mark("Pneumothorax", ramp(np.maximum(free, line) * (chest.canvas.y < chest.dome) - 0.4, 0.1))
+    tissue.added -= 0.06 * free * (chest.canvas.y < chest.dome)
+    tissue.added += 0.17 * line * (chest.t > 0.02) * (chest.canvas.y < chest.dome)
+    tissue.mark(
+        "Pneumothorax", ramp(np.maximum(free, line) * (chest.canvas.y < chest.dome) - 0.4, 0.1)
+    )

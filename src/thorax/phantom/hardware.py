@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from thorax.phantom.canvas import Map, Points, layer_to_map
+from thorax.phantom.canvas import Map, layer_to_map, smooth_outline, smooth_path
 from thorax.phantom.chest import Chest
 
 
@@ -11,18 +11,16 @@ def hardware_map(chest: Chest) -> Map:
     anatomy, canvas = chest.anatomy, chest.canvas
     layer = canvas.blank()
     middle = anatomy.midline
-    if anatomy.pacemaker:
-        x, y = middle + 0.50, -0.50
-        corners = [(x - 0.09, y - 0.06), (x + 0.09, y - 0.08), (x + 0.10, y + 0.07)]
-        box = np.array([*corners, (x - 0.08, y + 0.09)])
-        canvas.fill(layer, box, 255)
-        lead = _curve((x - 0.06, y - 0.04), (middle + 0.05, -0.60), (middle - 0.12, -0.2))
-        canvas.stroke(layer, [lead], 0.014, 230)
-        deep = _curve((middle - 0.12, -0.2), (middle - 0.12, 0.25), (middle + 0.22, 0.30))
-        canvas.stroke(layer, [deep], 0.014, 230)
+    if anatomy.pacemaker:  # under the left collar bone, its lead through the right heart
+        x, y = middle + 0.52, -0.46
+        corners = [(x - 0.08, y - 0.05), (x + 0.03, y - 0.08), (x + 0.09, y), (x, y + 0.08)]
+        canvas.fill(layer, smooth_outline(np.array([*corners, (x - 0.08, y + 0.05)])), 240)
+        stops = [(x, y - 0.06), (middle + 0.30, -0.62), (middle, -0.55), (middle - 0.11, -0.30)]
+        stops += [(middle - 0.13, 0.05), (middle - 0.02, 0.28), (middle + 0.24, 0.30)]
+        canvas.stroke(layer, [smooth_path(np.array(stops))], 0.011, 200)
     if anatomy.line:
-        path = _curve((middle - 0.22, -1.2), (middle - 0.24, -0.6), (middle - 0.11, -0.08))
-        canvas.stroke(layer, [path], 0.014, 110)
+        stops = [(-0.24, -1.3), (-0.23, -0.85), (-0.15, -0.55), (-0.11, -0.30), (-0.11, -0.05)]
+        canvas.stroke(layer, [smooth_path(np.array(stops) + (middle, 0.0))], 0.012, 110)
     if anatomy.sternotomy:
         turn = np.linspace(0, 2 * np.pi, 16)
         for y in np.arange(-0.35, 0.30, 0.13):
@@ -32,17 +30,6 @@ def hardware_map(chest: Chest) -> Map:
         for x, y in anatomy.electrodes:
             spot = np.array([(x, y), (x + 0.004, y)])
             canvas.stroke(layer, [spot], 0.045, 120)
-            wire = _curve((x, y), (x + 0.25 * np.sign(x), y + 0.25), (x + 0.1, 1.3))
-            canvas.stroke(layer, [wire], 0.010, 70)
+            stops = [(x, y), (x + 0.10 * np.sign(x), y + 0.25), (x + 0.1, 0.75), (x, 1.3)]
+            canvas.stroke(layer, [smooth_path(np.array(stops))], 0.010, 70)
     return np.asarray(1.1 * layer_to_map(layer), np.float32)
-
-
-def _curve(
-    start: tuple[float, float], pull: tuple[float, float], end: tuple[float, float]
-) -> Points:
-    """Bend a wire from start to end: a quadratic Bezier curve."""
-    t = np.linspace(0, 1, 20)[:, None]
-    points = (
-        (1 - t) ** 2 * np.array(start) + 2 * t * (1 - t) * np.array(pull) + t**2 * np.array(end)
-    )
-    return np.asarray(points, np.float64)

@@ -30,7 +30,7 @@ def generate(data: Data, archive: Path) -> None:
     """Write the archive that `data.phantom_…` describes, unless it is already there."""
     if archive.exists():
         return
-    progress: tqdm[Any] = bar(None, "generate phantoms")
+    progress: tqdm[Any] = bar("generate phantoms")
     with progress:
 
         def show(done: int, total: int) -> None:

@@ -1,0 +1,45 @@
+"""Settings: their schema, and how they are read and checked before any work is done.
+
+All mistakes are reported at once, each with its path and what is allowed.
+"""
+
+from thorax.config.card import TableCard
+from thorax.config.reading import check, load_params, load_paths, read_yaml
+from thorax.config.schema import (
+    Augment,
+    Data,
+    Evaluate,
+    Metric,
+    Model,
+    ModelName,
+    Optimizer,
+    Params,
+    Paths,
+    Preprocess,
+    Report,
+    Schedule,
+    Split,
+    Train,
+)
+
+__all__ = [
+    "Augment",
+    "Data",
+    "Evaluate",
+    "Metric",
+    "Model",
+    "ModelName",
+    "Optimizer",
+    "Params",
+    "Paths",
+    "Preprocess",
+    "Report",
+    "Schedule",
+    "Split",
+    "TableCard",
+    "Train",
+    "check",
+    "load_params",
+    "load_paths",
+    "read_yaml",
+]

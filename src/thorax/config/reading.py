@@ -1,0 +1,48 @@
+"""Read settings files and check all of them at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from thorax.config.mistakes import mistakes
+from thorax.config.schema import Params, Paths
+from thorax.errors import ConfigError
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse YAML 1.2 (where `1e-4` is a number); a `ConfigError` names the line of a mistake."""
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist in {Path.cwd()}.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML:\n{error}") from None
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check all sections; one `ConfigError` lists every mistake."""
+    return check(read_yaml(path), Params, str(path))
+
+
+def load_paths(path: Path = Path("dvc.yaml")) -> Paths:
+    """Read the one place where paths are written."""
+    tables = read_yaml(path).get("vars", [])
+    return check(next((t["paths"] for t in tables if "paths" in t), {}), Paths, f"{path}: vars")
+
+
+def check(values: Any, schema: type[T], where: str) -> T:
+    """Validate `values` against a schema or raise one `ConfigError` that lists all mistakes."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} must hold a mapping of {', '.join(schema.model_fields)}.")
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        lines = mistakes(error, schema, values)
+    count = f"{len(lines)} mistake" + "s" * (len(lines) > 1)
+    raise ConfigError(f"{count} in {where}:\n" + "\n".join(f"  {line}" for line in lines))

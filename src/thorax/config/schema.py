@@ -1,0 +1,214 @@
+"""The schema of `params.yaml`, of data cards and of `dvc.yaml`'s paths.
+
+There are no defaults here: a missing key is a mistake like an unknown one.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from thorax.config.card import Section, TableCard, inline_card
+from thorax.config.mistakes import mistakes
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+Metric = Literal["loss", "accuracy", "precision", "recall", "f1", "auroc", "average_precision"]
+ModelName = Literal[
+    "cnn5", "resnet18", "resnet50", "resnet152", "densenet121", "vgg16", "mobilenet_v3_large",
+    "efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3",
+    "efficientnet-b4", "efficientnet-b5", "efficientnet-b6", "efficientnet-b7",
+]  # fmt: skip
+
+
+class Data(Section):
+    """Where the images and labels come from."""
+
+    source: Literal["phantom", "kermany", "nih", "folder", "table"]
+    path: Annotated[str, Field(min_length=1)]
+    patient_id: Literal["conservative", "namespaced"]
+    positive: str | None
+    card: Annotated[str | TableCard | None, BeforeValidator(inline_card)]
+    phantom_patients: Annotated[int, Field(ge=10)]
+    phantom_pixels: Annotated[int, Field(ge=64, le=512)]
+    phantom_seed: Seed
+    phantom_marker_correlation: Annotated[float, Field(ge=-1, le=1)]
+    phantom_marker_label: Literal[
+        "Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", "No Finding"
+    ]
+
+
+def _odd_or_zero(value: Any) -> Any:
+    if isinstance(value, int) and value > 0 and value % 2 == 0:
+        raise ValueError("must be 0 or an odd number")
+    return value
+
+
+class Preprocess(Section):
+    """What is done to an image once, before it enters the cache."""
+
+    image_size: Annotated[int, Field(ge=16, le=4096)]
+    keep_aspect: bool
+    interpolation: Literal["area", "linear", "cubic", "lanczos", "nearest"]
+    crop_borders: bool
+    clahe_clip: Positive | None
+    clahe_tiles: Count
+    blur_kernel: Annotated[int, Field(ge=0, le=99), BeforeValidator(_odd_or_zero)]
+    max_bad: Annotated[int, Field(ge=0)]
+
+
+class Split(Section):
+    """Who is trained on, validated on and tested on."""
+
+    method: Literal["patient", "official", "random"]
+    seed: Seed
+    test_fraction: Fraction
+    val_fraction: Annotated[float, Field(gt=0, lt=1)]
+    n_folds: Count
+    folds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    hash_distance: Annotated[int, Field(ge=0, le=256)]
+    thumbnail_correlation: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _folds_exist(self) -> "Split":
+        if len(set(self.folds)) < len(self.folds) or max(self.folds) >= self.n_folds:
+            raise ValueError(
+                f"folds must be different numbers from 0 to n_folds - 1 = {self.n_folds - 1}"
+            )
+        if self.test_fraction + self.val_fraction >= 1:
+            raise ValueError("test_fraction + val_fraction must stay under 1")
+        return self
+
+
+class Augment(Section):
+    """How far an image is changed at random in training."""
+
+    shift: Fraction
+    zoom: Fraction
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    shear: Annotated[float, Field(ge=0, le=60)]
+    brightness: Fraction
+    contrast: Fraction
+    flip: Annotated[float, Field(ge=0, le=1)]
+
+
+class Model(Section):
+    """The network and its starting weights."""
+
+    name: ModelName
+    channels: Literal[1, 3]
+    weights: str
+    dropout: Fraction
+    normalization: Literal["train", "imagenet", "unit"]
+
+
+class Optimizer(Section):
+    """The rule that turns gradients into steps."""
+
+    name: Literal["sgd", "adam", "adamw", "rmsprop"]
+    lr: Positive
+    weight_decay: NonNegative
+    momentum: Fraction
+    amsgrad: bool
+
+
+class Schedule(Section):
+    """How the learning rate changes over the epochs."""
+
+    name: Literal["none", "plateau", "cosine", "one_cycle"]
+    warmup_epochs: NonNegative
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: Annotated[int, Field(ge=0)]
+    min_lr: NonNegative
+
+
+class Train(Section):
+    """One training run."""
+
+    seed: Seed
+    epochs: Count
+    patience: Count
+    monitor: Metric
+    batch_size: Count
+    accumulate: Count
+    optimizer: Optimizer
+    schedule: Schedule
+    clip_norm: Positive | None
+    label_smoothing: Fraction
+    class_weights: Literal["none", "balanced"] | dict[str, Positive]
+    trainable: Annotated[str, Field(pattern=r"^(all|head|last:[1-9]\d*)$")]
+    phases: list[dict[str, Any]]
+    precision: Literal["fp32", "bf16"]
+    channels_last: bool
+    compile: bool
+    devices: Literal["auto"] | Count
+    threads: Count | None
+
+    @model_validator(mode="after")
+    def _phases_are_valid(self) -> "Train":
+        for number in range(len(self.phases)):
+            self.phase(number)
+        return self
+
+    def phase(self, number: int) -> "Train":
+        """These settings with the overrides of phase `number`, itself without phases."""
+        own = self.model_dump() | {"phases": []}
+        overrides = dict(self.phases[number])
+        overrides.pop("name", None)
+        for key, value in overrides.items():
+            nested = isinstance(value, dict) and isinstance(own.get(key), dict)
+            own[key] = own[key] | value if nested else value
+        try:
+            return Train.model_validate(own)
+        except ValidationError as error:
+            raise ValueError(f"phase {number}: " + "; ".join(mistakes(error, Train, own))) from None
+
+    def phase_list(self) -> list["Train"]:
+        """The phases to train, in order; the settings themselves where none are given."""
+        return [self.phase(i) for i in range(len(self.phases))] or [self]
+
+
+class Evaluate(Section):
+    """How predictions become decisions and metrics."""
+
+    threshold: Literal["youden", "f1"] | Annotated[float, Field(gt=0, lt=1)]
+    bootstrap: Annotated[int, Field(ge=0)]
+    seed: Seed
+
+
+class Report(Section):
+    """What the page shows."""
+
+    examples: Annotated[int, Field(ge=1, le=24)]
+
+
+class Params(Section):
+    """All of `params.yaml`."""
+
+    data: Data
+    preprocess: Preprocess
+    split: Split
+    augment: Augment
+    model: Model
+    train: Train
+    evaluate: Evaluate
+    report: Report
+
+
+class Paths(Section):
+    """Every file that stages exchange, as written under `vars: paths:` in `dvc.yaml`."""
+
+    manifest: str
+    dataset: str
+    cache: str
+    split: str
+    split_table: str
+    models: str
+    curves: str
+    predictions: str
+    metrics: str
+    plots: str
+    report: str

@@ -1,0 +1,49 @@
+"""Find what would stop a run before DVC starts it, and say what to do about it."""
+
+import platform
+import shutil
+from pathlib import Path
+
+from thorax.config import load_params, load_paths
+from thorax.errors import ResourceError, ThoraxError
+from thorax.files import main_root
+from thorax.manifest import locate
+
+LEAST_FREE = 2 * 1024**3  # bytes; the embedded data needs about a tenth of it
+
+
+def examine() -> str:
+    """Check settings, data and disk; the findings, a line each.
+
+    Raises:
+        ThoraxError: what is wrong, with its own exit code.
+    """
+    params, paths = load_params(), load_paths()
+    kind, root = locate(params.data)
+    where = "your data" if kind == "path" else "the raw store; fetched if missing"
+    free = shutil.disk_usage(main_root()).free
+    if free < LEAST_FREE:
+        raise ResourceError(
+            f"Only {free / 1e9:.1f} GB are free on the disk of {main_root()}; at least"
+            f" {LEAST_FREE / 1e9:.0f} GB are needed. Free some, or `dvc gc -w` unused results."
+        )
+    gpu = "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver; CPU"
+    return "\n".join(
+        [
+            f"params.yaml  {params.model.name} on {params.data.source}, {params.split.method} split",
+            f"data         {root} ({where})",
+            f"report       {Path(paths.report)}",
+            f"machine      Python {platform.python_version()}, {gpu}, {free / 1e9:.0f} GB free",
+        ]
+    )
+
+
+def main() -> int:
+    """Print the findings; 0 if a run can start."""
+    try:
+        print(examine())
+    except ThoraxError:
+        print("A run would fail:")
+        raise
+    print("Ready: `dvc repro` can run.")
+    return 0
