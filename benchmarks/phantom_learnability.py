@@ -17,6 +17,7 @@ import platform
 import tempfile
 import time
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -126,7 +127,7 @@ def net() -> nn.Module:
     """Five blocks of convolution, batch norm, ReLU and pooling, then one linear layer."""
     widths = [1, 16, 32, 64, 128, 128]
     blocks: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         blocks += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
         blocks += [nn.MaxPool2d(2)]
     return nn.Sequential(

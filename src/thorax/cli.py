@@ -44,9 +44,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main() -> int:
+def main() -> int:  # type: ignore[return]  # exit_with_message leaves only by a result or exit
     """Run a command; a user's mistake ends with a message and its exit code."""
     with exit_with_message():
         arguments = parser().parse_args()
         return int(arguments.run(arguments))
-    return 1

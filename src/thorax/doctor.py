@@ -30,7 +30,7 @@ def examine() -> str:
     gpu = "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver; CPU"
     return "\n".join(
         [
-            f"params.yaml  {params.model.name} on {params.data.source}, {params.split.method} split",
+            f"params.yaml  {params.model.name}, {params.data.source}, {params.split.method} split",
             f"data         {root} ({where})",
             f"report       {Path(paths.report)}",
             f"machine      Python {platform.python_version()}, {gpu}, {free / 1e9:.0f} GB free",

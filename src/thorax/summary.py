@@ -1,4 +1,4 @@
-"""What a finished run says: headline metrics, where the report is, what changed since the commit."""
+"""What a finished run says: headline metrics, their change since the commit, the report."""
 
 from pathlib import Path
 from typing import Any

@@ -55,8 +55,7 @@ def _cross_entropy(
 
 
 def _over_threshold(p: Array, thresholds: Array) -> Array:
-    decided: Array = np.where(p >= thresholds, 1.0, 0.0)
-    return decided
+    return np.asarray(p >= thresholds, dtype=float)
 
 
 def _most_likely(p: Array, thresholds: Array) -> Array:  # noqa: ARG001 - the argmax needs none

@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 Map: TypeAlias = NDArray[np.float32]  # [rows, columns] on the canvas, or one that broadcasts to it
 Points: TypeAlias = NDArray[np.float64]  # [n, 2] as x, y in film units
 
-REACH = 1.15  # the canvas goes beyond the film, so that a turned or shifted film is still covered
-OVERSAMPLING = 1.3  # canvas pixels per film pixel; enough for clean thin lines
+REACH = 1.2  # the canvas goes beyond the film, so that a turned or shifted film is still covered
+OVERSAMPLING = 1.25  # canvas pixels per film pixel; enough for clean thin lines
 _FRACTION_BITS = 5  # cv2 takes fixed-point coordinates: 1/32 of a canvas pixel
 
 
 class Canvas:
-    """A square raster of film coordinates with the few drawing tools the phantom needs."""
+    """A square raster of film coordinates with the few drawing tools the phantom needs.
+
+    It covers the film and a margin around it; `pixels` is the side of the film alone.
+    """
 
     def __init__(self, pixels: int) -> None:
+        """Lay the raster for a film of `pixels` squared."""
         self.pixels = pixels
         self.size = round(pixels * OVERSAMPLING * REACH)
         self.scale = self.size / (2 * REACH)  # canvas pixels per film unit

@@ -98,7 +98,7 @@ def _draw_habits(rng: np.random.Generator, frailty: float) -> Habits:
         vendor=2 if bedridden and rng.random() < 0.4 else int(rng.integers(3)),
         shift=(0.025 * rng.standard_normal(), 0.045 * rng.standard_normal()),
         turn=1.4 * rng.standard_normal(),
-        zoom=0.97 + 0.045 * rng.standard_normal(),
+        zoom=1.0 + 0.04 * rng.standard_normal(),
     )
 
 
@@ -150,7 +150,7 @@ def _enlargement(anatomy: Anatomy, severity: dict[str, float]) -> float:
     if "Cardiomegaly" not in severity:
         return 0.0
     own = anatomy.heart_ratio
-    return 0.500 + 0.09 * severity["Cardiomegaly"] + 0.4 * (own - 0.435) - own
+    return 0.490 + 0.09 * severity["Cardiomegaly"] + 0.4 * (own - 0.435) - own
 
 
 def marker_rates(prevalence: float, correlation: float) -> tuple[float, float]:

@@ -20,7 +20,9 @@ def hardware_map(chest: Chest) -> Map:
         canvas.stroke(layer, [smooth_path(np.array(stops))], 0.011, 200)
     if anatomy.line:
         stops = [(-0.24, -1.3), (-0.23, -0.85), (-0.15, -0.55), (-0.11, -0.30), (-0.11, -0.05)]
-        canvas.stroke(layer, [smooth_path(np.array(stops) + (middle, 0.0))], 0.012, 110)
+        canvas.stroke(
+            layer, [smooth_path(np.array([(middle + dx, y) for dx, y in stops]))], 0.012, 110
+        )
     if anatomy.sternotomy:
         turn = np.linspace(0, 2 * np.pi, 16)
         for y in np.arange(-0.35, 0.30, 0.13):

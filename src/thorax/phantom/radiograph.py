@@ -44,12 +44,15 @@ def render(
     heart = heart_map(chest)
     air = tissue.air * (1 - heart)
     aerated = np.minimum(air / AIR, 1)
+    body = body_map(chest)
     attenuation = (
-        body_map(chest)
+        body
         - air
         + aerated * tissue.vessels
         + tissue.added
-        + bone_map(chest) * (1 - 0.35 * heart)  # behind the heart the beam is harder
+        + bone_map(chest)
+        * ramp(body - 0.2, 0.2)
+        * (1 - 0.35 * heart)  # behind the heart the beam is harder
         + _soft_shadows(chest)
         + hardware_map(chest)
     )
