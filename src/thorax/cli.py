@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main() -> int:  # type: ignore[return]  # exit_with_message leaves only by a result or exit
+def main() -> int:
     """Run a command; a user's mistake ends with a message and its exit code."""
     with exit_with_message():
         arguments = parser().parse_args()
