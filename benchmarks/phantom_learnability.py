@@ -19,6 +19,7 @@ import time
 import zipfile
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ from torch.nn import functional
 
 from thorax.phantom import write_archive
 
-PATIENTS, PIXELS, SEED = 600, 192, 1
+PATIENTS, PIXELS, SEED = 600, 192, 0
 SIDE, EPOCHS, BATCH, SEEDS = 64, 20, 32, (0, 1, 2)
 LABELS = ["Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", "No Finding"]
 
@@ -48,7 +49,7 @@ def main() -> None:
             marker_correlation=0.0,
             marker_label="Effusion",
         )
-        facts = {
+        facts: dict[str, Any] = {
             "date": datetime.date.today().isoformat(),
             "cpu": cpu_model(),
             "cores": len(os.sched_getaffinity(0)),

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from thorax.phantom import archive, write_archive
+from thorax.phantom import archive, nih, write_archive
 from thorax.phantom.cohort import draw_patient, marker_rates
 from thorax.phantom.findings import FINDINGS, NO_FINDING
 from thorax.phantom.radiograph import photograph, render
@@ -152,7 +152,7 @@ def test_cohort_is_plausible(cohort: list) -> None:
 
 
 def test_official_test_list_is_sicker(cohort: list) -> None:
-    tested = archive._official_test(5, cohort)
+    tested = nih.official_test(5, cohort)
     sides = [
         [v for p in cohort if (p.number in tested) is side for v in p.visits]
         for side in (False, True)
@@ -160,7 +160,7 @@ def test_official_test_list_is_sicker(cohort: list) -> None:
     ill = [np.mean([bool(visit.severity) for visit in side]) for side in sides]
     in_bed = [np.mean([visit.pose.portable for visit in side]) for side in sides]
     assert ill[1] > ill[0] + 0.05 and in_bed[1] > in_bed[0] + 0.05
-    assert 0.19 < len(sides[1]) / sum(map(len, sides)) < 0.22
+    assert 0.16 < len(sides[1]) / sum(map(len, sides)) < 0.25
 
 
 @pytest.mark.parametrize("correlation", [-1.0, -0.4, 0.0, 0.6, 1.0])
@@ -184,7 +184,7 @@ def test_marker_correlation_shows_in_the_truth_table(
     monkeypatch.setattr(
         archive,
         "_picture",
-        lambda _s, p, v, _p, _m: archive._Picture(archive._stem(p, v), b"", {}, []),
+        lambda _s, p, v, _p, _m: archive._Picture(nih.stem(p, v), b"", {}, []),
     )
     path = tmp_path / "many.zip"
     write_archive(

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from dvclive import Live
 
+from thorax.config import Train
+
 T = TypeVar("T")
 
 
@@ -47,9 +49,29 @@ class Clock:
             ("other", total - sum(self.seconds.values())),
         ]
         lines = [f"  {name:<18} {s:8.1f} s {s / total:6.1%}" for name, s in rows]
-        training = self.seconds["training"] + self.seconds["waiting for input"]
-        speed = f"{self.images / training:.0f} images/s" if training else "nothing trained"
-        return "\n".join([f"Where {total:.0f} s went ({speed} in training):", *lines])
+        head = f"Where {total:.0f} s went ({self.speed():.0f} images/s in training):"
+        return "\n".join([head, *lines])
+
+    def speed(self) -> float:
+        """Images per second of training, the wait for input included."""
+        spent = self.seconds["training"] + self.seconds["waiting for input"]
+        return self.images / spent if spent else 0.0
+
+
+def epoch_line(history: list[dict[str, Any]], params: Train, clock: Clock) -> str:
+    """The last epoch in one line: losses, the monitored metric and AUROC, speed, best or not."""
+    last = history[-1]
+    names = dict.fromkeys(["loss", "auroc", params.monitor])
+    values = "  ".join(f"val {name} {_shown(last['val'][name])}" for name in names)
+    best = "  best so far" if last["best"] else ""
+    return (
+        f"epoch {len(history):>3}  train loss {_shown(last['train']['loss'])}  {values}"
+        f"  {clock.speed():.0f} images/s{best}"
+    )
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 @contextmanager

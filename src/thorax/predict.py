@@ -84,7 +84,7 @@ def predict(
     own = padded[fabric.global_rank :: fabric.world_size]
     parts = []
     stream = batches.stream(split_batches(own, BATCH_SIZE))
-    with bar(what, total=len(own)) as progress:
+    with bar(what, total=len(own), keep=False) as progress:
         for batch in stream:
             parts.append(TASKS[task].activation(network(batch.x_BCHW).float()))
             progress.update(len(batch.rows))

@@ -21,7 +21,9 @@ class _Lines:
         self._stream.flush()
 
 
-def bar(what: str, *, total: int | None = None, unit: str = "image", start: int = 0) -> "tqdm[Any]":
+def bar(
+    what: str, *, total: int | None = None, unit: str = "image", start: int = 0, keep: bool = True
+) -> "tqdm[Any]":
     """Show progress of `what`, advanced with `.update(n)`; use it in a `with` block.
 
     Args:
@@ -29,6 +31,7 @@ def bar(what: str, *, total: int | None = None, unit: str = "image", start: int 
         total: steps from beginning to end, where it is known beforehand.
         unit: of a step; `B` is shown in kB, MB, GB.
         start: steps that an earlier try did already.
+        keep: whether the finished bar stays on the terminal.
     """
     terminal = sys.stderr.isatty()
     every = 0.2 if terminal else 60.0
@@ -37,6 +40,7 @@ def bar(what: str, *, total: int | None = None, unit: str = "image", start: int 
         initial=start,
         desc=what,
         unit=unit,
+        leave=keep,
         unit_scale=unit == "B",
         dynamic_ncols=terminal,
         mininterval=every,

@@ -20,7 +20,7 @@ from thorax.config import Augment, Model, Paths, Train
 from thorax.errors import NumericsError
 from thorax.files import rounded
 from thorax.models import keep_frozen_in_eval, set_trainable
-from thorax.monitor import curves
+from thorax.monitor import curves, epoch_line
 from thorax.optim import Schedule, make_optimizer
 from thorax.predict import predict
 from thorax.progress import bar
@@ -79,6 +79,7 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[dict[s
                 schedule.after_epoch(val_scores[phase.monitor])
                 remember(state, phase, run.network, train_scores, val_scores)
                 log(state.history[-1])
+                print(epoch_line(state.history, phase, run.clock), flush=True)
                 with run.clock.measure("checkpoint"):
                     saved.save(snapshot(parts, state))
             if state.best_weights:
@@ -101,7 +102,7 @@ def train_epoch(
     module.train()
     keep_frozen_in_eval(run.network)
     losses, outputs = [], []
-    with bar(f"epoch {epoch + 1}", total=len(order)) as progress:
+    with bar(f"epoch {epoch + 1}", total=len(order), keep=False) as progress:
         stream = run.batches.stream(batches, run.augment, params.seed, epoch)
         for i, batch in enumerate(run.clock.waits_for(stream)):
             group = min(params.accumulate, len(batches) - i + i % params.accumulate)

@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -13,22 +13,11 @@ from numpy.typing import NDArray
 
 from thorax.files import replacing
 from thorax.phantom.cohort import Patient, Visit, draw_patient, marker_rates
-from thorax.phantom.detector import VENDORS
 from thorax.phantom.findings import FINDINGS, NO_FINDING
+from thorax.phantom.nih import stem, tables
 from thorax.phantom.radiograph import photograph, render
 
-_FILM_MM = 400  # side of the film that the pixel spacing is told from
-_TEST_SHARE = 0.2
 _AT_ONCE = 64  # patients rendered before their images are written
-_ENTRY_HEADER = (
-    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,View Position,"
-    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
-)
-_BOX_HEADER = "Image Index,Finding Label,Bbox [x,y,w,h],,,"
-_TRUTH_HEADER = (
-    "Image Index,Patient ID,Visit,View Position,Vendor,Marker,Marker Side,CTR,Breath,Exposure,"
-    "Pacemaker,Line,Sternotomy," + ",".join(f"Severity {finding}" for finding in FINDINGS)
-)
 
 
 class _Picture(NamedTuple):
@@ -91,16 +80,8 @@ def write_archive(
             ]
             if progress is not None:
                 progress(done, len(visits))
-        tested = _official_test(seed, cohort)
-        for name, header, rows in (
-            ("Data_Entry_2017.csv", _ENTRY_HEADER, _entries(cohort, pixels)),
-            ("train_val_list.txt", None, _names(p for p in cohort if p.number not in tested)),
-            ("test_list.txt", None, _names(p for p in cohort if p.number in tested)),
-            ("BBox_List_2017.csv", _BOX_HEADER, boxes),
-            ("phantom.csv", _TRUTH_HEADER, _truth(cohort, marked)),
-        ):
-            lines = [*([header] if header else []), *rows]
-            _store(archive, name, ("\n".join(lines) + "\n").encode())
+        for name, text in tables(seed, cohort, pixels, boxes, marked).items():
+            _store(archive, name, text.encode())
 
 
 def _check(patients: int, pixels: int, seed: int, correlation: float, label: str) -> None:
@@ -140,16 +121,12 @@ def _in_order(
         cv2.setNumThreads(inner)
 
 
-def _stem(patient: Patient, visit: Visit) -> str:
-    return f"{patient.number:08d}_{visit.number:03d}"
-
-
 def _picture(seed: int, patient: Patient, visit: Visit, pixels: int, marker: bool) -> _Picture:
     attenuation, masks = render(patient, visit, pixels)
     image = photograph(seed, patient, visit, attenuation, marker=marker)
     boxes = [(f, *box) for f, mask in masks.items() for box in _boxes(mask)]
     encoded = {finding: _png(mask) for finding, mask in masks.items()}
-    return _Picture(_stem(patient, visit), _png(image), encoded, boxes)
+    return _Picture(stem(patient, visit), _png(image), encoded, boxes)
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
@@ -168,44 +145,3 @@ def _store(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     info.external_attr = 0o644 << 16
     info.create_system = 3  # the same header on every operating system
     archive.writestr(info, data)
-
-
-def _official_test(seed: int, cohort: list[Patient]) -> set[int]:
-    """Choose test patients, the sicker the likelier, until they hold a fifth of the images."""
-    luck = np.random.default_rng([seed, 0]).standard_normal(len(cohort))
-    rank = sorted(cohort, key=lambda p: -(p.sickness + 0.6 * luck[p.number - 1]))
-    wanted = _TEST_SHARE * sum(len(patient.visits) for patient in cohort)
-    chosen: set[int] = set()
-    held = 0
-    for patient in rank:
-        if held >= wanted:
-            break
-        chosen.add(patient.number)
-        held += len(patient.visits)
-    return chosen
-
-
-def _names(patients: Iterable[Patient]) -> list[str]:
-    return [f"{_stem(patient, visit)}.png" for patient in patients for visit in patient.visits]
-
-
-def _entries(cohort: list[Patient], pixels: int) -> list[str]:
-    spacing = round(_FILM_MM / pixels, 3)
-    return [
-        f"{_stem(p, v)}.png,{v.labels},{v.number},{p.number},{v.age},{p.anatomy.sex},"
-        f"{v.pose.view},{pixels},{pixels},{spacing},{spacing}"
-        for p in cohort
-        for v in p.visits
-    ]
-
-
-def _truth(cohort: list[Patient], marked: Callable[[Visit], bool]) -> list[str]:
-    return [
-        f"{_stem(p, v)}.png,{p.number},{v.number},{v.pose.view},{VENDORS[v.vendor].name},"
-        f"{int(marked(v))},{v.marker_side if marked(v) else ''},{v.pose.heart_ratio:.3f},"
-        f"{v.pose.breath:.2f},{v.exposure:.2f},{int(p.anatomy.pacemaker)},"
-        f"{int(p.anatomy.line)},{int(p.anatomy.sternotomy)},"
-        + ",".join(f"{v.severity.get(finding, 0.0):.2f}" for finding in FINDINGS)
-        for p in cohort
-        for v in p.visits
-    ]

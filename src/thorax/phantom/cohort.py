@@ -65,7 +65,7 @@ class Patient:
     anatomy: Anatomy
     places: dict[str, tuple[Place, ...]]
     visits: tuple[Visit, ...]
-    sickness: float  # what decides who lands in the official test list, 0-1 and noise
+    sickness: float  # mean of the shares of visits with a finding and in bed, 0-1
 
 
 def draw_patient(seed: int, number: int) -> Patient:
@@ -85,8 +85,8 @@ def draw_patient(seed: int, number: int) -> Patient:
         rng = np.random.default_rng([seed, number, index + 1])
         there = _next_findings(rng, there, frailty, first=index == 0)
         visits.append(_draw_visit(rng, index, anatomy, there, habits))
-    share = sum(bool(visit.severity) + visit.pose.portable for visit in visits) / (2 * count)
-    return Patient(number, anatomy, places, tuple(visits), share)
+    sickness = sum(bool(visit.severity) + visit.pose.portable for visit in visits) / (2 * count)
+    return Patient(number, anatomy, places, tuple(visits), sickness)
 
 
 def _draw_habits(rng: np.random.Generator, frailty: float) -> Habits:

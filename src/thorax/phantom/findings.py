@@ -130,12 +130,12 @@ def _effusion(tissue: Tissue, chest: Chest, place: Place, severity: float) -> No
     wall, hilum = np.exp((chest.across - 1) / 0.20), np.exp(-chest.across / 0.10)
     meniscus = level - (0.08 + 0.17 * severity) * wall - 0.05 * severity * hilum
     # In bed the fluid spreads behind the lung and its upper edge is a veil.
-    fluid = ramp(canvas.y - meniscus, 0.09 if portable else 0.022)
+    fluid = ramp(canvas.y - meniscus, 0.07 if portable else 0.022)
     fluid = fluid * chest.inside * _half(chest, place.side)
     displaced = (0.86 if portable else 0.97) * fluid * tissue.air
     tissue.air -= displaced
     tissue.vessels *= 1 - 0.9 * fluid
-    tissue.mark("Effusion", ramp(displaced - 0.07, 0.03))
+    tissue.mark("Effusion", ramp(displaced - 0.05, 0.02))
 
 
 def _pneumothorax(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None:

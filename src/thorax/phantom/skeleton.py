@@ -33,15 +33,15 @@ def _rib_path(chest: Chest, side: int, index: int, start: float, stop: float) ->
 def _ribs(chest: Chest) -> Map:
     canvas = chest.canvas
     back, front = canvas.blank(), canvas.blank()
-    for side in (RIGHT, LEFT):
-        for index in range(chest.anatomy.rib_count):
-            path = _rib_path(chest, side, index, 0.0, 0.58 * np.pi)
-            canvas.stroke(back, [path], 0.046, 235)
-            canvas.stroke(back, [path], 0.026, 165)  # marrow: the cortex stays as a rim
-            if 0 < index < 8:
-                path = _rib_path(chest, side, index, 0.5 * np.pi, 0.80 * np.pi)
-                canvas.stroke(front, [path], 0.058, 200)
-                canvas.stroke(front, [path], 0.036, 140)
+    every = [(side, index) for side in (RIGHT, LEFT) for index in range(chest.anatomy.rib_count)]
+    behind = [_rib_path(chest, side, index, 0.0, 0.58 * np.pi) for side, index in every]
+    ahead = [_rib_path(chest, side, k, 0.5 * np.pi, 0.80 * np.pi) for side, k in every if 0 < k < 8]
+    for layer, paths, width, cortex, marrow in (
+        (back, behind, 0.046, 235, 165),
+        (front, ahead, 0.058, 200, 140),
+    ):
+        canvas.stroke(layer, paths, width, cortex)
+        canvas.stroke(layer, paths, width - 0.021, marrow)
     ribs = 0.34 * layer_to_map(back) + 0.25 * layer_to_map(front)
     # Behind the belly the beam is harder and bone shows less.
     ribs *= 1 - 0.5 * ramp(canvas.y - chest.dome, 0.05)
