@@ -55,11 +55,12 @@ def _cross_entropy(
 
 
 def _over_threshold(p: Array, thresholds: Array) -> Array:
-    return np.asarray(p >= thresholds, dtype=float)
+    return (p >= thresholds).astype(np.float64)
 
 
 def _most_likely(p: Array, thresholds: Array) -> Array:  # noqa: ARG001 - the argmax needs none
-    return np.eye(p.shape[1])[p.argmax(axis=1)]
+    one_hot: Array = np.eye(p.shape[1])[p.argmax(axis=1)]
+    return one_hot
 
 
 def _all(classes: list[str], positive: str | None) -> list[str]:  # noqa: ARG001

@@ -11,6 +11,7 @@ from thorax.phantom.findings import FINDINGS, NO_FINDING, Place, draw_places
 
 MOST_VISITS = 16
 _RETURN = 0.735  # chance of one more visit: a mean near 3.7
+_AGES = (4, *[34] * 5, *[56] * 8, *[68] * 6)  # centres of the age groups, as often as they come
 
 # finding: share of images at average frailty, chance to still be there at the next visit
 _COURSE = {
@@ -71,8 +72,7 @@ class Patient:
 def draw_patient(seed: int, number: int) -> Patient:
     """Draw patient `number` (from 1) of the cohort of a seed; independent of all others."""
     rng = np.random.default_rng([seed, number, 0])
-    middle = (4, 34, 34, 34, 34, 34, 56, 56, 56, 56, 56, 56, 56, 56, 68, 68, 68, 68, 68, 68)
-    age = int(np.clip(middle[rng.integers(len(middle))] + 12 * rng.standard_normal(), 0, 93))
+    age = int(np.clip(_AGES[rng.integers(len(_AGES))] + 12 * rng.standard_normal(), 0, 93))
     sex = "F" if rng.random() < 0.46 else "M"
     frailty = float(np.clip(0.45 + 0.20 * rng.standard_normal() + (age - 50) / 250, 0.02, 1))
     anatomy = draw_anatomy(rng, age, sex, frailty)

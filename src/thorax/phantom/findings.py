@@ -39,7 +39,7 @@ class Tissue:
 
 def draw_places(rng: np.random.Generator, finding: str) -> tuple[Place, ...]:
     """Draw where in this patient a finding sits whenever it is there."""
-    foci = []
+    foci: list[Place] = []
     for _ in range(3):
         side, v, size = int(rng.integers(2)), rng.uniform(0.12, 0.86), rng.random()
         u = rng.uniform(0.22, 0.84)
@@ -90,7 +90,7 @@ def _nodule(tissue: Tissue, chest: Chest, place: Place, severity: float) -> None
     radius = 0.046 + 0.034 * place.size + 0.008 * severity
     rng = np.random.default_rng(place.seed)
     angle = np.arctan2(chest.canvas.y - y, chest.canvas.x - x)
-    wobble = 1 + 0.0 * angle
+    wobble = np.ones_like(angle)
     for lobe in (2, 3, 5):
         wobble = wobble + 0.07 * rng.standard_normal() * np.cos(lobe * angle + rng.uniform(0, 6))
     distance = np.hypot(chest.canvas.x - x, chest.canvas.y - y) / (radius * wobble)
@@ -113,9 +113,9 @@ def _consolidation(tissue: Tissue, chest: Chest, place: Place, severity: float) 
     layer = canvas.blank()
     beside = np.array([0.012, 0.016])
     tree = chest.anatomy.vessels[place.side]
-    for width in np.unique(tree.widths)[-3:]:
-        lines = chest.place(place.side, tree.paths[tree.widths == width]) + beside
-        canvas.stroke(layer, lines, 0.9 * width, 255)
+    for bore in np.unique(tree.widths)[-3:]:
+        lines = chest.place(place.side, tree.paths[tree.widths == bore]) + beside
+        canvas.stroke(layer, lines, 0.9 * bore, 255)
     open_airways = 0.55 * canvas.blur(layer_to_map(layer), 0.004)
     displaced = np.clip(dense, 0, 0.92) * (1 - open_airways) * tissue.air
     tissue.air -= displaced

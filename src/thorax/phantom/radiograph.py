@@ -36,8 +36,7 @@ def render(
     if "Cardiomegaly" in without:
         pose = replace(pose, heart_ratio=pose.heart_ratio - pose.heart_gain)
     chest = lay_out(patient.anatomy, pose, canvas)
-    healthy = air_map(chest)
-    tissue = Tissue(healthy.copy(), _vessel_map(chest), _zeros(canvas), {})
+    tissue = Tissue(air_map(chest), _vessel_map(chest), _zeros(canvas), {})
     for finding, severity in visit.severity.items():
         if finding not in without:
             add_finding(tissue, chest, finding, patient.places[finding], severity)
@@ -45,14 +44,14 @@ def render(
     air = tissue.air * (1 - heart)
     aerated = np.minimum(air / AIR, 1)
     body = body_map(chest)
+    bones = bone_map(chest) * ramp(body - 0.2, 0.2)  # none outside the skin
+    bones *= 1 - 0.35 * heart  # behind the heart the beam is harder
     attenuation = (
         body
         - air
         + aerated * tissue.vessels
         + tissue.added
-        + bone_map(chest)
-        * ramp(body - 0.2, 0.2)
-        * (1 - 0.35 * heart)  # behind the heart the beam is harder
+        + bones
         + _soft_shadows(chest)
         + hardware_map(chest)
     )
