@@ -1,0 +1,167 @@
+"""Everything the page is made of, read once; no section opens a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from thorax.config import Paths, Report
+from thorax.errors import IntegrityError
+from thorax.files import read_json, sha256_file
+from thorax.tables import LABEL, read_csv, read_manifest
+
+PARTS = ("val", "test")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the stages before the report wrote.
+
+    Attributes:
+        options: section `report` of the parameters.
+        dataset: what is known of the data set: title, task, classes, counts, notes.
+        cohort: manifest rows of the cached images [N], with `width` and `height` of the originals
+            in pixels and `part` (train, val, test or fold_<k>).
+        images: uint8 [N, H, W], memory-mapped.
+        quarantine: images that could not be read, and why.
+        split: counts per part, and whether groups stand on two sides.
+        metrics: `metrics.json`.
+        undefined: path of a metric → why it has no value.
+        points: operating points: rule and threshold per output.
+        models: fold → model description, with parameters and history.
+        predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
+        roc, precision_recall, confusion: tables behind the figures.
+        digests: file → SHA-256, of the tables that say who is in the run.
+    """
+
+    options: Report
+    dataset: dict[str, Any]
+    cohort: pd.DataFrame
+    images: NDArray[np.uint8]
+    quarantine: pd.DataFrame
+    split: dict[str, Any]
+    metrics: dict[str, Any]
+    undefined: dict[str, str]
+    points: dict[str, Any]
+    models: dict[int, dict[str, Any]]
+    predictions: dict[str, pd.DataFrame]
+    roc: pd.DataFrame
+    precision_recall: pd.DataFrame
+    confusion: pd.DataFrame
+    digests: dict[str, str]
+
+    @property
+    def classes(self) -> list[str]:
+        """All classes of the data, in its own order."""
+        names: list[str] = self.dataset["classes"]
+        return names
+
+    @property
+    def outputs(self) -> list[str]:
+        """Classes with an output of their own; of a binary task the positive one only."""
+        names: list[str] = self.first_model["outputs"]
+        return names
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether the most likely class is decided for, instead of every one over its threshold."""
+        return bool(self.dataset["task"] == "multi-class")
+
+    @property
+    def leaky(self) -> bool:
+        """Whether images that belong together stand on two sides of the split."""
+        return bool(self.metrics["protocol"]["leaky"])
+
+    @property
+    def parts(self) -> list[str]:
+        """Parts with predictions, the one to believe first: test, else validation."""
+        return [part for part in reversed(PARTS) if self.metrics[part]["images"]]
+
+    @property
+    def headline(self) -> str:
+        """The part whose numbers come first."""
+        return self.parts[0]
+
+    @property
+    def first_model(self) -> dict[str, Any]:
+        """Description of the first fold's model; all folds share task, outputs and parameters."""
+        return next(iter(self.models.values()))
+
+
+def gather(options: Report, paths: Paths) -> Inputs:
+    """Read what the earlier stages wrote.
+
+    Raises:
+        DataError: a file is missing or broken.
+        IntegrityError: cache and split table do not speak of the same images.
+    """
+    cache, predictions, plots = Path(paths.cache), Path(paths.predictions), Path(paths.plots)
+    metrics = read_json(Path(paths.metrics))
+    folds = sorted(int(name) for name in metrics["folds"] if name.isdigit())
+    models = {fold: read_json(Path(paths.models) / str(fold) / "model.json") for fold in folds}
+    outputs = models[folds[0]]["outputs"]
+    numbers = [f"{prefix}_{name}" for name in outputs for prefix in ("y", "p")]
+    split = read_json(Path(paths.split_table))
+    confusion = read_csv(plots / "confusion.csv", numbers=["count"])
+    return Inputs(
+        options=options,
+        dataset=read_json(Path(paths.dataset)),
+        cohort=_cohort(paths, split),
+        images=np.load(cache / "images.npy", mmap_mode="r"),
+        quarantine=read_csv(cache / "quarantine.csv"),
+        split=split,
+        metrics=metrics,
+        undefined=read_json(predictions / "undefined.json"),
+        points=read_json(predictions / "operating_points.json"),
+        models=models,
+        predictions={part: read_csv(predictions / f"{part}.csv", numbers) for part in PARTS},
+        roc=read_csv(plots / "roc.csv", ["fpr", "tpr"]),
+        precision_recall=read_csv(plots / "precision_recall.csv", ["recall", "precision"]),
+        confusion=confusion.astype({"count": int}),
+        digests={path: sha256_file(Path(path)) for path in (paths.manifest, paths.split)},
+    )
+
+
+def _cohort(paths: Paths, split: dict[str, Any]) -> pd.DataFrame:
+    """Manifest rows in the order of the cache, with original sizes and parts."""
+    index = read_csv(Path(paths.cache) / "index.csv", numbers=["width", "height"])
+    sides = read_csv(Path(paths.split), numbers=["fold"])
+    if sides["image_id"].tolist() != index["image_id"].tolist():
+        raise IntegrityError(
+            f"{paths.split} and {paths.cache} list different images. Run `dvc repro`."
+        )
+    manifest = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
+    cohort = manifest.loc[index["image_id"]].reset_index(drop=True)
+    return cohort.assign(
+        width=index["width"],
+        height=index["height"],
+        part=part_of(sides["subset"], sides["fold"], whole="val" in split["parts"]),
+    )
+
+
+def part_of(subset: "pd.Series[str]", fold: "pd.Series[float]", *, whole: bool) -> list[str]:
+    """Name of each image's part, as in the split's counts.
+
+    Args:
+        subset: `trainval` or `test`.
+        fold: number of the fold it is validated in, −1 for never.
+        whole: there is one validation part, not folds.
+    """
+    names = []
+    for side, number in zip(subset, fold, strict=True):
+        if side == "test":
+            names.append("test")
+        elif number < 0:
+            names.append("train")
+        else:
+            names.append("val" if whole else f"fold_{number:.0f}")
+    return names
+
+
+def has_label(cohort: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Whether each image is known to show a class."""
+    mask: NDArray[np.bool_] = (cohort[LABEL + name] == 1).to_numpy()
+    return mask
