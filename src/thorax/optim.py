@@ -60,8 +60,7 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on after an interruption."""
-        states = (self._by_step.state_dict(), self._by_epoch.state_dict())
-        return {name: _plain(state) for name, state in zip(("step", "epoch"), states, strict=True)}
+        return {"step": self._by_step.state_dict(), "epoch": self._by_epoch.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
@@ -92,8 +91,3 @@ def _warm_cosine(params: Train, warmup: int, total: int, step: int) -> float:
     floor = min(1.0, params.schedule.min_lr / params.optimizer.lr)
     done = min(1.0, (step - warmup) / max(1, total - warmup))
     return floor + (1 - floor) * (1 + math.cos(math.pi * done)) / 2
-
-
-def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """A scheduler's state without the functions that its constructor puts back."""
-    return {key: value for key, value in state.items() if key not in ("lr_lambdas", "_anneal_func")}

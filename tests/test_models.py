@@ -1,0 +1,118 @@
+"""Every network of the zoo: one channel and three, its head, freezing, weights files."""
+
+from typing import get_args
+from urllib.error import URLError
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from small_run import params
+from thorax.config import ModelName
+from thorax.errors import ConfigError, IntegrityError, ResourceError
+from thorax.models import build, head_name, keep_frozen_in_eval, set_trainable
+
+NAMES = get_args(ModelName)
+QUICK = ["cnn5", "resnet18", "densenet121", "mobilenet_v3_large", "efficientnet-b0"]
+
+
+def model(name, **changes):
+    return params(model={"name": name, **changes}).model
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
+)
+def test_maps_images_to_logits(name, channels):
+    network = build(model(name, channels=channels), 5, 64).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(2, channels, 64, 64)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_one_channel_computes_the_same_as_gray_repeated(name, tmp_path):
+    torch.manual_seed(0)
+    three = build(model(name, channels=3), 2, 64).eval()
+    save_file(three.state_dict(), tmp_path / "w.safetensors")
+    one = build(model(name, channels=1, weights=str(tmp_path / "w.safetensors")), 2, 64).eval()
+    x = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(one(x), three(x.expand(-1, 3, -1, -1)), rtol=1e-3, atol=1e-4)
+
+
+def test_only_one_dropout_stands_before_the_head():
+    for name in ("vgg16", "mobilenet_v3_large", "efficientnet-b0"):
+        network = build(model(name, dropout=0.5), 2, 64)
+        head = network.get_submodule(head_name(name))
+        assert [type(layer) for layer in head] == [nn.Dropout, nn.Linear]
+        before = {"vgg16": "classifier.5", "mobilenet_v3_large": "classifier.2"}.get(
+            name, "_dropout"
+        )
+        assert isinstance(network.get_submodule(before), nn.Identity)
+
+
+def trainable(network):
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def test_a_frozen_resnet50_trains_its_head_of_4098_weights():
+    network = build(model("resnet50", channels=3), 2, 64)
+    assert trainable(network) == 23_512_130
+    set_trainable(network, "resnet50", "head")
+    assert trainable(network) == 4_098
+    set_trainable(network, "resnet50", "all")
+    assert trainable(network) == 23_512_130
+
+
+def test_the_last_layers_with_weights_are_counted_from_the_end():
+    network = build(model("cnn5"), 2, 64)
+    set_trainable(network, "cnn5", "last:3")
+    named = [name for name, p in network.named_parameters() if p.requires_grad]
+    assert named == [
+        "features.4.0.weight", "features.4.1.weight", "features.4.1.bias",
+        "head.1.weight", "head.1.bias",
+    ]  # fmt: skip
+
+
+def test_frozen_batch_normalisation_keeps_its_statistics():
+    network = build(model("cnn5"), 2, 64)
+    set_trainable(network, "cnn5", "head")
+    network.train()
+    keep_frozen_in_eval(network)
+    before = network.features[0][1].running_mean.clone()
+    network(torch.rand(4, 1, 64, 64))
+    assert torch.equal(network.features[0][1].running_mean, before)
+
+
+def test_a_head_of_another_width_is_left_out(tmp_path):
+    other = build(model("cnn5"), 7, 64)
+    save_file(other.state_dict(), tmp_path / "w.safetensors")
+    network = build(model("cnn5", weights=str(tmp_path / "w.safetensors")), 2, 64)
+    assert torch.equal(network.features[0][0].weight, other.features[0][0].weight)
+
+
+def test_weights_that_do_not_fit_are_listed(tmp_path):
+    save_file(build(model("resnet18"), 2, 64).state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(IntegrityError, match=r"features\.0\.0\.weight: \[16, 1, 3, 3\] needed"):
+        build(model("cnn5", weights=str(tmp_path / "w.safetensors")), 2, 64)
+
+
+def test_weights_that_are_missing_or_no_weights_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        build(model("cnn5", weights=str(tmp_path / "none.pth")), 2, 64)
+    (tmp_path / "text.safetensors").write_text("hello")
+    with pytest.raises(IntegrityError, match="no weights file"):
+        build(model("cnn5", weights=str(tmp_path / "text.safetensors")), 2, 64)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet-b0"])
+def test_unreachable_imagenet_weights_say_what_to_put_where(name, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    with pytest.raises(ResourceError, match=r"(?s)Download http.*\.pth.*checkpoints"):
+        build(model(name, weights="imagenet"), 2, 64)

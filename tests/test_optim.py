@@ -1,0 +1,105 @@
+"""Optimizers and schedules by name, and their continuation."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from small_run import params
+from thorax.optim import Schedule, make_optimizer
+
+STEPS = 10
+
+
+def rates(epochs=4, monitored=None, **schedule):
+    """Learning rate before each step, and after the last."""
+    settings = params(
+        train={"epochs": epochs, "schedule": schedule, "optimizer": {"lr": 0.1}}
+    ).train
+    optimizer = make_optimizer(settings.optimizer, nn.Linear(2, 2).parameters())
+    moving = Schedule(optimizer, settings, STEPS)
+    seen = []
+    for epoch in range(epochs):
+        for _ in range(STEPS):
+            seen.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            moving.after_step()
+        moving.after_epoch((monitored or [1.0] * epochs)[epoch])
+    return [*seen, optimizer.param_groups[0]["lr"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW),
+     ("rmsprop", torch.optim.RMSprop)],
+)  # fmt: skip
+def test_optimizers_by_name(name, kind):
+    settings = params(train={"optimizer": {"name": name, "weight_decay": 0.1, "amsgrad": True}})
+    optimizer = make_optimizer(settings.train.optimizer, nn.Linear(2, 2).parameters())
+    assert type(optimizer) is kind
+    assert optimizer.param_groups[0]["weight_decay"] == 0.1
+    assert optimizer.param_groups[0].get("amsgrad", True)
+
+
+def test_frozen_weights_are_left_out():
+    network = nn.Linear(2, 2)
+    network.bias.requires_grad_(False)
+    optimizer = make_optimizer(params().train.optimizer, network.parameters())
+    assert [p.shape for p in optimizer.param_groups[0]["params"]] == [(2, 2)]
+
+
+def test_no_schedule_stands_still():
+    assert set(rates(name="none")) == {0.1}
+
+
+def test_warm_up_rises_to_the_rate_and_stays():
+    seen = rates(name="none", warmup_epochs=1.0)
+    assert seen[0] == pytest.approx(0.1 / 11)
+    assert all(a < b for a, b in zip(seen[:STEPS], seen[1 : STEPS + 1], strict=True))
+    assert set(seen[STEPS:]) == {0.1}
+
+
+def test_cosine_ends_at_the_floor():
+    seen = rates(name="cosine", min_lr=0.001)
+    assert seen[0] == 0.1
+    assert seen[20] == pytest.approx((0.1 + 0.001) / 2)
+    assert seen[-1] == pytest.approx(0.001)
+
+
+def test_one_cycle_peaks_at_the_rate():
+    seen = rates(name="one_cycle")
+    assert max(seen) == pytest.approx(0.1)
+    assert 0 < seen.index(max(seen)) < 20
+    assert seen[-1] < 0.001
+
+
+def test_plateau_falls_after_its_patience_and_not_below_the_floor():
+    seen = rates(8, [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], name="plateau", factor=0.1, patience=1,
+                 min_lr=0.005)  # fmt: skip
+    by_epoch = seen[::STEPS]
+    assert by_epoch[:4] == [0.1] * 4
+    assert by_epoch[4] == pytest.approx(0.01)
+    assert by_epoch[-1] == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("name", ["none", "plateau", "cosine", "one_cycle"])
+def test_a_saved_schedule_goes_on_where_it_was(name):
+    settings = params(train={"epochs": 4, "schedule": {"name": name, "warmup_epochs": 0.5}}).train
+    network = nn.Linear(2, 2)
+    twins = []
+    for _ in range(2):
+        optimizer = make_optimizer(settings.optimizer, network.parameters())
+        twins.append((optimizer, Schedule(optimizer, settings, STEPS)))
+    first, second = twins
+    for _ in range(13):
+        first[0].step()
+        first[1].after_step()
+    first[1].after_epoch(1.0)
+    second[0].load_state_dict(copy.deepcopy(first[0].state_dict()))
+    second[1].load_state_dict(copy.deepcopy(first[1].state_dict()))
+    for _ in range(20):
+        for optimizer, schedule in twins:
+            optimizer.step()
+            schedule.after_step()
+        assert first[0].param_groups[0]["lr"] == second[0].param_groups[0]["lr"]

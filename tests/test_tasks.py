@@ -1,0 +1,83 @@
+"""Losses against torch's own, unknown labels, weights and decisions."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from thorax.tasks import TASKS, label_weights
+
+ONES = torch.ones(2, 3)
+
+
+def logits_and_labels():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(8, 3, generator=generator)
+    return logits, torch.randint(0, 2, (8, 3), generator=generator).float()
+
+
+def test_multi_label_loss_is_the_mean_binary_cross_entropy():
+    logits, y = logits_and_labels()
+    expected = functional.binary_cross_entropy_with_logits(logits, y)
+    torch.testing.assert_close(TASKS["multi-label"].loss(logits, y, ONES, 0.0), expected)
+
+
+def test_unknown_labels_have_no_gradient_and_no_share_in_the_mean():
+    logits, y = logits_and_labels()
+    y[0, 1] = y[5, 2] = float("nan")
+    logits.requires_grad_()
+    loss = TASKS["multi-label"].loss(logits, y, ONES, 0.0)
+    loss.backward()
+    assert logits.grad[0, 1] == 0
+    assert logits.grad[5, 2] == 0
+    known = ~y.isnan()
+    expected = functional.binary_cross_entropy_with_logits(logits[known], y[known])
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_batch_of_unknown_labels_has_no_loss():
+    logits, y = logits_and_labels()
+    assert TASKS["multi-label"].loss(logits, y * float("nan"), ONES, 0.0) == 0
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_multi_class_loss_is_torchs_cross_entropy(smoothing):
+    logits, _ = logits_and_labels()
+    target = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    one_hot = functional.one_hot(target, 3).float()
+    weights = torch.tensor([[1.0, 1.0, 1.0], [3.0, 1.0, 0.5]])
+    expected = functional.cross_entropy(logits, target, weights[1], label_smoothing=smoothing)
+    torch.testing.assert_close(
+        TASKS["multi-class"].loss(logits, one_hot, weights, smoothing), expected
+    )
+
+
+def test_balanced_weights_give_present_and_absent_labels_equal_sums():
+    y = np.array([[1, 0], [0, 0], [0, 1], [0, np.nan]], float)
+    absent, present = label_weights("balanced", y, ["a", "b"]).numpy()
+    for i in range(2):
+        known = y[~np.isnan(y[:, i]), i]
+        assert (known * present[i]).sum() == pytest.approx(((1 - known) * absent[i]).sum())
+
+
+def test_given_weights_count_for_present_labels():
+    weights = label_weights({"b": 3.0}, np.zeros((1, 2)), ["a", "b"])
+    assert weights.tolist() == [[1, 1], [1, 3]]
+
+
+def test_a_binary_task_has_the_positive_class_as_its_only_output():
+    assert TASKS["binary"].outputs(["NORMAL", "PNEUMONIA"], "PNEUMONIA") == ["PNEUMONIA"]
+    assert TASKS["multi-class"].outputs(["a", "b"], None) == ["a", "b"]
+
+
+def test_decisions():
+    p = np.array([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8]])
+    t = np.array([0.5, 0.15, 0.9])
+    assert TASKS["multi-label"].decide(p, t).tolist() == [[1, 1, 0], [0, 0, 0]]
+    assert TASKS["multi-class"].decide(p, t).tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+def test_activations_are_probabilities():
+    logits, _ = logits_and_labels()
+    torch.testing.assert_close(TASKS["multi-class"].activation(logits).sum(1), torch.ones(8))
+    torch.testing.assert_close(TASKS["binary"].activation(torch.zeros(1, 1)), torch.tensor([[0.5]]))
