@@ -56,7 +56,7 @@ def test_no_schedule_stands_still():
 def test_warm_up_rises_to_the_rate_and_stays():
     seen = rates(name="none", warmup_epochs=1.0)
     assert seen[0] == pytest.approx(0.1 / 11)
-    assert all(a < b for a, b in zip(seen[:STEPS], seen[1 : STEPS + 1], strict=True))
+    assert seen[: STEPS + 1] == sorted(set(seen[: STEPS + 1]))
     assert set(seen[STEPS:]) == {0.1}
 
 
@@ -69,14 +69,14 @@ def test_cosine_ends_at_the_floor():
 
 def test_one_cycle_peaks_at_the_rate():
     seen = rates(name="one_cycle")
-    assert max(seen) == pytest.approx(0.1)
+    assert max(seen) == pytest.approx(0.1, rel=0.01)
     assert 0 < seen.index(max(seen)) < 20
     assert seen[-1] < 0.001
 
 
 def test_plateau_falls_after_its_patience_and_not_below_the_floor():
-    seen = rates(8, [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], name="plateau", factor=0.1, patience=1,
-                 min_lr=0.005)  # fmt: skip
+    losses = [1.0, *[0.9] * 7]
+    seen = rates(8, losses, name="plateau", factor=0.1, patience=1, min_lr=0.005)
     by_epoch = seen[::STEPS]
     assert by_epoch[:4] == [0.1] * 4
     assert by_epoch[4] == pytest.approx(0.01)

@@ -1,0 +1,151 @@
+"""Batches: every image once, the same whatever the threads; augmentation within its limits."""
+
+import numpy as np
+import pytest
+import torch
+
+from small_run import params
+from thorax import augment
+from thorax.batches import Batches, epoch_order, normalization, split_batches
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (40, 24, 24)).astype(np.uint8)
+
+
+def batches(images=IMAGES, channels=1, mean=0.0, deviation=1.0):
+    return Batches(images, channels, mean, deviation, torch.device("cpu"), channels_last=False)
+
+
+def amounts(**changes):
+    still = dict.fromkeys(
+        ["shift", "zoom", "rotation", "shear", "brightness", "contrast", "flip"], 0.0
+    )
+    return params(augment=still | changes).augment
+
+
+def stream(rows, settings=None, images=IMAGES, seed=0, epoch=0, batch_size=8):
+    parts = batches(images).stream(split_batches(rows, batch_size), settings, seed, epoch)
+    return torch.cat([part.x_BCHW for part in parts])
+
+
+def test_pixels_are_normalised_exactly():
+    x = torch.cat(
+        [b.x_BCHW for b in batches(mean=0.4, deviation=0.2).stream([np.arange(40)])]
+    ).numpy()
+    np.testing.assert_allclose(x[:, 0], (IMAGES / 255 - 0.4) / 0.2, atol=1e-5)
+
+
+def test_three_channels_repeat_the_gray():
+    (batch,) = batches(channels=3).stream([np.arange(4)])
+    assert batch.x_BCHW.shape == (4, 3, 24, 24)
+    assert torch.equal(batch.x_BCHW[:, 0], batch.x_BCHW[:, 2])
+
+
+def test_the_training_images_own_mean_and_deviation():
+    rows = np.arange(5, 30)
+    mean, deviation = normalization(params().model, IMAGES, rows)
+    assert mean == pytest.approx((IMAGES[rows] / 255).mean(), abs=1e-5)
+    assert deviation == pytest.approx((IMAGES[rows] / 255).std(), abs=1e-5)
+
+
+def test_no_augmentation_is_the_identity():
+    plain, still = stream(np.arange(40)), stream(np.arange(40), amounts())
+    assert torch.equal(plain, still)
+
+
+def test_an_image_is_changed_the_same_way_in_any_order_and_batch():
+    settings = params().augment
+    forward = stream(np.arange(40), settings, epoch=3)
+    backward = stream(np.arange(40)[::-1].copy(), settings, epoch=3, batch_size=3)
+    assert torch.equal(forward, backward.flip(0))
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"epoch": 1}])
+def test_another_seed_or_epoch_changes_it_otherwise(other):
+    settings = params().augment
+    assert not torch.equal(
+        stream(np.arange(40), settings), stream(np.arange(40), settings, **other)
+    )
+
+
+def centre_of(x):
+    grid = torch.arange(x.shape[-1], dtype=torch.float32)
+    total = x.sum(dim=(1, 2, 3))
+    return (x[:, 0].sum(1) @ grid / total).numpy(), (x[:, 0].sum(2) @ grid / total).numpy()
+
+
+def dots(x, y):
+    images = np.zeros((200, 65, 65), np.uint8)
+    images[:, y - 1 : y + 2, x - 1 : x + 2] = 255
+    return images
+
+
+def test_shift_stays_within_its_fraction_and_uses_it():
+    x, y = centre_of(stream(np.arange(200), amounts(shift=0.1), dots(32, 32)))
+    for moved in (x - 32, y - 32):
+        assert 5.5 < np.abs(moved).max() <= 6.6
+        assert abs(moved.mean()) < 1
+
+
+def test_rotation_turns_about_the_centre_within_its_angle():
+    x, y = centre_of(stream(np.arange(200), amounts(rotation=20.0), dots(52, 32)))
+    angle = np.rad2deg(np.arctan2(y - 32, x - 32))
+    assert 18 < np.abs(angle).max() <= 20.3
+    np.testing.assert_allclose(np.hypot(x - 32, y - 32), 20, atol=0.3)
+
+
+def test_zoom_scales_about_the_centre():
+    x, y = centre_of(stream(np.arange(200), amounts(zoom=0.2), dots(52, 32)))
+    assert (x.min() - 32, x.max() - 32) == (pytest.approx(16, abs=0.5), pytest.approx(24, abs=0.5))
+    np.testing.assert_allclose(y, 32, atol=0.1)
+
+
+def test_nothing_is_mirrored_unless_asked():
+    settings = {"shift": 0.05, "zoom": 0.1, "rotation": 7.0, "shear": 5.0}
+    x, _ = centre_of(stream(np.arange(200), amounts(**settings), dots(52, 32)))
+    assert (x > 40).all()
+    x, _ = centre_of(stream(np.arange(200), amounts(flip=0.5), dots(52, 32)))
+    assert 0.35 < (x < 32).mean() < 0.65
+
+
+def test_brightness_and_contrast_follow_their_definitions():
+    images = np.full((200, 8, 8), 100, np.uint8)
+    images[:, :4] = 140
+    x = stream(np.arange(200), amounts(brightness=0.2), images).numpy()
+    factor = x[:, 0, 0, 0] / (140 / 255)
+    assert (factor.min(), factor.max()) == (
+        pytest.approx(0.8, abs=0.01),
+        pytest.approx(1.2, abs=0.01),
+    )
+    x = stream(np.arange(200), amounts(contrast=0.2), images).numpy()
+    np.testing.assert_allclose(x.mean(axis=(1, 2, 3)), 120 / 255, atol=1e-3)
+    ratio = (x[:, 0, 0, 0] - x[:, 0, -1, 0]) / (40 / 255)
+    assert (ratio.min(), ratio.max()) == (
+        pytest.approx(0.8, abs=0.02),
+        pytest.approx(1.2, abs=0.02),
+    )
+
+
+def test_gray_values_stay_in_range():
+    x = stream(np.arange(40), amounts(brightness=0.9, contrast=0.9))
+    assert (x.min() >= 0, x.max() <= 1) == (True, True)
+
+
+def test_batches_cover_all_rows_and_differ_by_one_at_most():
+    parts = split_batches(np.arange(103), 16)
+    assert sorted(np.concatenate(parts)) == list(range(103))
+    assert {len(part) for part in parts} <= {14, 15}
+
+
+def test_the_order_is_a_permutation_that_changes_with_the_epoch():
+    rows = np.arange(50, 90)
+    first, again, next_epoch = (epoch_order(rows, 0, e) for e in (0, 0, 1))
+    assert sorted(first) == sorted(rows)
+    assert (first == again).all()
+    assert (first != next_epoch).any()
+
+
+def test_draws_do_not_depend_on_what_is_drawn_later():
+    assert (augment.draw(0, 0, 10) == augment.draw(0, 0, 10)).all()
+    assert augment.draw(0, 0, 10).min() >= 0
+    assert augment.draw(0, 0, 10).max() < 1

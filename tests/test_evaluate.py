@@ -1,0 +1,104 @@
+"""Evaluate: nothing from test chooses anything, and the table holds every number."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from small_run import params, write_run
+from thorax import scores
+from thorax.evaluate import evaluate
+from thorax.tables import read_csv
+from thorax.train import train
+
+
+@pytest.fixture(scope="module", params=["multi-label", "binary", "multi-class"])
+def run(request, tmp_path_factory):
+    """A trained and evaluated run of each task, with two folds."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        paths = write_run(folder, task=request.param, images=60, folds=2)
+        settings = params()
+        for fold in (0, 1):
+            train(fold, settings.model, settings.train, settings.augment, paths)
+        evaluate(settings.evaluate, [0, 1], paths)
+    return request.param, paths, settings
+
+
+def metrics(paths):
+    return json.loads(Path(paths.metrics).read_text())
+
+
+def numbers(value):
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from numbers(inner)
+    else:
+        yield value
+
+
+def test_metrics_are_finite_numbers_null_or_flags_with_four_decimals(run):
+    _, paths, _ = run
+    for value in numbers(metrics(paths)):
+        assert value is None or isinstance(value, bool | int | float)
+        if isinstance(value, float):
+            assert math.isfinite(value)
+            assert round(value, 4) == value
+
+
+def test_the_contract_of_names(run):
+    _, paths, _ = run
+    found = metrics(paths)
+    for part in ("val", "test"):
+        for name in scores.HEADLINE:
+            assert {name, f"{name}_low", f"{name}_high"} <= set(found[part])
+    assert found["protocol"]["leaky"] is False
+    assert set(found["folds"]) == {"0", "1", "mean", "deviation"}
+
+
+def test_everything_can_be_computed_again_from_the_table(run):
+    task, paths, _ = run
+    table = read_csv(Path(paths.predictions) / "test.csv")
+    names = [c.removeprefix("p_") for c in table if c.startswith("p_")]
+    y = table[[f"y_{n}" for n in names]].to_numpy(float)
+    p = table[[f"p_{n}" for n in names]].to_numpy(float)
+    decided = [row.split("|") for row in table["predicted"]]
+    d = np.array([[float(n in row) for n in names] for row in decided])
+    own = scores.overall(y, p, d, exclusive=task == "multi-class")
+    for name, value in own.items():
+        assert metrics(paths)["test"][name] == pytest.approx(value, abs=5.1e-5)
+
+
+def test_validation_is_out_of_fold_and_covers_trainval_once(run):
+    _, paths, _ = run
+    split = read_csv(Path(paths.split))
+    val = read_csv(Path(paths.predictions) / "val.csv")
+    assert sorted(val["image_id"]) == sorted(split["image_id"][split["subset"] == "trainval"])
+
+
+def test_intervals_hold_their_value(run):
+    _, paths, _ = run
+    test = metrics(paths)["test"]
+    for name in ("auroc", "accuracy", "loss"):
+        assert test[f"{name}_low"] <= test[name] <= test[f"{name}_high"]
+
+
+def test_permuting_the_test_labels_changes_no_threshold(run, monkeypatch, tmp_path):
+    task, paths, settings = run
+    before = (Path(paths.predictions) / "operating_points.json").read_bytes()
+    manifest, split = pd.read_csv(paths.manifest), pd.read_csv(paths.split)
+    test = (split["subset"] == "test").to_numpy()
+    labels = [c for c in manifest if c.startswith("label_")]
+    shuffled = manifest.copy()
+    shuffled.loc[test, labels] = manifest.loc[test, labels].to_numpy()[::-1]
+    assert not shuffled.equals(manifest)
+    changed = paths.model_copy(
+        update={n: str(tmp_path / n) for n in ("manifest", "predictions", "metrics", "plots")}
+    )
+    shuffled.to_csv(changed.manifest, index=False)
+    evaluate(settings.evaluate, [0, 1], changed)
+    assert (Path(changed.predictions) / "operating_points.json").read_bytes() == before
