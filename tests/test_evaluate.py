@@ -88,7 +88,7 @@ def test_intervals_hold_their_value(run):
 
 
 def test_permuting_the_test_labels_changes_no_threshold(run, monkeypatch, tmp_path):
-    task, paths, settings = run
+    _, paths, settings = run
     before = (Path(paths.predictions) / "operating_points.json").read_bytes()
     manifest, split = pd.read_csv(paths.manifest), pd.read_csv(paths.split)
     test = (split["subset"] == "test").to_numpy()

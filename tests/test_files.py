@@ -45,9 +45,9 @@ def test_rounding_keeps_undefined_undefined():
 
 
 def test_a_lock_is_held_by_one(tmp_path):
-    with locked(tmp_path / "lock", "It"), pytest.raises(BusyError, match="It is in use"):
-        with locked(tmp_path / "lock", "It"):
-            pass
+    again = locked(tmp_path / "lock", "It")
+    with locked(tmp_path / "lock", "It"), pytest.raises(BusyError, match="It is in use"), again:
+        pass
     with locked(tmp_path / "lock", "It"):
         pass
 

@@ -164,7 +164,7 @@ class Train(Section):
         try:
             return Train.model_validate(own)
         except ValidationError as error:
-            raise ValueError(f"phase {number}: " + "; ".join(mistakes(error, Train, own))) from None
+            raise ValueError(f"phases.{number}: " + "; ".join(mistakes(error, Train, own))) from None
 
     def phase_list(self) -> list["Train"]:
         """The phases to train, in order; the settings themselves where none are given."""

@@ -1,4 +1,4 @@
-"""The charts themselves: ROC, precision-recall, training curves, ages, sizes of the originals."""
+"""The curves: ROC, precision-recall, metrics over the epochs."""
 
 from typing import Any
 
@@ -21,7 +21,9 @@ STROKES: dict[str, tuple[str, list[int]]] = {
 }
 
 
-def roc(curves: dict[str, pd.DataFrame], points: dict[str, tuple[float, float]], label: str) -> Any:
+def roc(
+    curves: dict[str, pd.DataFrame], points: dict[str, tuple[float, float]], label: str
+) -> Markup:
     """Sensitivity against 1 − specificity.
 
     Args:
@@ -38,7 +40,7 @@ def roc(curves: dict[str, pd.DataFrame], points: dict[str, tuple[float, float]],
     layers += [_line(part, t["fpr"], t["tpr"], axes) for part, t in curves.items()]
     layers += [_point(part, *at, axes) for part, at in points.items()]
     readout = {"x": "1 − specificity", "y": "sensitivity", "xs": "0 1", "ys": "0 1"}
-    return drawing(alt.layer(*layers), label, size=SQUARE, readout=readout)
+    return drawing(layers, label, size=SQUARE, readout=readout)
 
 
 def precision_recall(
@@ -62,13 +64,19 @@ def precision_recall(
         "y": alt.Y("y:Q", scale=UNIT, axis=vertical("Precision", values=FIFTHS)),
     }
     # Between two thresholds no precision in between is reached: steps, as average precision adds.
-    layers += [
-        _line(part, t["recall"], t["precision"], axes, interpolate="step-before")
-        for part, t in curves.items()
-    ]
+    for part, curve in curves.items():
+        recall, precision = steps(curve)
+        layers.append(_line(part, recall, precision, axes, interpolate="step-before"))
     layers += [_point(part, *at, axes) for part, at in points.items()]
     readout = {"x": "sensitivity", "y": "precision", "xs": "0 1", "ys": "0 1"}
-    return drawing(alt.layer(*layers), label, size=SQUARE, readout=readout)
+    return drawing(layers, label, size=SQUARE, readout=readout)
+
+
+def steps(curve: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Recall and the precision first reached with it: the steps whose area average precision is."""
+    first = curve[curve["recall"] > 0].groupby("recall")["precision"].max()
+    recall, precision = [float(x) for x in first.index], [float(x) for x in first]
+    return [0.0, *recall], [*precision[:1], *precision]
 
 
 def history(curves: dict[str, list[float | None]], best: int, title: str, label: str) -> Markup:
@@ -85,81 +93,27 @@ def history(curves: dict[str, list[float | None]], best: int, title: str, label:
     low, high = _padded(min(known), max(known))
     step = max(1, -(-epochs // 6))
     ticks = list(range(step, epochs + 1, step))
-    across = alt.Scale(domain=[1, max(epochs, 2)])
+    across = alt.Scale(domain=[1, max(epochs, 2)], nice=False, zero=False)
     left = 52
     axes = {
-        "x": alt.X("x:Q", scale=across, axis=horizontal("Epoch", values=ticks, grid=False)),
+        "x": alt.X(
+            "x:Q", scale=across, axis=horizontal("Epoch", values=ticks, grid=False, format="d")
+        ),
         "y": alt.Y(
             "y:Q",
-            scale=alt.Scale(domain=[low, high], nice=False),
-            axis=vertical(title, left, tickCount=5, format="~g"),
+            scale=alt.Scale(domain=[low, high], nice=False, zero=False),
+            axis=vertical("", left, tickCount=5, format="~g"),
         ),
     }
     rule = alt.Chart(rows(x=[best])).mark_rule(stroke="currentColor", strokeOpacity=0.55)
-    layers = [rule.encode(x="x:Q")]
+    layers = [rule.encode(x=axes["x"])]
     for part, values in curves.items():
         layers.append(_line(part, range(1, len(values) + 1), values, axes))
         if len(values) >= best and values[best - 1] is not None:
             layers.append(_point(part, best, values[best - 1], axes))
     shown = f"{max(epochs, 2)}"
     readout = {"x": "epoch", "y": title, "xs": f"1 {shown}", "ys": f"{low:.6g} {high:.6g}"}
-    return drawing(alt.layer(*layers), label, size=WIDE, left=left, readout=readout)
-
-
-def ages(counts: pd.DataFrame, label: str) -> Markup:
-    """Images by decade of age and sex; `counts` has `decade`, `sex` (F, M or empty), `images`."""
-    order = ["F", "M", ""]
-    colours = ["var(--female)", "var(--male)", "var(--grid-strong)"]
-    words = [f"{r.decade}–{r.decade + 9} years, {r.sex or 'sex unknown'}: {r.images:,} images"
-             for r in counts.itertuples()]  # fmt: skip
-    data = rows(
-        decade=counts["decade"].tolist(),
-        end=(counts["decade"] + 10).tolist(),
-        sex=counts["sex"].tolist(),
-        rank=[order.index(sex) for sex in counts["sex"]],
-        images=counts["images"].tolist(),
-        words=words,
-    )
-    last = int(counts["decade"].max()) + 10
-    scale = alt.Scale(domain=[0, last], nice=False)
-    left = 52
-    bars = (
-        alt.Chart(data)
-        .mark_bar(aria=True, stroke="var(--paper)", strokeWidth=1)
-        .encode(
-            x=alt.X("decade:Q", scale=scale, axis=horizontal("Age, years", grid=False)),
-            x2="end:Q",
-            y=alt.Y("images:Q", stack=True, axis=vertical("Images", left, tickCount=4)),
-            color=alt.Color("sex:N", scale=alt.Scale(domain=order, range=colours), legend=None),
-            order="rank:Q",
-            description="words:N",
-        )
-    )
-    return drawing(alt.layer(bars), label, size=(300, 150), left=left)
-
-
-def sizes(counts: pd.DataFrame, label: str) -> Markup:
-    """Height against width of the originals; `counts` has `width`, `height`, `images`."""
-    left = 58
-    words = [f"{r.width} × {r.height}: {r.images:,} images" for r in counts.itertuples()]
-    data = rows(
-        width=counts["width"].tolist(),
-        height=counts["height"].tolist(),
-        images=counts["images"].tolist(),
-        words=words,
-    )
-    free = alt.Scale(zero=False, nice=True, padding=8)
-    dots = (
-        alt.Chart(data)
-        .mark_circle(aria=True, fill="var(--test)", fillOpacity=0.45)
-        .encode(
-            x=alt.X("width:Q", scale=free, axis=horizontal("Width, pixels", tickCount=4)),
-            y=alt.Y("height:Q", scale=free, axis=vertical("Height, pixels", left, tickCount=4)),
-            size=alt.Size("images:Q", scale=alt.Scale(range=[14, 300]), legend=None),
-            description="words:N",
-        )
-    )
-    return drawing(alt.layer(dots), label, size=(300, 150), left=left)
+    return drawing(layers, label, size=WIDE, left=left, top=8, readout=readout)
 
 
 def _reference() -> dict[str, Any]:

@@ -84,14 +84,14 @@ def environment() -> Environment:
 
 def render(template: str, /, **values: Any) -> Markup:
     """A template filled in."""
-    return Markup(environment().get_template(template).render(**values))  # noqa: S704 - escaped
+    return Markup(environment().get_template(template).render(**values))
 
 
 def source(name: str) -> Markup:
     """A style sheet or script of this package, to stand in the page as it is."""
     loader = environment().loader
     assert loader is not None
-    return Markup(loader.get_source(environment(), name)[0])  # noqa: S704 - our own file
+    return Markup(loader.get_source(environment(), name)[0])
 
 
 def undefined(reason: str) -> Markup:
@@ -105,7 +105,7 @@ def value(number: float | None, reason: str) -> Cell:
 
 
 def with_interval(metrics: dict[str, Any], key: str, reason: str) -> Cell:
-    """A metric of a part and its 95 % interval."""
+    """A metric of a part and its 95% interval."""
     if metrics[key] is None:
         return undefined(reason)
     bounds = wording.interval(metrics[f"{key}_low"], metrics[f"{key}_high"])

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from thorax.report.inputs import has_label
-from thorax.tables import LABEL
+from thorax.tables import LABEL, class_names
 
 Gray = NDArray[np.uint8]
 LARGEST = 224  # pixels: what the page shows side by side
@@ -63,7 +63,7 @@ def sample_rows(cohort: pd.DataFrame, name: str, number: int) -> list[int]:
     Images that show nothing else come first: they say most of what the class looks like.
     """
     present = has_label(cohort, name)
-    others = [has_label(cohort, other) for other in _labels(cohort) if other != name]
+    others = [has_label(cohort, other) for other in class_names(cohort) if other != name]
     alone = present & ~np.logical_or.reduce(others) if others else present
     chosen: list[int] = []
     for mask in (alone, present):
@@ -87,7 +87,8 @@ def class_means(images: Gray, cohort: pd.DataFrame, name: str) -> Means | None:
 
 def difference_map(difference: NDArray[np.float64], largest: float) -> NDArray[np.uint8]:
     """Black where nothing differs, orange where the class is brighter, blue where it is darker."""
-    strength = np.clip(np.abs(difference) / max(largest, 1e-9), 0, 1)[..., None]
+    # The root lifts small differences out of the black, where an eye would miss them.
+    strength = np.sqrt(np.clip(np.abs(difference) / max(largest, 1e-9), 0, 1))[..., None]
     colour = np.where(difference[..., None] > 0, np.array(ORANGE), np.array(BLUE))
     return (strength * colour).round().astype(np.uint8)
 
@@ -102,7 +103,3 @@ def _mean(images: Gray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _averaged(images: Gray) -> int:
     return int(min(AVERAGED, max(READ // (images.shape[1] * images.shape[2]), 1)))
-
-
-def _labels(cohort: pd.DataFrame) -> list[str]:
-    return [column.removeprefix(LABEL) for column in cohort if str(column).startswith(LABEL)]

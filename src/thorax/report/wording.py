@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 # Metric → name for a reader, what it says.
@@ -49,8 +50,8 @@ def is_number(value: Any) -> bool:
 
 
 def decimal(value: float) -> str:
-    """A metric with three decimals."""
-    return f"{value:.3f}"
+    """A metric with three decimals, halves up as a reader of `metrics.json` would round them."""
+    return str(Decimal(str(value)).quantize(Decimal("0.001"), ROUND_HALF_UP))
 
 
 def count(value: float) -> str:
@@ -60,11 +61,11 @@ def count(value: float) -> str:
 
 def percent(part: float, whole: float) -> str:
     """A share in per cent, `–` of nothing."""
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+    return f"{100 * part / whole:.1f}%" if whole else "–"
 
 
 def share(part: float, whole: float) -> str:
-    """A count and its share, such as `229 (14.6 %)`."""
+    """A count and its share, such as `229 (14.6%)`."""
     return f"{count(part)} ({percent(part, whole)})" if whole else count(part)
 
 

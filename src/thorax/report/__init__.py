@@ -1,0 +1,9 @@
+"""One self-contained page that tells a clinician and an engineer what a run found.
+
+`inputs` gathers what the stages wrote, each section module turns that into one `Section`, and
+`page` lists the sections in their order. A new section is a module, a template and a line there.
+"""
+
+from thorax.report.page import report
+
+__all__ = ["report"]

@@ -1,0 +1,71 @@
+"""The page: sections in their order inside one file that asks nobody for anything."""
+
+from pathlib import Path
+
+from thorax.config import Paths, Report
+from thorax.files import write_text
+from thorax.report import (
+    cohort,
+    examples,
+    partition,
+    performance,
+    reproduction,
+    summary,
+    training,
+    wording,
+)
+from thorax.report.inputs import Inputs, gather
+from thorax.report.markup import environment, source
+
+SECTIONS = (
+    summary.section,
+    cohort.section,
+    partition.section,
+    performance.section,
+    examples.section,
+    training.section,
+    reproduction.section,
+)
+
+
+def report(options: Report, paths: Paths) -> None:
+    """Write the page from what the earlier stages wrote.
+
+    Raises:
+        DataError: one of their files is missing or broken.
+        IntegrityError: they do not belong to the same run.
+    """
+    text = page(gather(options, paths))
+    write_text(Path(paths.report), text)
+    print(f"{paths.report}: {len(text.encode()) / 1e6:.1f} MB, opens in any browser, offline.")
+
+
+def page(inputs: Inputs) -> str:
+    """The page's HTML; the same inputs give the same bytes."""
+    sections = [make(inputs) for make in SECTIONS]
+    template = environment().get_template("page.html")
+    return template.render(
+        inputs=inputs,
+        sections=sections,
+        meta=meta(inputs),
+        style=source("page.css"),
+        script=source("page.js"),
+    )
+
+
+def meta(inputs: Inputs) -> list[tuple[str, str]]:
+    """What stands under the title: (what, value)."""
+    model = inputs.first_model
+    size = model["preprocess"]["image_size"]
+    methods = {"patient": "by patient", "official": "official", "random": "by image, leaky"}
+    folds = len(inputs.models)
+    return [
+        (
+            "Task",
+            f"{inputs.dataset['task']}, {wording.plural(len(inputs.classes), 'class', 'classes')}",
+        ),
+        ("Model", model["model"]["name"] + (f" × {folds} folds" if folds > 1 else "")),
+        ("Input", f"{size} × {size} px, gray"),
+        ("Split", methods[inputs.split["method"]]),
+        ("Judged on", wording.part_name(inputs.headline, folds).lower()),
+    ]
