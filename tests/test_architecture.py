@@ -12,7 +12,7 @@ STAGES = sorted((ROOT / "stages").glob("*.py"))
 # Imports only go from right to left.
 LAYERS = [
     ["errors"], ["config"], ["files", "progress"], ["tables", "archives"],
-    ["phantom", "download"], ["sources"], ["manifest"],
+    ["phantom", "partial"], ["download"], ["sources"], ["manifest"],
     ["decode", "fingerprints"], ["preprocess"], ["split"],
     ["tasks", "augment"], ["batches"], ["data"], ["models"], ["optim"], ["scores"],
     ["monitor", "checkpoint"], ["predict"], ["run"], ["train"],

@@ -461,7 +461,7 @@ def test_disk_that_fills_up_meanwhile_keeps_what_is_there(server, target, monkey
 
     leave_part(target, server.url, CONTENT[:1000])
     with monkeypatch.context() as patch, pytest.raises(ResourceError, match="No room to write"):
-        patch.setattr(download._Part, "append", full)
+        patch.setattr(download.Part, "append", full)
         fetch(server.url, target)
     fetch(server.url, target, sha256=SHA256)
     assert server.starts == ["bytes=1000-"] * 2

@@ -6,14 +6,10 @@ beginning. The next try asks for the rest of that very version (RFC 9110: If-Ran
 """
 
 import errno
-import hashlib
-import os
 import random
 import re
 import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -24,14 +20,14 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from thorax.errors import DataError, IntegrityError, ResourceError
-from thorax.files import locked, read_json, write_json
+from thorax.files import locked
+from thorax.partial import CHUNK, Part, Version
 from thorax.progress import bar
 
 ATTEMPTS = 6  # in a row without one new byte: pauses of 1 to 16 s outlast a router's restart
 MAX_BACKOFF = 60.0  # s; in a longer silence a user takes the program for dead
 MAX_RETRY_AFTER = 900.0  # s; where a server wants a longer pause, the user had better come back
 TIMEOUT = (10.0, 60.0)  # s to connect and between two bytes; a file host may think for a while
-CHUNK = 1 << 17  # bytes; all that a kill can cost, yet long enough for hashing at full speed
 PASSING = (408, 425, 429, *range(500, 600))  # HTTP states that a later try may not meet
 
 
@@ -61,15 +57,10 @@ def fetch(
     with locked(lock, f"The download of {destination}"):
         if not _is_there(destination, size):  # another process may just have finished it
             checksums = {k: v.lower() for k, v in (("sha256", sha256), ("md5", md5)) if v}
-            part = _Part(url, destination, size, checksums)
+            part = Part(url, destination, size, checksums)
             _download(part)
             part.finish()
         lock.unlink(missing_ok=True)  # a process that still opens the old one finds the file done
-
-
-def part_path(destination: Path) -> Path:
-    """Where the bytes of an unfinished download lie."""
-    return destination.with_name(f"{destination.name}.part")
 
 
 def require_room(folder: Path, needed: int) -> None:
@@ -93,96 +84,6 @@ def _is_there(destination: Path, size: int | None) -> bool:
     return found is not None
 
 
-@dataclass(frozen=True)
-class _Version:
-    """Which bytes an address offers; None for what the server does not say."""
-
-    url: str
-    validator: str | None  # what If-Range may name: a strong ETag, else Last-Modified
-    size: int | None
-
-    def contradicts(self, other: "_Version") -> bool:
-        """Whether two answers cannot be about the same bytes; an answer need not say all."""
-        pairs = ((self.validator, other.validator), (self.size, other.size))
-        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
-
-
-class _Part:
-    """The unfinished file: bytes on disk, the version they belong to, their running checksums."""
-
-    def __init__(self, url: str, destination: Path, size: int | None, checksums: dict[str, str]):
-        self.url, self.destination, self.size, self.checksums = url, destination, size, checksums
-        self.path = part_path(destination)
-        self.sidecar = self.path.with_name(f"{self.path.name}.json")
-        self.by_hand = (
-            "To do it by hand: open the address in a browser and save the file as "
-            f"{destination.absolute()}, or set data.path in params.yaml to a copy that you have."
-        )
-        self._resume()
-
-    def _resume(self) -> None:
-        """Take over what an earlier process left, or drop it where nothing vouches for it."""
-        try:
-            version = _Version(**read_json(self.sidecar))
-        except (DataError, TypeError):  # none, cut off, or of an older layout
-            return self.restart(None)
-        vouched = version.validator or self.checksums
-        if version.url != self.url or not vouched or not self.path.exists():
-            return self.restart(None)
-        self._begin(version)
-        with self.path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                self._count(chunk)
-        return None
-
-    def restart(self, version: _Version | None) -> None:
-        """Drop all bytes; those that follow belong to `version`."""
-        self.path.unlink(missing_ok=True)
-        self.sidecar.unlink(missing_ok=True)
-        self._begin(version)
-        if version:
-            write_json(self.sidecar, asdict(version))
-
-    def _begin(self, version: _Version | None) -> None:
-        self.version, self.offset = version, 0
-        announced = version.size if version else None
-        self.total = announced if self.size is None else self.size
-        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in self.checksums}
-
-    def _count(self, chunk: bytes) -> None:
-        self.offset += len(chunk)
-        for state in self._hashes.values():
-            state.update(chunk)
-
-    def append(self, chunks: Iterable[bytes], progress: "tqdm[Any]") -> None:
-        """Write bytes behind those on disk."""
-        progress.total, progress.initial = self.total, self.offset
-        progress.n = progress.last_print_n = self.offset
-        progress.refresh()
-        with self.path.open("ab") as file:
-            for chunk in chunks:
-                file.write(chunk)
-                self._count(chunk)
-                progress.update(len(chunk))
-
-    def finish(self) -> None:
-        """Give the final name to bytes that keep every promise; delete any others."""
-        found = {"size": str(self.offset)} | {k: h.hexdigest() for k, h in self._hashes.items()}
-        promised = self.checksums | ({} if self.total is None else {"size": str(self.total)})
-        for what, expected in promised.items():
-            if found[what] != expected:
-                self.restart(None)
-                raise IntegrityError(
-                    f"{self.url}: expected {what} {expected}, found {found[what]}; what came is "
-                    "deleted. Run again; if this repeats, the publisher changed the file or "
-                    f"something on the way alters it. {self.by_hand}"
-                )
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
-        self.path.replace(self.destination)
-        self.sidecar.unlink(missing_ok=True)
-
-
 class _PassingError(Exception):
     """A failure that a later try may not meet; `wait` is the pause in s that the server wants."""
 
@@ -191,7 +92,7 @@ class _PassingError(Exception):
         self.wait = wait or 0.0
 
 
-def _download(part: _Part) -> None:
+def _download(part: Part) -> None:
     """Ask until the part is whole; a try that brings new bytes is no failure."""
     failures, furthest, name = 0, part.offset, part.destination.name
     progress: tqdm[Any] = bar(name, unit="B")
@@ -212,7 +113,7 @@ def _download(part: _Part) -> None:
             sleep(wait)
 
 
-def _failure(session: requests.Session, part: _Part, progress: "tqdm[Any]") -> _PassingError | None:
+def _failure(session: requests.Session, part: Part, progress: "tqdm[Any]") -> _PassingError | None:
     """Try once: None when the part is whole, the error if it may pass; any other is raised."""
     try:
         _attempt(session, part, progress)
@@ -230,7 +131,7 @@ def _failure(session: requests.Session, part: _Part, progress: "tqdm[Any]") -> _
     return None
 
 
-def _attempt(session: requests.Session, part: _Part, progress: "tqdm[Any]") -> None:
+def _attempt(session: requests.Session, part: Part, progress: "tqdm[Any]") -> None:
     if part.offset and part.offset == part.total:
         return  # an earlier process died between the last byte and the final name
     headers = {"Accept-Encoding": "identity"}  # ranges count bytes as they are sent
@@ -253,7 +154,7 @@ def _attempt(session: requests.Session, part: _Part, progress: "tqdm[Any]") -> N
         raise _PassingError(f"the server broke off after {part.offset} of {part.total} bytes")
 
 
-def _check(response: requests.Response, part: _Part) -> None:
+def _check(response: requests.Response, part: Part) -> None:
     """Raise the reason why an answer does not hold the file's bytes."""
     status, said = response.status_code, f"HTTP {response.status_code} {response.reason}"
     if status == 416:
@@ -272,7 +173,7 @@ def _check(response: requests.Response, part: _Part) -> None:
         )
 
 
-def _offer(response: requests.Response, part: _Part) -> tuple[int | None, _Version]:
+def _offer(response: requests.Response, part: Part) -> tuple[int | None, Version]:
     """Where an answer starts (None: it is the whole file) and which version it is of."""
     headers, start = response.headers, None
     length = headers.get("Content-Length", "")
@@ -287,4 +188,4 @@ def _offer(response: requests.Response, part: _Part) -> tuple[int | None, _Versi
         )
     etag = headers.get("ETag", "W/")
     validator = headers.get("Last-Modified") if etag.startswith("W/") else etag
-    return start, _Version(part.url, validator, size)
+    return start, Version(part.url, validator, size)

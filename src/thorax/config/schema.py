@@ -164,7 +164,8 @@ class Train(Section):
         try:
             return Train.model_validate(own)
         except ValidationError as error:
-            raise ValueError(f"phases.{number}: " + "; ".join(mistakes(error, Train, own))) from None
+            found = "; ".join(mistakes(error, Train, own))
+            raise ValueError(f"phases.{number}: {found}") from None
 
     def phase_list(self) -> list["Train"]:
         """The phases to train, in order; the settings themselves where none are given."""

@@ -1,36 +1,17 @@
-"""What a reader should worry about before believing a number."""
+"""What a reader should worry about before believing a number: split, data, and what follows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from thorax.report import wording
+from thorax.report.doubts import doubts
 from thorax.report.inputs import Inputs
-
-FEW_PATIENTS = 100  # under this an interval of AUROC is seldom narrower than 0.1
-FEW_IMAGES = 30  # with or without a finding, in the part that is judged
-
-
-@dataclass(frozen=True)
-class Caution:
-    """One worry.
-
-    Attributes:
-        level: `stop` (do not believe the numbers), `care` or `note`.
-        title: it in a few words.
-        text: it in a sentence or two.
-        items: what it is about, one by one.
-    """
-
-    level: str
-    title: str
-    text: str
-    items: list[str] = field(default_factory=list)
+from thorax.report.markup import Caution
 
 
 def cautions(inputs: Inputs) -> list[Caution]:
     """All worries, the gravest first."""
-    sources = (_leaks, _synthetic, _test_part, _folds, _optimism, _few, _undefined, _training)
-    found = [caution for source in (*sources, _bad_images, _data) for caution in source(inputs)]
+    sources = (_leaks, _synthetic, _test_part, _folds, doubts, _bad_images, _data)
+    found = [caution for source in sources for caution in source(inputs)]
     return sorted(found, key=lambda caution: ("stop", "care", "note").index(caution.level))
 
 
@@ -55,9 +36,10 @@ def _leaks(inputs: Inputs) -> Iterator[Caution]:
 def _synthetic(inputs: Inputs) -> Iterator[Caution]:
     if inputs.dataset["source"] != "phantom":
         return
-    marker = inputs.dataset["data"]["phantom_marker_correlation"]
+    data = inputs.dataset["data"]
+    marker = data["phantom_marker_correlation"]
     planted = (
-        f" A marker in the corner was made to go with {inputs.dataset['data']['phantom_marker_label']}"
+        f" A marker in the corner was made to go with {data['phantom_marker_label']}"
         f" (correlation {marker:g}): a shortcut, on purpose."
         if marker
         else ""
@@ -104,90 +86,16 @@ def _folds(inputs: Inputs) -> Iterator[Caution]:
             f"{len(inputs.models)} of {len(all_folds)} folds have a model; images of the others are"
             " in no validation number.",
         )
-    settings = [_settings(model["training"]) for model in inputs.models.values()]
+    settings = [
+        {key: model["training"][key] for key in ("model", "train", "augment")}
+        for model in inputs.models.values()
+    ]
     if any(other != settings[0] for other in settings):
         yield Caution(
             "care",
             "Folds were trained with different settings",
             "Their mean and deviation mix different experiments. Run dvc repro.",
         )
-
-
-def _settings(training: dict[str, object]) -> dict[str, object]:
-    return {key: training[key] for key in ("model", "train", "augment")}
-
-
-def _optimism(inputs: Inputs) -> Iterator[Caution]:
-    if inputs.parts != ["test", "val"]:
-        return
-    test, val = inputs.metrics["test"]["auroc"], inputs.metrics["val"]
-    if test is not None and val["auroc_low"] is not None and test < val["auroc_low"]:
-        bounds = wording.interval(val["auroc_low"], val["auroc_high"])
-        yield Caution(
-            "care",
-            "Worse on test than on validation",
-            f"Test AUROC {wording.decimal(test)} lies below the interval of validation ({bounds})."
-            " The epoch and the thresholds were chosen on validation: believe the test part.",
-        )
-
-
-def _few(inputs: Inputs) -> Iterator[Caution]:
-    part = inputs.headline
-    own = inputs.metrics[part]
-    where = wording.part_name(part).lower()
-    if own["patients"] < FEW_PATIENTS:
-        yield Caution(
-            "care",
-            "Few patients",
-            f"The {where} part has {wording.plural(own['patients'], 'patient')}. Differences inside"
-            " the intervals are chance.",
-        )
-    rare = []
-    for name, values in own["per_class"].items():
-        present = values["positives"]
-        absent = own["images"] - present - values["unknown"]
-        if min(present, absent) < FEW_IMAGES:
-            rare.append(f"{name}: {present:,} with, {absent:,} without")
-    if rare:
-        yield Caution(
-            "care",
-            "Few images of a class",
-            f"Fewer than {FEW_IMAGES} images with or without the finding in the {where} part; one"
-            " image more or less moves the number.",
-            rare,
-        )
-
-
-def _undefined(inputs: Inputs) -> Iterator[Caution]:
-    # An absent test part explains all of its own gaps.
-    keys = [
-        key for key in inputs.undefined if key.partition(".")[0] in ("threshold", *inputs.parts)
-    ]
-    if keys:
-        folds = len(inputs.models)
-        yield Caution(
-            "care",
-            "Undefined values",
-            f"{wording.plural(len(keys), 'value')} cannot be computed and stay out of the means.",
-            [f"{wording.undefined_name(key, folds)}: {inputs.undefined[key]}" for key in keys],
-        )
-
-
-def _training(inputs: Inputs) -> Iterator[Caution]:
-    late = [str(fold) for fold, model in inputs.models.items() if _ended_at_best(model["training"])]
-    if late:
-        which = f" (fold {wording.listed(late)})" if len(inputs.models) > 1 else ""
-        yield Caution(
-            "note",
-            "Training may have ended early",
-            f"The last epoch allowed was the best one{which}: more train.epochs may do better.",
-        )
-
-
-def _ended_at_best(training: dict[str, object]) -> bool:
-    history = training["history"]
-    assert isinstance(history, list)
-    return bool(history) and bool(history[-1]["best"])
 
 
 def _bad_images(inputs: Inputs) -> Iterator[Caution]:

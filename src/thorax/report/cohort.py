@@ -54,6 +54,7 @@ def section(inputs: Inputs) -> Section:
         facts=facts(inputs),
         classes=class_table(inputs),
         ages=age_chart(cohort),
+        sexes=[word for sex, (word, _) in distributions.SEXES.items() if sex in set(cohort["sex"])],
         sizes=size_chart(cohort),
         plates=plates(inputs, means, largest),
         largest=largest,

@@ -6,63 +6,72 @@ from markupsafe import Markup
 
 from thorax.report.charts import drawing, horizontal, rows, vertical
 
-LEFT = 58  # pixels: labels run to thousands
+LEFT = 56  # pixels: labels run to hundreds of thousands
 SIZE = (250, 140)
+# Sex as in the manifest → word, colour.
+SEXES = {
+    "F": ("female", "var(--female)"),
+    "M": ("male", "var(--male)"),
+    "": ("unknown", "var(--grid-strong)"),
+}
 
 
 def ages(counts: pd.DataFrame, label: str) -> Markup:
-    """Images by decade of age and sex; `counts` has `decade`, `sex` (F, M or empty), `images`."""
-    order = ["F", "M", ""]
-    colours = ["var(--female)", "var(--male)", "var(--grid-strong)"]
-    words = [f"{r.decade}–{r.decade + 9} years, {r.sex or 'sex unknown'}: {r.images:,} images"
-             for r in counts.itertuples()]  # fmt: skip
+    """Images by decade of age and sex.
+
+    Args:
+        counts: `decade` (first year of age), `sex` (F, M or empty), `images`.
+        label: what a screen reader says.
+    """
+    starts, sexes, images = (counts[column].tolist() for column in ("decade", "sex", "images"))
     data = rows(
-        decade=counts["decade"].tolist(),
-        end=(counts["decade"] + 10).tolist(),
-        sex=counts["sex"].tolist(),
-        rank=[order.index(sex) for sex in counts["sex"]],
-        images=counts["images"].tolist(),
-        words=words,
+        start=starts,
+        end=[start + 10 for start in starts],
+        sex=sexes,
+        rank=[list(SEXES).index(sex) for sex in sexes],
+        images=images,
+        words=[
+            f"{start}–{start + 9} years, sex {SEXES[sex][0]}: {number:,} images"
+            for start, sex, number in zip(starts, sexes, images, strict=True)
+        ],
     )
-    last = int(counts["decade"].max()) + 10
-    scale = alt.Scale(domain=[0, last], nice=False)
-    left = 52
+    years = alt.Scale(domain=[0, max(starts) + 10], nice=False)
+    colours = alt.Scale(domain=list(SEXES), range=[colour for _, colour in SEXES.values()])
     bars = (
         alt.Chart(data)
         .mark_bar(aria=True, stroke="var(--paper)", strokeWidth=1)
         .encode(
             x=alt.X(
-                "decade:Q", bin="binned", scale=scale, axis=horizontal("Age, years", grid=False)
+                "start:Q", bin="binned", scale=years, axis=horizontal("Age, years", grid=False)
             ),
             x2="end:Q",
-            y=alt.Y("images:Q", stack=True, axis=vertical("Images", left, tickCount=4)),
-            color=alt.Color("sex:N", scale=alt.Scale(domain=order, range=colours), legend=None),
+            y=alt.Y("images:Q", stack=True, axis=vertical("Images", LEFT, tickCount=4)),
+            color=alt.Color("sex:N", scale=colours, legend=None),
             order="rank:Q",
             description="words:N",
         )
     )
-    return drawing([bars], label, size=(250, 140), left=left)
+    return drawing([bars], label, size=SIZE, left=LEFT)
 
 
 def sizes(counts: pd.DataFrame, label: str) -> Markup:
-    """Height against width of the originals; `counts` has `width`, `height`, `images`."""
-    left = 58
-    words = [f"{r.width} × {r.height}: {r.images:,} images" for r in counts.itertuples()]
-    data = rows(
-        width=counts["width"].tolist(),
-        height=counts["height"].tolist(),
-        images=counts["images"].tolist(),
-        words=words,
-    )
+    """Height against width of the originals, a dot growing with the number of images.
+
+    Args:
+        counts: `width` and `height` in pixels, `images`.
+        label: what a screen reader says.
+    """
+    columns = {name: counts[name].tolist() for name in ("width", "height", "images")}
+    words = [f"{w} × {h}: {n:,} images" for w, h, n in zip(*columns.values(), strict=True)]
     free = alt.Scale(zero=False, nice=True, padding=8)
     dots = (
-        alt.Chart(data)
+        alt.Chart(rows(**columns, words=words))
         .mark_circle(aria=True, fill="var(--test)", fillOpacity=0.45)
         .encode(
             x=alt.X("width:Q", scale=free, axis=horizontal("Width, pixels", tickCount=4)),
-            y=alt.Y("height:Q", scale=free, axis=vertical("Height, pixels", left, tickCount=4)),
+            y=alt.Y("height:Q", scale=free, axis=vertical("Height, pixels", LEFT, tickCount=4)),
             size=alt.Size("images:Q", scale=alt.Scale(range=[14, 300]), legend=None),
             description="words:N",
         )
     )
-    return drawing([dots], label, size=(250, 140), left=left)
+    return drawing([dots], label, size=SIZE, left=LEFT)

@@ -63,6 +63,23 @@ class Panel:
     of_class: str | None = None
 
 
+@dataclass(frozen=True)
+class Caution:
+    """One worry.
+
+    Attributes:
+        level: `stop` (do not believe the numbers), `care` or `note`.
+        title: it in a few words.
+        text: it in a sentence or two.
+        items: what it is about, one by one.
+    """
+
+    level: str
+    title: str
+    text: str
+    items: list[str] = field(default_factory=list)
+
+
 @cache
 def environment() -> Environment:
     """Templates of this package, escaping everything that is not `Markup`."""

@@ -10,7 +10,6 @@ from thorax.report.curves import precision_recall_panels, roc_panels
 from thorax.report.inputs import Inputs
 from thorax.report.markup import (
     Cell,
-    Panel,
     Row,
     Section,
     Table,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thorax.config import Data
-from thorax.download import fetch, part_path, require_room
+from thorax.download import fetch, require_room
+from thorax.partial import part_path
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""What the numbers themselves give reason to doubt."""
+
+from collections.abc import Iterator
+
+from thorax.report import wording
+from thorax.report.inputs import Inputs
+from thorax.report.markup import Caution
+from thorax.report.training import kept_epoch
+
+FEW_PATIENTS = 100  # under this an interval of AUROC is seldom narrower than 0.1
+FEW_IMAGES = 30  # with or without a finding, in the part that is judged
+
+
+def doubts(inputs: Inputs) -> Iterator[Caution]:
+    """Optimism, small numbers, undefined values, training that ended early."""
+    for source in (_optimism, _few, _undefined, _training):
+        yield from source(inputs)
+
+
+def _optimism(inputs: Inputs) -> Iterator[Caution]:
+    if inputs.parts != ["test", "val"]:
+        return
+    test, val = inputs.metrics["test"]["auroc"], inputs.metrics["val"]
+    if test is not None and val["auroc_low"] is not None and test < val["auroc_low"]:
+        bounds = wording.interval(val["auroc_low"], val["auroc_high"])
+        yield Caution(
+            "care",
+            "Worse on test than on validation",
+            f"Test AUROC {wording.decimal(test)} lies below the interval of validation ({bounds})."
+            " The epoch and the thresholds were chosen on validation: believe the test part.",
+        )
+
+
+def _few(inputs: Inputs) -> Iterator[Caution]:
+    part = inputs.headline
+    own = inputs.metrics[part]
+    where = wording.part_name(part).lower()
+    if own["patients"] < FEW_PATIENTS:
+        yield Caution(
+            "care",
+            "Few patients",
+            f"The {where} part has {wording.plural(own['patients'], 'patient')}. Differences inside"
+            " the intervals may be chance.",
+        )
+    rare = []
+    for name, values in own["per_class"].items():
+        present = values["positives"]
+        absent = own["images"] - present - values["unknown"]
+        if min(present, absent) < FEW_IMAGES:
+            rare.append(f"{name}: {present:,} with, {absent:,} without")
+    if rare:
+        yield Caution(
+            "care",
+            "Few images of a class",
+            f"Fewer than {FEW_IMAGES} images with or without the finding in the {where} part; one"
+            " image more or less moves the number.",
+            rare,
+        )
+
+
+def _undefined(inputs: Inputs) -> Iterator[Caution]:
+    # An absent test part explains all of its own gaps.
+    keys = [
+        key for key in inputs.undefined if key.partition(".")[0] in ("threshold", *inputs.parts)
+    ]
+    if keys:
+        folds = len(inputs.models)
+        yield Caution(
+            "care",
+            "Undefined values",
+            f"{wording.plural(len(keys), 'value')} cannot be computed, or not in every replicate.",
+            [f"{wording.undefined_name(key, folds)}: {inputs.undefined[key]}" for key in keys],
+        )
+
+
+def _training(inputs: Inputs) -> Iterator[Caution]:
+    late = [
+        str(fold)
+        for fold, model in inputs.models.items()
+        if kept_epoch(model["training"]["history"]) == len(model["training"]["history"])
+    ]
+    if late:
+        which = f" (fold {wording.listed(late)})" if len(inputs.models) > 1 else ""
+        yield Caution(
+            "note",
+            "Training may have ended early",
+            f"The last epoch allowed was the best one{which}: more train.epochs may do better.",
+        )
