@@ -41,3 +41,9 @@ def test_unknown_labels_do_not_count_and_one_outcome_gives_none():
     more = np.r_[y, np.full(30, np.nan)], np.r_[p, np.zeros(30)]
     assert choose("youden", *more) == choose("youden", y, p)
     assert choose("youden", np.ones(5), np.linspace(0, 1, 5)) is None
+
+
+def test_a_model_worse_than_chance_still_gets_a_finite_threshold():
+    y, p = np.array([0, 0, 1, 1.0]), np.array([0.9, 0.8, 0.2, 0.1])
+    for rule in ("youden", "f1"):
+        assert 0 <= choose(rule, y, p) <= 1

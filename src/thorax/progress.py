@@ -47,5 +47,5 @@ def bar(
         maxinterval=max(every, 10.0),
         ascii=not terminal,
         file=sys.stderr if terminal else _Lines(sys.stderr),
-        delay=0.0 if terminal else 0.01,
+        delay=0.0 if terminal or keep else 1.0,  # a log need not hear that each epoch began
     )
