@@ -22,14 +22,14 @@ def _leaks(inputs: Inputs) -> Iterator[Caution]:
     how = "Images, not patients, were dealt out. " if split["method"] == "random" else ""
     sides = wording.plural(
         split["groups_on_two_sides"],
-        "group of images that belong together stands",
-        "groups of images that belong together stand",
+        "group of images that belong together stands on two sides",
+        "groups of images that belong together stand on two sides",
     )
     yield Caution(
         "stop",
         "Leaky split: do not quote these numbers",
-        f"{how}{sides} on two sides: the model was judged on patients that it was trained on, so"
-        " every number here is too good. Set split.method to patient.",
+        f"{how}{sides}. A model that is judged on patients it was trained on looks better than it"
+        " is. Set split.method to patient.",
     )
 
 

@@ -74,7 +74,7 @@ def facts(inputs: Inputs) -> list[tuple[str, str]]:
          if per_patient.min() == 1 else f"{per_patient.median():g} "
          f"({per_patient.min()}–{per_patient.max()})"),
         ("Original size", original_sizes(cohort)),
-        ("Age, years", ages(cohort["age"])),
+        ("Age, median (quartiles)", ages(cohort["age"])),
         ("Sex", known(cohort["sex"], {"F": "female", "M": "male"})),
         ("View", known(cohort["view"], {"LATERAL": "lateral"})),
     ]  # fmt: skip
@@ -96,8 +96,8 @@ def ages(values: "pd.Series[float]") -> str:
     """Median age, quartiles, and how many are unknown."""
     if values.notna().sum() == 0:
         return "not known"
-    quarters = values.quantile([0.25, 0.5, 0.75]).tolist()
-    text = f"{quarters[1]:.0f} (quartiles {quarters[0]:.0f}–{quarters[2]:.0f})"
+    low, median, high = values.quantile([0.25, 0.5, 0.75]).tolist()
+    text = f"{median:.0f} ({low:.0f}–{high:.0f})"
     missing = int(values.isna().sum())
     return text + (f", {missing:,} unknown" if missing else "")
 
@@ -142,7 +142,7 @@ def age_chart(cohort: pd.DataFrame) -> Markup | None:
         return None
     decades = aged.assign(decade=(aged["age"] // 10 * 10).astype(int))
     counts = decades.groupby(["decade", "sex"]).size().rename("images").reset_index()
-    return distributions.ages(counts, f"Images by age and sex. {ages(cohort['age'])}")
+    return distributions.ages(counts, f"Images by age and sex. Median age (quartiles): {ages(cohort['age'])}")
 
 
 def size_chart(cohort: pd.DataFrame) -> Markup | None:

@@ -11,6 +11,7 @@ from thorax.report.markup import Section, render
 from thorax.report.pictures import data_uri, side_for
 
 PIXELS = 12_000_000  # of all pictures together: about 3 MB
+OPEN = 6  # classes whose examples are unfolded at first; more would bury the rest of the page
 SHOWN = 3  # probabilities under an image, beside that of the class itself
 
 
@@ -83,6 +84,7 @@ def section(inputs: Inputs) -> Section:
         "examples.html",
         inputs=inputs,
         part=wording.part_name(part, len(inputs.models)).lower(),
+        open=OPEN,
         classes=[(name, strips(inputs, name)) for name in inputs.outputs],
     )
     return Section("examples", "Examples", body)

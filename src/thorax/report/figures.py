@@ -102,7 +102,7 @@ def history(curves: dict[str, list[float | None]], best: int, title: str, label:
         "y": alt.Y(
             "y:Q",
             scale=alt.Scale(domain=[low, high], nice=False, zero=False),
-            axis=vertical("", left, tickCount=5, format="~g"),
+            axis=vertical("", left, tickCount=4, format="~g"),
         ),
     }
     rule = alt.Chart(rows(x=[best])).mark_rule(stroke="currentColor", strokeOpacity=0.55)

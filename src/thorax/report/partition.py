@@ -56,7 +56,7 @@ def _people(cohort: pd.DataFrame, parts: list[pd.DataFrame]) -> list[Row]:
     """Rows for age, sex and view, where the data set knows any."""
     rows = []
     if cohort["age"].notna().any():
-        rows.append(Row("Age, years: median", [ages(part["age"]) for part in parts]))
+        rows.append(Row("Age, median (quartiles)", [ages(part["age"]) for part in parts]))
     for column, value, title in (("sex", "F", "Female"), ("view", "AP", "AP view")):
         if (cohort[column] != "").any():
             cells = [wording.share((part[column] == value).sum(), len(part)) for part in parts]

@@ -67,19 +67,20 @@ def lead(inputs: Inputs) -> list[str]:
         f"A {model['model']['name']} network was"
     )  # fmt: skip
     own = inputs.metrics[inputs.headline]
-    where = "a test part that no choice has seen" if inputs.headline == "test" else "validation"
+    unseen = "a leaky test part" if inputs.leaky else "a test part that no choice has seen"
+    where = unseen if inputs.headline == "test" else "the validation part"
     judged = f"judged on {people(own)} of {where}"
-    return [f"{networks} trained {weights} on {trained}, {task}, and {judged}.", verdict(inputs)]
+    return [f"{networks} trained {weights}{trained}, {task}, and {judged}.", verdict(inputs)]
 
 
 def training_part(inputs: Inputs) -> str:
-    """How much was trained on, such as `1,565 images of 420 patients`."""
+    """How much was trained on, such as ` on 1,565 images of 420 patients`."""
     parts = inputs.split["parts"]
     if "train" in parts:
-        return people(parts["train"])
+        return f" on {people(parts['train'])}"
     folds = [counts for name, counts in parts.items() if name.startswith("fold_")]
     total = {key: sum(counts[key] for counts in folds) for key in ("images", "patients")}
-    return f"{len(folds) - 1} of {len(folds)} folds of {people(total)} each"
+    return f", each on {len(folds) - 1} of {len(folds)} folds of {people(total)}"
 
 
 def people(counts: dict[str, Any]) -> str:
@@ -93,10 +94,17 @@ def verdict(inputs: Inputs) -> str:
     own = inputs.metrics[inputs.headline]
     if own["auroc"] is None:
         return f"Its AUROC is undefined: {reason(inputs, 'auroc')}."
-    mean = f", mean of {len(inputs.outputs)} classes," if len(inputs.outputs) > 1 else ""
+    mean = f", mean of {_defined(own, 'auroc')}," if len(inputs.outputs) > 1 else ""
     bounds = wording.interval(own["auroc_low"], own["auroc_high"])
     sure = f" (95% interval {bounds})" if bounds else ""
     return f"Its AUROC{mean} is {wording.decimal(own['auroc'])}{sure}."
+
+
+def _defined(metrics: dict[str, Any], key: str) -> str:
+    """How many classes a mean is over, such as `12 of 15 classes`."""
+    values = [own[key] for own in metrics["per_class"].values()]
+    defined = sum(value is not None for value in values)
+    return f"{defined} classes" if defined == len(values) else f"{defined} of {len(values)} classes"
 
 
 def card(inputs: Inputs, key: str) -> Card:

@@ -54,7 +54,7 @@ def story(training: dict[str, Any], best: int) -> str:
     where = f" in {phases}" if history[-1]["phase"] else ""
     return (
         f"{wording.plural(len(history), 'epoch')}{where}; the weights of epoch {best} were kept,"
-        f" where validation {wording.metric_name(train['monitor']).lower()} was best ({reached})."
+        f" where validation {wording.in_sentence(wording.metric_name(train['monitor']))} was best ({reached})."
     )
 
 

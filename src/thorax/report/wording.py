@@ -34,6 +34,11 @@ def metric_name(key: str) -> str:
     return METRICS[key][0] if key in METRICS else key
 
 
+def in_sentence(name: str) -> str:
+    """A metric's name inside a sentence: small, unless it is an acronym."""
+    return name if name.isupper() else name.lower()
+
+
 def part_name(part: str, folds: int = 1) -> str:
     """Name of a part; with several folds, val is out of fold and test an ensemble."""
     if part.startswith("fold_"):
@@ -94,14 +99,14 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def undefined_name(key: str, folds: int = 1) -> str:
-    """What a key of `undefined.json` speaks of, such as `Test, Hernia: AUROC`."""
+    """What a key of `undefined.json` speaks of, such as `Test, Hernia: precision`."""
     head, _, rest = key.partition(".")
     if head not in _PARTS:
         return f"{head.capitalize()} of {rest}"
     where = part_name(head, folds)
     if rest.startswith("per_class."):
         name, _, metric = rest.removeprefix("per_class.").rpartition(".")
-        return f"{where}, {name}: {metric_name(metric)}"
+        return f"{where}, {name}: {in_sentence(metric_name(metric))}"
     if rest.endswith("_low"):
-        return f"{where}: interval of {metric_name(rest.removesuffix('_low'))}"
-    return f"{where}: {metric_name(rest)}"
+        return f"{where}: interval of {in_sentence(metric_name(rest.removesuffix('_low')))}"
+    return f"{where}: {in_sentence(metric_name(rest))}"

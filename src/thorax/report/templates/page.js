@@ -9,6 +9,7 @@
     const label = document.createElement("label");
     const select = document.createElement("select");
     label.className = "picker";
+    select.autocomplete = "off"; // a reload shows all classes again
     const word = document.createElement("span");
     word.textContent = "Class";
     label.append(word, select);
@@ -29,32 +30,41 @@
     const [x0, x1] = svg.dataset.xs.split(" ").map(Number);
     const [y0, y1] = svg.dataset.ys.split(" ").map(Number);
     const [width, height] = svg.dataset.plot.split(" ").map(Number);
-    let where;
-    const values = [];
+    const found = [];
     for (const path of svg.querySelectorAll(".mark-line path")) {
       const part = /--(\w+)\)/.exec(path.getAttribute("stroke"))?.[1];
       if (!(part in parts)) continue;
       const at = new DOMPoint(event.clientX, event.clientY);
       const pointer = at.matrixTransform(path.getScreenCTM().inverse());
-      const numbers = path.getAttribute("d").match(/-?\d+(\.\d+)?/g).map(Number);
-      let best = 0;
-      for (let i = 0; i < numbers.length; i += 2) {
-        const distance = Math.hypot(numbers[i] - pointer.x, (numbers[i + 1] - pointer.y) / 4);
-        const least = Math.hypot(numbers[best] - pointer.x, (numbers[best + 1] - pointer.y) / 4);
-        if (distance < least) best = i;
-      }
-      const x = x0 + (numbers[best] / width) * (x1 - x0);
-      const y = y0 + (1 - numbers[best + 1] / height) * (y1 - y0);
-      where ??= x;
-      values.push(`${parts[part]} ${short(y)}${x === where ? "" : ` at ${short(x)}`}`);
+      const [x, y] = nearest(path, pointer);
+      if (x === undefined) continue;
+      found.push({
+        part: parts[part],
+        x: short(x0 + (x / width) * (x1 - x0)),
+        y: short(y0 + (1 - y / height) * (y1 - y0)),
+      });
     }
-    return values.length ? `${svg.dataset.x} ${short(where)}: ${svg.dataset.y} ${values.join(", ")}` : "";
+    if (!found.length) return "";
+    const same = found.every(({ x }) => x === found[0].x);
+    const { x: across, y: up } = svg.dataset;
+    return same
+      ? `${across} ${found[0].x}: ${found.map(({ part, y }) => `${part} ${y}`).join(", ")}`
+      : found.map(({ part, x, y }) => `${part}: ${up} ${y} at ${across} ${x}`).join("; ");
   }
 
-  function short(number) {
-    if (Math.abs(number - Math.round(number)) < 1e-6) return String(Math.round(number));
-    return Math.abs(number) < 0.01 ? number.toPrecision(2) : number.toFixed(3);
+  // Vertex of a path that is nearest to a point; what lies beside counts more than what lies above.
+  function nearest(path, point) {
+    const numbers = (path.getAttribute("d") ?? "").match(/-?\d+(\.\d+)?/g)?.map(Number) ?? [];
+    let best = [];
+    let least = Infinity;
+    for (let i = 0; i < numbers.length; i += 2) {
+      const distance = Math.hypot(numbers[i] - point.x, (numbers[i + 1] - point.y) / 4);
+      if (distance < least) [best, least] = [[numbers[i], numbers[i + 1]], distance];
+    }
+    return best;
   }
+
+  const short = (number) => String(Number(number.toPrecision(3)));
 
   for (const svg of document.querySelectorAll(".chart")) {
     const line = document.createElement("p");
