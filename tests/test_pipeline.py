@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
@@ -137,3 +139,29 @@ def test_a_zip_download_without_git_works(checkout, tmp_path):
     run(folder, "dvc", "config", "--local", "core.no_scm", "true")
     assert "report" in stages_run(run(folder, "dvc", "repro"))
     assert (folder / "reports/report.html").exists()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_report_opens_in_a_browser(checkout, width):
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not chromium:
+        pytest.skip("no Chromium found; install it or name it in CHROMIUM")
+    page_file = checkout / "reports/report.html"
+    text = page_file.read_text(encoding="utf-8")
+    assert len(text) < 8e6
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        wrong: list[str] = []
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: wrong.append(str(e)))
+        page.on("request", lambda r: wrong.append(r.url) if r.url.startswith("http") else None)
+        page.goto(page_file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        hidden = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+        assert page.evaluate(hidden) == 0
+        assert page.evaluate("document.images.length") > 10
+        browser.close()
+    assert wrong == []

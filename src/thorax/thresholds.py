@@ -27,8 +27,8 @@ def choose(rule: str | float, y: Array, p: Array) -> float | None:
         return None
     if rule == "youden":
         false_positive, true_positive, candidates = roc_curve(y, p, drop_intermediate=False)
-        # The first candidate is infinity: nobody is called positive. A model worse than chance would
-        # take it, and a threshold must be a number.
+        # The first candidate is infinity: nobody is called positive. A model worse than chance
+        # would take it, and a threshold must be a number.
         gain, candidates = (true_positive - false_positive)[1:], candidates[1:]
     else:
         precision, recall, candidates = precision_recall_curve(y, p)

@@ -142,7 +142,9 @@ def age_chart(cohort: pd.DataFrame) -> Markup | None:
         return None
     decades = aged.assign(decade=(aged["age"] // 10 * 10).astype(int))
     counts = decades.groupby(["decade", "sex"]).size().rename("images").reset_index()
-    return distributions.ages(counts, f"Images by age and sex. Median age (quartiles): {ages(cohort['age'])}")
+    return distributions.ages(
+        counts, f"Images by age and sex. Median age (quartiles): {ages(cohort['age'])}"
+    )
 
 
 def size_chart(cohort: pd.DataFrame) -> Markup | None:
