@@ -103,7 +103,7 @@ def split_table(table: pd.DataFrame, folds: int, test: bool) -> pd.DataFrame:
     who = table["patient_id"].astype(int)
     block = who // 4
     in_test = (block % 3 == 0) & test
-    fold = np.where(block % 3 == 1, 0, -1) if folds == 1 else block % folds
+    fold = np.where(block % 3 == 1, 0, -1) if folds == 1 else who % folds
     return pd.DataFrame(
         {
             "image_id": table["image_id"],

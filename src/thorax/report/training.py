@@ -52,9 +52,10 @@ def story(training: dict[str, Any], best: int) -> str:
     reached = "undefined" if value is None else wording.decimal(value)
     phases = wording.plural(history[-1]["phase"] + 1, "phase")
     where = f" in {phases}" if history[-1]["phase"] else ""
+    monitored = wording.in_sentence(wording.metric_name(train["monitor"]))
     return (
         f"{wording.plural(len(history), 'epoch')}{where}; the weights of epoch {best} were kept,"
-        f" where validation {wording.in_sentence(wording.metric_name(train['monitor']))} was best ({reached})."
+        f" where validation {monitored} was best ({reached})."
     )
 
 
