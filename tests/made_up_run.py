@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from thorax.config import Paths, load_params, load_paths
+from thorax.config import Params, Paths, load_params, load_paths
 from thorax.files import rounded, write_json
 from thorax.tables import write_csv
 
@@ -18,6 +19,18 @@ FINDINGS = ("Effusion", "Nodule", "No Finding")
 SIZE = 32
 PER_PATIENT = 2
 KEYS = ("loss", "accuracy", "precision", "recall", "f1", "auroc", "average_precision")
+
+
+@cache
+def settings() -> Params:
+    """The project's own parameters, read once."""
+    return load_params(ROOT / "params.yaml")
+
+
+@cache
+def places() -> dict[str, str]:
+    """The project's own paths, read once."""
+    return load_paths(ROOT / "dvc.yaml").model_dump()
 
 
 def write_run(
@@ -37,9 +50,7 @@ def write_run(
     bad: Sequence[tuple[str, str]] = (),
 ) -> Paths:
     """Write a run of two images a patient; a class `never` occurs in no image."""
-    paths = Paths(
-        **{k: str(folder / v) for k, v in load_paths(ROOT / "dvc.yaml").model_dump().items()}
-    )
+    paths = Paths(**{name: str(folder / path) for name, path in places().items()})
     table = manifest(task, classes, patients, people, never)
     sides = split_table(table, folds, test)
     outputs = list(classes[-1:]) if task == "binary" else list(classes)
@@ -140,7 +151,7 @@ def counts(table: pd.DataFrame, sides: pd.DataFrame, folds: int, leaky: bool) ->
 def dataset(
     table: pd.DataFrame, task: str, classes: Sequence[str], source: str, notes: Sequence[str]
 ) -> dict[str, Any]:
-    data = load_params(ROOT / "params.yaml").data.model_dump()
+    data = settings().data.model_dump()
     return {
         "source": source,
         "title": "Made-up chests",
@@ -173,7 +184,7 @@ def write_cache(table: pd.DataFrame, bad: Sequence[tuple[str, str]], folder: Pat
 
 
 def model_json(task: str, outputs: list[str], fold: int, image_size: int) -> dict[str, Any]:
-    params = load_params(ROOT / "params.yaml")
+    params = settings()
     history = []
     for epoch in range(3):
         scores = {key: round(0.5 + 0.1 * epoch, 6) for key in KEYS}

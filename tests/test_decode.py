@@ -1,11 +1,13 @@
 """All the kinds of files in which radiographs circulate."""
 
+import io
 import struct
 import zlib
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from small_run import params
 from thorax.decode import decode, prepare
@@ -113,3 +115,9 @@ def test_every_interpolation_keeps_the_mean(name):
     for image in (RAMP, cv2.resize(RAMP, (256, 256))):
         pixels, _ = prepare(image, settings(interpolation=name))
         assert pixels.mean() == pytest.approx(image.mean(), abs=2)
+
+
+def test_cmyk_jpeg_gives_its_gray():
+    file = io.BytesIO()
+    Image.fromarray(RAMP).convert("RGB").convert("CMYK").save(file, "JPEG", quality=95)
+    assert np.abs(decode(file.getvalue()).astype(int) - RAMP).max() <= 3

@@ -35,6 +35,17 @@ def test_an_archive_that_is_there_is_not_written_again(archive):
     assert archive.stat().st_mtime_ns == before
 
 
+def test_another_generator_writes_it_again(archive):
+    """Else an edited generator would go on with the old images, and only a fresh clone notice."""
+    written_by = archive.with_suffix(".code")
+    content, code = archive.read_bytes(), written_by.read_text()
+    archive.write_bytes(b"older")
+    written_by.write_text("older")
+    phantom.generate(data_section(**SMALL), archive)
+    assert archive.read_bytes() == content
+    assert written_by.read_text() == code
+
+
 def test_every_parameter_has_its_own_archive_and_others_do_not_matter():
     base = data_section()
     changes = {

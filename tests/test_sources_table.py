@@ -228,7 +228,11 @@ def test_the_card_may_be_a_file_or_stand_in_params(tmp_path, monkeypatch):
         ({"patient": None, "patient_pattern": r"p\d"}, "needs a group in parentheses"),
         ({"patient": None, "patient_pattern": "(p"}, "is no regular expression"),
         ({"label": None}, "separator belongs to labels in one column"),
-        ({"present": ["Mass"]}, "present has no meaning where label names the one column"),
+        (
+            {"present": ["Mass"]},
+            "present and absent have no meaning where label names the one column",
+        ),
+        ({"absent": ["healthy"]}, "present and absent have no meaning"),
         ({"task": "binary"}, "positive must be one of Mass, Edema in a binary task"),
         ({"positive": "Mass"}, "positive belongs to a binary task"),
         (WIDE | {"absent": ["1"]}, "'1' stand twice in present, absent and unknown"),

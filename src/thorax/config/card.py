@@ -67,8 +67,11 @@ class TableCard(Section):
             yield f"{', '.join(words)} stand twice in present, absent and unknown"
         if self.label is None and self.separator is not None:
             yield "separator belongs to labels in one column, but label is null"
-        if self.label is not None and (self.present or self.blank == "present"):
-            yield "present has no meaning where label names the one column that holds the classes"
+        if self.label is not None and (self.present or self.absent or self.blank == "present"):
+            yield (
+                "present and absent have no meaning where label names the one column that holds "
+                "the classes; give a word that stands for none of them as `word: null` in labels"
+            )
 
     def _task_mistakes(self) -> Iterator[str]:
         binary = self.task == "binary"

@@ -46,7 +46,7 @@ def drawing(
         autosize={"type": "none"},
         background="transparent",
     )
-    text = vl_convert.vegalite_to_svg(_styled(framed).to_dict(), vl_version=_VEGALITE)
+    text = vl_convert.vegalite_to_svg(_styled(framed).to_dict(validate=False), vl_version=_VEGALITE)
     values = {"plot": f"{width} {height}", **readout} if readout else {}
     data = Markup("").join(Markup(' data-{}="{}"').format(*pair) for pair in values.items())
     box = f"0 0 {left + width + RIGHT} {top + height + BOTTOM}"

@@ -67,17 +67,16 @@ def facts(inputs: Inputs) -> list[tuple[str, str]]:
     """Short facts about the images and the people on them: (what, how much)."""
     cohort = inputs.cohort
     per_patient = cohort["patient_id"].value_counts()
+    spread = f"{per_patient.median():g} ({per_patient.min()}–{per_patient.max()})"
     return [
         ("Images", wording.count(len(cohort))),
         ("Patients", wording.count(len(per_patient))),
-        ("Images per patient", f"{per_patient.median():g} (1–{per_patient.max()})"
-         if per_patient.min() == 1 else f"{per_patient.median():g} "
-         f"({per_patient.min()}–{per_patient.max()})"),
+        ("Images per patient", spread),
         ("Original size", original_sizes(cohort)),
         ("Age, median (quartiles)", ages(cohort["age"])),
         ("Sex", known(cohort["sex"], {"F": "female", "M": "male"})),
         ("View", known(cohort["view"], {"LATERAL": "lateral"})),
-    ]  # fmt: skip
+    ]
 
 
 def original_sizes(cohort: pd.DataFrame) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from thorax import phantom as generator
 from thorax.archives import Survey
 from thorax.config import Data
 from thorax.errors import DataError
-from thorax.phantom import write_archive
+from thorax.files import write_text
 from thorax.progress import bar
 from thorax.sources.dataset import Dataset
 from thorax.sources.nih import NO_FINDING, read_layout
@@ -27,8 +28,9 @@ def store(data: Data) -> str:
 
 
 def generate(data: Data, archive: Path) -> None:
-    """Write the archive that `data.phantom_…` describes, unless it is already there."""
-    if archive.exists():
+    """Write the archive that `data.phantom_…` describes, unless this very code already did."""
+    written_by, code = archive.with_suffix(".code"), _digest_of_the_generator()
+    if archive.exists() and written_by.exists() and written_by.read_text() == code:
         return
     progress: tqdm[Any] = bar("generate phantoms")
     with progress:
@@ -37,7 +39,7 @@ def generate(data: Data, archive: Path) -> None:
             progress.total = total
             progress.update(done - progress.n)
 
-        write_archive(
+        generator.write_archive(
             archive,
             patients=data.phantom_patients,
             pixels=data.phantom_pixels,
@@ -46,6 +48,14 @@ def generate(data: Data, archive: Path) -> None:
             marker_label=data.phantom_marker_label,
             progress=show,
         )
+    write_text(written_by, code)
+
+
+def _digest_of_the_generator() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(generator.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def read(survey: Survey, _data: Data) -> Dataset:

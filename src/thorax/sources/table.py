@@ -1,5 +1,6 @@
 """Any table of images, labels and columns that a card describes (`data.card`, see cards/)."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from thorax.archives import Survey
 from thorax.config import Data, TableCard, check, read_yaml
 from thorax.errors import ConfigError, DataError
+from thorax.files import main_root
 from thorax.sources.dataset import Dataset
 from thorax.sources.labels import read_labels
 from thorax.sources.places import SPLITS, locate, path_in_data
@@ -52,7 +54,10 @@ def _card(data: Data) -> TableCard:
         )
     if isinstance(data.card, TableCard):
         return data.card
-    return check(read_yaml(Path(data.card)), TableCard, data.card)
+    path = Path(data.card)
+    if not path.exists():  # a run in a temporary copy sees only tracked files
+        path = main_root() / data.card
+    return check(read_yaml(path), TableCard, str(path))
 
 
 def _table(survey: Survey, card: TableCard) -> tuple[str, pd.DataFrame]:
@@ -109,8 +114,7 @@ def _columns(
     for name, column in known.items():
         table[name] = rows[column] if column is not None else ""
     if card.patient_pattern is not None:
-        groups = table["image_id"].str.extract(card.patient_pattern).fillna("")
-        table["patient_id"] = groups.agg("-".join, axis=1).str.strip("-")
+        table["patient_id"] = [_joined(card.patient_pattern, name) for name in table["image_id"]]
     elif card.patient is None:
         table["patient_id"] = table["image_id"]
         notes.append("No column tells patients apart: every image counts as a patient of its own.")
@@ -125,10 +129,14 @@ def _columns(
     return table
 
 
+def _joined(pattern: str, name: str) -> str:
+    match = re.search(pattern, name)
+    return "-".join(filter(None, match.groups())) if match else ""
+
+
 def _merge(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.DataFrame:
     """Make one row of an image's several: a finding in any is present, absent beats unknown."""
-    rows = table.groupby("image_id", sort=False)
-    if rows.ngroups == len(table):
+    if table["image_id"].is_unique:
         return table
     texts = [name for name in table if not str(name).startswith("label_")]
     spoken = table[texts].mask(table[texts] == "")

@@ -1,0 +1,151 @@
+"""The report in headless Chromium: no error, no request, no overflow, whole without JavaScript."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from made_up_run import write_run
+from thorax.config import Report
+from thorax.report import report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CLASSES = ("Effusion", 'No "Finding" <sic>', "Pleural_Thickening_and_a_very_long_name")
+PHONE, DESKTOP = (360, 740), (1280, 900)
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="no chromium on the path and CHROMIUM is not set (apt install chromium)"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> str:
+    """A page with everything on it: folds, undefined values, a leaky split, strange names."""
+    folder = tmp_path_factory.mktemp("page")
+    paths = write_run(
+        folder, classes=CLASSES, folds=2, leaky=True, never=CLASSES[2], bad=[("a.png", "truncated")]
+    )
+    report(Report(examples=4), paths)
+    return Path(paths.report).as_uri()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the page; console messages, errors and requests gather in `page.noted`."""
+    contexts = []
+
+    def opened(size=DESKTOP, **options):
+        width, height = size
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.noted = []
+        page.on("console", lambda message: page.noted.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: page.noted.append(f"error: {error}"))
+        page.on("requestfailed", lambda request: page.noted.append(f"failed: {request.url}"))
+        page.on("request", lambda request: page.noted.append(f"request: {request.url[:80]}"))
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_opens_without_error_request_or_overflow(visit, address, size, scheme):
+    page = visit(size, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    page.wait_for_function("[...document.images].every((i) => i.complete && i.naturalWidth)")
+    outside = [note for note in page.noted if not note.startswith("request: data:image/webp")]
+    assert outside == [f"request: {address}"]
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    # What is wider than the page scrolls in a container of its own.
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('main *')].filter((element) =>
+             element.getBoundingClientRect().right > innerWidth + 1
+             && !element.closest('.scroll, .film, pre')).map((element) => element.outerHTML)"""
+    )
+    assert wide == []
+
+
+def test_whole_without_javascript(visit):
+    page = visit(java_script_enabled=False)
+    assert page.locator("main h2").count() == 7
+    for kind in ("h1, h2, h3", "main svg.chart", "main figure", "main img"):
+        found = page.locator(kind).all()
+        assert found
+        assert all(element.is_visible() for element in found), kind
+    assert page.locator("select").count() == 0
+
+
+def test_text_and_marks_stand_out_in_dark_mode(visit):
+    def colours(scheme):
+        page = visit(color_scheme=scheme)
+        line = page.locator("#performance .mark-line path[stroke='var(--test)']").first
+        ink = page.evaluate("getComputedStyle(document.body).color")
+        return ink, line.evaluate("(element) => getComputedStyle(element).stroke")
+
+    (light_ink, light_line), (dark_ink, dark_line) = colours("light"), colours("dark")
+    assert light_ink != dark_ink
+    assert light_line != dark_line
+
+
+def test_picks_a_class_and_all_again(visit):
+    page = visit()
+    select = page.get_by_role("combobox", name="Class")
+    marked = page.locator("[data-class]:visible")
+    everything = marked.count()
+    select.select_option(label=CLASSES[1])
+    shown = set(marked.evaluate_all("(list) => list.map((element) => element.dataset.class)"))
+    assert shown == {CLASSES[1]}
+    select.select_option(label="all classes")
+    assert marked.count() == everything
+    assert not [note for note in page.noted if note.startswith(("console", "error"))]
+
+
+def test_reads_values_under_the_pointer(visit):
+    page = visit()
+
+    def readout(section):
+        chart = page.locator(f"{section} .chart").first
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.6)
+        return page.locator(f"{section} .readout").first.inner_text()
+
+    assert "sensitivity" in readout("#performance")
+    assert readout("#training").startswith("epoch 2: training 0.8, validation 0.7")
+    assert readout("#data").endswith("images")
+    assert not [note for note in page.noted if note.startswith(("console", "error"))]
+
+
+def test_keyboard_reaches_the_report_first(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    landmarks = [page.get_by_role(role).count() for role in ("banner", "navigation", "main")]
+    assert landmarks == [1, 1, 1]
+
+
+def test_prints_everything_on_paper(visit):
+    page = visit(color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.locator("#performance details table").first.is_visible()
+    assert not page.locator("nav").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
