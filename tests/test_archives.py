@@ -60,9 +60,11 @@ def test_what_operating_systems_leave_behind_is_not_data(tmp_path):
 
 
 def test_walk_reads_only_what_is_wanted(tmp_path):
-    root = write_zip(tmp_path / "x.zip", FILES)
-    wanted = "x.zip!set/PNEUMONIA/b.JPEG"
-    assert list(walk(root, lambda at: at == wanted)) == [(wanted, b"image b")]
+    write_zip(tmp_path / "x.zip", FILES)
+    write_tar(tmp_path / "x.tar", FILES)
+    write_folder(tmp_path, FILES)
+    for wanted in (f"{at}set/PNEUMONIA/b.JPEG" for at in ("x.zip!", "x.tar!", "")):
+        assert list(walk(tmp_path, lambda at, one=wanted: at == one)) == [(wanted, b"image b")]
 
 
 def test_linked_folders_are_followed_once(tmp_path):

@@ -102,3 +102,19 @@ def test_permuting_the_test_labels_changes_no_threshold(run, monkeypatch, tmp_pa
     shuffled.to_csv(changed.manifest, index=False)
     evaluate(settings.evaluate, [0, 1], changed)
     assert (Path(changed.predictions) / "operating_points.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("task", ["multi-label", "binary", "multi-class"])
+def test_without_a_test_part_its_metrics_are_undefined(task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = write_run(tmp_path, task=task)
+    split = pd.read_csv(paths.split, dtype={"patient_id": str})
+    split["subset"] = "trainval"
+    split.to_csv(paths.split, index=False)
+    settings = params(train={"epochs": 1})
+    train(0, settings.model, settings.train, settings.augment, paths)
+    evaluate(settings.evaluate, [0], paths)
+    found = metrics(paths)
+    assert found["test"]["images"] == 0
+    assert found["test"]["auroc"] is None
+    assert found["val"]["auroc"] is not None

@@ -18,7 +18,7 @@ from thorax.config import Paths, Report
 from thorax.errors import DataError, IntegrityError
 from thorax.report import cohort, report, summary, wording
 from thorax.report.cautions import cautions
-from thorax.report.charts import drawing, rows, tidy
+from thorax.report.charts import rows, tidy
 from thorax.report.cohort import class_table, facts, original_sizes
 from thorax.report.confusion import matrices
 from thorax.report.examples import ALARM, CLEARED, FOUND, MISSED, kinds, of_kind, strips
@@ -406,7 +406,6 @@ class TestFigures:
 
     def test_inline_rows(self):
         assert rows(a=[1, 2], b=[3, 4]).to_dict()["values"] == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
-        assert callable(drawing)
 
 
 class TestExamples:

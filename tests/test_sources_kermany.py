@@ -35,6 +35,7 @@ def test_labels_and_official_split_are_folder_names():
     assert (row["label_PNEUMONIA"], row["label_NORMAL"], row["official_split"]) == (1, 0, "test")
     assert row["location"] == f"ChestXRay2017.zip!{MENDELEY[-1]}"
     assert dataset.table["official_split"].tolist() == ["test"] * 2 + ["trainval"] * 4
+    assert dataset.notes == ["Patients told from file names by the rule `conservative`."]
 
 
 def test_image_ids_do_not_depend_on_packing():

@@ -40,6 +40,16 @@ def test_a_folder_that_tells_images_apart_is_never_dropped():
     images = survey_of(["b/v.png"]).images
     assert locate(["a/v.png", "b/v.png"], images).locations == ["", "b/v.png"]
     assert locate(["a/v.png"], survey_of(["v.png"]).images).locations == ["v.png"]
+    assert locate(["a/v.png", "b/w.png"], survey_of(["v.png", "w.png"]).images).locations == [
+        "",
+        "",
+    ]
+
+
+def test_names_of_different_depth():
+    names = ["x.png", "a/v.png"]
+    places = locate(names, survey_of(names).images)
+    assert (places.locations, places.notes, places.problems) == (names, [], [])
 
 
 def test_windows_and_absolute_names():

@@ -37,6 +37,10 @@ def test_the_same_table_in_many_dresses(content, name):
     assert _cells(content, name) == [["id", "label"], ["1", "a"]]
 
 
+def test_a_comma_inside_a_quoted_name_is_no_separator():
+    assert _cells(b'"size, mm",b\n1,2\n') == [["size, mm", "b"], ["1", "2"]]
+
+
 def test_parquet_numbers_become_text_and_nulls_empty():
     file = io.BytesIO()
     pd.DataFrame({"id": ["00001", None], "n": [1, 2], "x": [0.5, None]}).to_parquet(file)
@@ -64,7 +68,7 @@ def test_another_encoding_is_told_by_place_and_cure():
         (b"a,b\n", "no row under its header"),
         (b"a,b\n1,2\n3,4,5\n", "2 columns, but 1 rows have more or fewer: row 3 has 3"),
         (b"a,b\n1\n2,3\n", "row 2 has 1"),
-        (b"a,a\n1,2\n", "a stands there more than once"),
+        (b"a,b,a\n1,2,3\n", "header: a stands there more than once"),
         (b"a,b\n1,2,3\n", "row 2 has 3"),
         (b'a,b\n"1,2\n', "line 2: unexpected end of data"),
     ],
@@ -83,6 +87,7 @@ def test_a_damaged_binary_table_is_no_traceback(name):
 def test_long_lists_are_cut_and_counted():
     assert listed(str(i) for i in range(25)).endswith("18, 19 … and 5 more")
     assert listed(["a", "b"]) == "a, b"
+    assert listed(str(i) for i in range(20)).endswith("18, 19")
 
 
 def test_unknown_labels_name_the_nearest_known_one():

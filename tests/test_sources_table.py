@@ -111,6 +111,7 @@ def test_keep_drops_rows_and_says_so():
     dataset = _read(content, keep={"view": ["PA", "AP"]}, view="view")
     assert dataset.table["view"].tolist() == ["PA", "AP"]
     assert "2 rows dropped for their view: 'CT', 'L'." in dataset.notes
+    assert not _read(content, keep={"view": ["PA", "L", "AP", "CT"]}).notes
     with pytest.raises(DataError, match=r"has view 'pa' \(key `keep`.*'PA', 'L', 'AP', 'CT'"):
         _read(content, keep={"view": ["pa"]})
 
@@ -217,6 +218,20 @@ def test_the_card_may_be_a_file_or_stand_in_params(tmp_path, monkeypatch):
         table.read(found, data_section(source="table"))
     with pytest.raises(ConfigError, match=r"no\.yaml does not exist"):
         table.read(found, data_section(source="table", card="no.yaml"))
+
+
+def test_a_temporary_copy_finds_an_untracked_card_in_the_checkout(tmp_path, monkeypatch):
+    copy = tmp_path / ".dvc/tmp/exps/tmp1"
+    (copy / ".dvc").mkdir(parents=True)
+    (copy / ".dvc/config.local").write_text(f"[cache]\ndir = {tmp_path}/.dvc/cache\n")
+    monkeypatch.chdir(copy)
+    found = survey_of(NAMES, {"labels.csv": SIMPLE})
+    data = data_section(source="table", card="card.yaml")
+    (tmp_path / "card.yaml").write_text(json.dumps(CARD), encoding="utf-8")
+    assert table.read(found, data).task == "multi-label"
+    tracked = CARD | {"task": "multi-class"}
+    (copy / "card.yaml").write_text(json.dumps(tracked), encoding="utf-8")
+    assert table.read(found, data).task == "multi-class"
 
 
 @pytest.mark.parametrize(

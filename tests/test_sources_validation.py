@@ -138,6 +138,12 @@ def test_byte_identical_images_stay_and_are_counted():
     ]
 
 
+def test_byte_identical_images_of_one_label_do_not_disagree():
+    labels = {"label_a": [1.0, 1, 0, 0], "label_b": [0.0, 0, 1, 1]}
+    notes = validate(_dataset(sha256=["x", "x", "y", "z"], **labels), "here").notes
+    assert notes[0].endswith("in 1 groups, 0 of which have different labels.")
+
+
 def test_problems_of_the_source_and_of_validation_come_together():
     dataset = _dataset(patient_id=["1", "", "2", "3"], image_id=["", "b", "c", "d"])
     dataset.problems.append("first of all")

@@ -66,7 +66,11 @@ def predict_folds(
         rows = cohort.rows("val", fold)
         val_rows.append(rows)
         val_p.append(predict(fabric, module, batches, rows, cohort.task, f"fold {fold} val"))
-        test_p.append(predict(fabric, module, batches, test_rows, cohort.task, f"fold {fold} test"))
+        test_p.append(
+            predict(fabric, module, batches, test_rows, cohort.task, f"fold {fold} test")
+            if len(test_rows)
+            else np.zeros((0, len(cohort.outputs)))
+        )
     val = _collect(cohort, np.concatenate(val_rows), np.concatenate(val_p))
     test = _collect(cohort, test_rows, np.mean(test_p, axis=0))
     each = {f: _collect(cohort, test_rows, p) for f, p in zip(folds, test_p, strict=True)}
