@@ -14,10 +14,11 @@ LAYERS = [
     ["errors"], ["config"], ["files", "progress"], ["tables", "archives"],
     ["phantom", "partial"], ["download"], ["sources"], ["manifest"],
     ["decode", "fingerprints"], ["preprocess"], ["split"],
-    ["tasks", "augment"], ["batches"], ["data"], ["models"], ["optim"], ["scores"],
+    ["tasks", "augment"], ["batches"], ["data"], ["networks", "weights"], ["models"], ["optim"], ["scores"],
     ["monitor", "checkpoint"], ["predict"], ["run"], ["train"],
     ["bootstrap", "thresholds"], ["metrics"], ["plots"], ["evaluate"],
-    ["report"], ["gate"], ["summary"], ["doctor"], ["cli"],
+    ["report"], ["gate"], ["summary"], ["doctor"],
+    ["claims", "recipes", "smoke", "experiments"], ["studies"], ["cli"],
 ]  # fmt: skip
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 HOLDS_NO_VALUES = {"config", "errors"}  # only checks; DVC sees the values through `params:`

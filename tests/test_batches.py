@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import Normalize
 
 from small_run import params
 from thorax import augment
@@ -13,7 +14,8 @@ IMAGES = RNG.integers(0, 256, (40, 24, 24)).astype(np.uint8)
 
 
 def batches(images=IMAGES, channels=1, mean=0.0, deviation=1.0):
-    return Batches(images, channels, mean, deviation, torch.device("cpu"), channels_last=False)
+    figures = ([mean] * channels, [deviation] * channels)
+    return Batches(images, *figures, torch.device("cpu"), channels_last=False)
 
 
 def amounts(**changes):
@@ -44,8 +46,40 @@ def test_three_channels_repeat_the_gray():
 def test_the_training_images_own_mean_and_deviation():
     rows = np.arange(5, 30)
     mean, deviation = normalization(params().model, IMAGES, rows)
-    assert mean == pytest.approx((IMAGES[rows] / 255).mean(), abs=1e-5)
-    assert deviation == pytest.approx((IMAGES[rows] / 255).std(), abs=1e-5)
+    assert mean == [pytest.approx((IMAGES[rows] / 255).mean(), abs=1e-5)]
+    assert deviation == [pytest.approx((IMAGES[rows] / 255).std(), abs=1e-5)]
+
+
+def normalised(name, channels):
+    figures = normalization(
+        params(model={"normalization": name, "channels": channels}).model, *NONE
+    )
+    (batch,) = Batches(IMAGES, *figures, torch.device("cpu"), channels_last=True).stream(
+        [np.arange(4)]
+    )
+    return batch.x_BCHW.numpy()
+
+
+NONE = (IMAGES, np.arange(0))
+
+
+def test_imagenet_normalises_as_torchvision_does():
+    expected = Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])(
+        torch.tensor(IMAGES[:4] / 255, dtype=torch.float32)[:, None].repeat(1, 3, 1, 1)
+    )
+    np.testing.assert_allclose(normalised("imagenet", 3), expected, atol=2e-5)
+    np.testing.assert_allclose(normalised("imagenet", 1)[:, 0], (IMAGES[:4] / 255 - 0.449) / 0.226,
+                               atol=2e-5)  # fmt: skip
+
+
+def test_caffe_subtracts_means_in_the_order_blue_green_red_and_divides_by_nothing():
+    x = normalised("caffe", 3)
+    for channel, mean in enumerate((103.939, 116.779, 123.68)):
+        np.testing.assert_allclose(x[:, channel], IMAGES[:4] - mean, atol=0.05)
+
+
+def test_unit_leaves_values_between_0_and_1():
+    np.testing.assert_allclose(normalised("unit", 1)[:, 0], IMAGES[:4] / 255, atol=1e-6)
 
 
 def test_no_augmentation_is_the_identity():

@@ -56,6 +56,17 @@ def _prepare(**changes):
     return read_manifest(Path(PATHS.manifest)), read_json(Path(PATHS.dataset))
 
 
+def test_two_classes_may_have_an_output_each(tmp_path):
+    root = write_folder(tmp_path / "mine", CLASSES)
+    _, dataset = _prepare(source="folder", path=str(root), task="multi-class")
+    assert (dataset["task"], dataset["positive"]) == ("multi-class", None)
+
+
+def test_labels_that_may_come_together_are_no_multi_class_task(tmp_path):
+    with pytest.raises(DataError, match="several labels at once"):
+        _prepare(source="phantom", task="multi-class", **SMALL)
+
+
 def test_the_users_data_is_read_where_it_lies(tmp_path, capsys):
     root = write_folder(tmp_path / "mine", CLASSES)
     manifest, dataset = _prepare(source="folder", path=str(root))

@@ -11,10 +11,13 @@ from torch import nn
 from small_run import params
 from thorax.config import ModelName
 from thorax.errors import ConfigError, IntegrityError, ResourceError
-from thorax.models import build, head_name, keep_frozen_in_eval, set_trainable
+from thorax.models import build, head_path, head_weights, keep_frozen_in_eval, set_trainable
 
 NAMES = get_args(ModelName)
-QUICK = ["cnn5", "resnet18", "densenet121", "mobilenet_v3_large", "efficientnet-b0"]
+QUICK = [
+    "cnn5", "cnn-five-block", "cnn-baseline", "cnn-deep", "resnet18", "densenet121",
+    "mobilenet_v3_large", "efficientnet-b0",
+]  # fmt: skip
 
 
 def model(name, **changes):
@@ -45,7 +48,7 @@ def test_one_channel_computes_the_same_as_gray_repeated(name, tmp_path):
 def test_only_one_dropout_stands_before_the_head():
     for name in ("vgg16", "mobilenet_v3_large", "efficientnet-b0"):
         network = build(model(name, dropout=0.5), 2, 64)
-        head = network.get_submodule(head_name(name))
+        head = network.get_submodule(head_path(model(name)))
         assert [type(layer) for layer in head] == [nn.Dropout, nn.Linear]
         before = {"vgg16": "classifier.5", "mobilenet_v3_large": "classifier.2"}.get(
             name, "_dropout"
@@ -60,15 +63,15 @@ def trainable(network):
 def test_a_frozen_resnet50_trains_its_head_of_4098_weights():
     network = build(model("resnet50", channels=3), 2, 64)
     assert trainable(network) == 23_512_130
-    set_trainable(network, "resnet50", "head")
+    set_trainable(network, model("resnet50"), "head")
     assert trainable(network) == 4_098
-    set_trainable(network, "resnet50", "all")
+    set_trainable(network, model("resnet50"), "all")
     assert trainable(network) == 23_512_130
 
 
 def test_the_last_layers_with_weights_are_counted_from_the_end():
     network = build(model("cnn5"), 2, 64)
-    set_trainable(network, "cnn5", "last:3")
+    set_trainable(network, model("cnn5"), "last:3")
     named = [name for name, p in network.named_parameters() if p.requires_grad]
     assert named == [
         "features.4.0.weight", "features.4.1.weight", "features.4.1.bias",
@@ -76,9 +79,57 @@ def test_the_last_layers_with_weights_are_counted_from_the_end():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [
+        ("vgg16", 512),
+        ("resnet50", 2048),
+        ("densenet121", 1024),
+        ("mobilenet_v2", 1280),
+        ("cnn5", 256),
+    ],
+)
+def test_a_dense_head_follows_the_global_average(name, features):
+    settings = model(name, channels=3, head_width=1024, dropout=0.7)
+    network = build(settings, 3, 64)
+    head = network.get_submodule(head_path(settings))
+    assert [type(layer) for layer in head] == [nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
+    assert head[0].weight.shape == (1024, features)
+    assert head[-1].weight.shape == (3, 1024)
+    assert [weight.shape for weight in head_weights(network, settings)] == [
+        (1024, features), (3, 1024),
+    ]  # fmt: skip
+    set_trainable(network, settings, "head")
+    assert trainable(network) == 1024 * features + 1024 + 3 * 1024 + 3
+    with torch.inference_mode():
+        assert network.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+
+
+def count(network, kind):
+    return sum(isinstance(module, kind) for module in network.modules())
+
+
+def test_the_five_block_network_is_the_published_one():
+    network = build(model("cnn-five-block", dropout=0.2), 1, 150)
+    assert [count(network, k) for k in (nn.Conv2d, nn.MaxPool2d, nn.BatchNorm2d)] == [5, 5, 5]
+    assert count(network, nn.Linear) == 5  # four dense layers and the output
+    assert [m.p for m in network.modules() if isinstance(m, nn.Dropout)] == [0.2] * 4
+
+
+def test_the_baseline_and_the_deep_network_are_the_published_ones():
+    baseline = build(model("cnn-baseline"), 1, 64)
+    widths = [m.out_channels for m in baseline.modules() if isinstance(m, nn.Conv2d)]
+    dense = [m.out_features for m in baseline.modules() if isinstance(m, nn.Linear)]
+    assert (widths, dense) == ([32], [128, 1])
+    deep = build(model("cnn-deep"), 1, 64)
+    widths = [m.out_channels for m in deep.modules() if isinstance(m, nn.Conv2d)]
+    dense = [m.out_features for m in deep.modules() if isinstance(m, nn.Linear)]
+    assert (widths, dense) == ([32, 64, 128, 256, 512], [2048, 1])
+
+
 def test_frozen_batch_normalisation_keeps_its_statistics():
     network = build(model("cnn5"), 2, 64)
-    set_trainable(network, "cnn5", "head")
+    set_trainable(network, model("cnn5"), "head")
     network.train()
     keep_frozen_in_eval(network)
     before = network.features[0][1].running_mean.clone()
@@ -116,3 +167,17 @@ def test_unreachable_imagenet_weights_say_what_to_put_where(name, monkeypatch, t
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
     with pytest.raises(ResourceError, match=r"(?s)Download http.*\.pth.*checkpoints"):
         build(model(name, weights="imagenet"), 2, 64)
+
+
+def test_a_wrong_imagenet_file_is_named_with_both_checksums(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "resnet18-f37072fd.pth").write_bytes(b"half a file")
+    with pytest.raises(IntegrityError, match=r"f37072fd… expected, [0-9a-f]{8}… found"):
+        build(model("resnet18", weights="imagenet"), 2, 64)
+
+
+def test_networks_of_our_own_have_no_imagenet_weights():
+    with pytest.raises(ConfigError, match="no ImageNet weights for cnn-deep"):
+        build(model("cnn-deep", weights="imagenet"), 2, 64)

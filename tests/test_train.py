@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from small_run import ROOT, params, write_run
 from thorax.errors import BusyError, ConfigError, NumericsError
 from thorax.files import locked
+from thorax.models import build
 from thorax.train import train
 
 CHECKPOINTS = Path(".dvc/tmp/checkpoints")
@@ -175,6 +176,22 @@ def test_accumulation_takes_the_same_step_as_a_large_batch(folder):
         write_run(folder / "b"), params(train={"batch_size": 16, "accumulate": 2, "epochs": 1})
     )
     assert small[0]["train"]["loss"] == pytest.approx(large[0]["train"]["loss"], abs=0.2)
+
+
+def test_l2_on_the_head_adds_the_gradient_of_its_squared_weights(folder):
+    """After one step of plain SGD the weights differ by lr * 2 * l2 * weight, in the head alone."""
+    step = {"epochs": 1, "clip_norm": None, "batch_size": 64, "schedule": {"name": "none"}}
+    step |= {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}}
+    after = {}
+    for l2 in (0.0, 0.05):
+        paths = write_run(folder / str(l2))
+        settings = params(train=step | {"head_l2": l2}, model={"dropout": 0.0})
+        run(paths, settings)
+        after[l2] = load_file(Path(paths.models) / "0" / "weights.safetensors")
+    torch.manual_seed(settings.train.seed)
+    for key, before in build(settings.model, 2, 32).named_parameters():
+        expected = 0.1 * 2 * 0.05 * before if key == "head.1.weight" else torch.zeros_like(before)
+        torch.testing.assert_close(after[0.0][key] - after[0.05][key], expected, atol=1e-6, rtol=0)
 
 
 def test_unknown_labels_do_not_disturb_training(folder):

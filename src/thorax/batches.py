@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from thorax import augment
 from thorax.config import Augment, Model
 
-IMAGENET = (0.449, 0.226)  # mean over R, G, B of the published means and deviations
+# Per channel, on gray values in 0-1. ImageNet's as torchvision publishes them, R, G, B; Caffe's, with
+# which VGG was published, B, G, R, without division by a deviation.
+PUBLISHED = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3),
+    "unit": ((0.0,) * 3, (1.0,) * 3),
+}
 THREADS = 4  # batches prepared at once; more only wait for the interpreter
 
 
@@ -45,19 +51,24 @@ def open_images(cache: Path) -> NDArray[np.uint8]:
 
 def normalization(
     model: Model, images: NDArray[np.uint8], rows: NDArray[np.int64]
-) -> tuple[float, float]:
-    """Mean and standard deviation of gray values in 0–1; `train` measures the given rows."""
-    if model.normalization == "imagenet":
-        return IMAGENET
-    if model.normalization == "unit":
-        return 0.0, 1.0
+) -> tuple[list[float], list[float]]:
+    """Mean and deviation [C] of gray values in 0–1; `train` measures the given rows.
+
+    One channel gets the mean of the three published figures.
+    """
+    if model.normalization in PUBLISHED:
+        published = (np.array(figures) for figures in PUBLISHED[model.normalization])
+        if model.channels == 1:
+            published = (figures.mean(keepdims=True) for figures in published)
+        mean, deviation = (np.round(figures, 6).tolist() for figures in published)
+        return mean, deviation
     counts = np.zeros(256, np.int64)
     for start in range(0, len(rows), 256):
         counts += np.bincount(images[np.sort(rows[start : start + 256])].ravel(), minlength=256)
     levels = np.arange(256) / 255
-    mean = float(counts @ levels / counts.sum())
-    deviation = float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
-    return round(mean, 6), round(max(deviation, 1e-3), 6)
+    average = float(counts @ levels / counts.sum())
+    spread = float(np.sqrt(counts @ (levels - average) ** 2 / counts.sum()))
+    return [round(average, 6)] * model.channels, [round(max(spread, 1e-3), 6)] * model.channels
 
 
 def epoch_order(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
@@ -75,12 +86,11 @@ def split_batches(rows: NDArray[np.int64], batch_size: int) -> list[NDArray[np.i
 
 @dataclass(frozen=True)
 class Batches:
-    """Where batches come from: the images, their normalisation and their destination."""
+    """Where batches come from: images, normalisation per channel [C], destination."""
 
     images: NDArray[np.uint8]
-    channels: int
-    mean: float
-    deviation: float
+    mean: list[float]
+    deviation: list[float]
     device: torch.device
     channels_last: bool
 
@@ -115,11 +125,15 @@ class Batches:
             matrices = augment.affine(params, own, pixels.shape[1])
             pixels = augment.warp(pixels, matrices, np.empty_like(pixels))
             factor, offset = augment.gray_shift(params, own, pixels)
-        x = torch.empty(pixels.shape, pin_memory=self.device.type == "cuda")
-        x.copy_(torch.from_numpy(pixels))
-        x.mul_(torch.from_numpy(factor / (255 * self.deviation))[:, None, None])
-        x.add_(torch.from_numpy((offset - self.mean) / self.deviation)[:, None, None])
-        x.clamp_(-self.mean / self.deviation, (1 - self.mean) / self.deviation)
-        x = x[:, None].expand(-1, self.channels, -1, -1)
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return x.contiguous(memory_format=layout)
+        gray = torch.from_numpy(pixels).float()[:, None]
+        gray.mul_(torch.from_numpy(factor / 255)[:, None, None, None])
+        gray.add_(torch.from_numpy(offset)[:, None, None, None]).clamp_(0, 1)
+        shape = (len(rows), len(self.mean), *pixels.shape[1:])
+        x = torch.empty(
+            shape,
+            pin_memory=self.device.type == "cuda",
+            memory_format=torch.channels_last if self.channels_last else torch.contiguous_format,
+        )
+        for channel, (mean, deviation) in enumerate(zip(self.mean, self.deviation, strict=True)):
+            torch.sub(gray[:, 0], mean, out=x[:, channel]).div_(deviation)
+        return x

@@ -59,10 +59,7 @@ def predict_folds(
         if bundle.outputs != cohort.outputs:
             raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
         module = fabric.setup_module(network.to(memory_format=torch.channels_last))
-        channels = bundle.model["channels"]
-        batches = Batches(
-            cohort.images, channels, bundle.mean, bundle.deviation, fabric.device, True
-        )
+        batches = Batches(cohort.images, bundle.mean, bundle.deviation, fabric.device, True)
         rows = cohort.rows("val", fold)
         val_rows.append(rows)
         val_p.append(predict(fabric, module, batches, rows, cohort.task, f"fold {fold} val"))

@@ -1,5 +1,6 @@
 """Download: find or fetch the images, and write the manifest that every later stage starts from."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def prepare(data: Data, paths: Paths) -> None:
             f"{root.absolute()} holds files, but no image (PNG, JPEG, BMP, TIFF, WebP). Correct "
             "data.path; convert DICOM to PNG first."
         )
-    dataset = validate(source.read(found, data), str(root))
+    dataset = _as_asked(validate(source.read(found, data), str(root)), data)
     description = _describe(dataset, source, data, kind)
     write_csv(_writable(dataset.table), Path(paths.manifest))
     write_json(Path(paths.dataset), description)
@@ -109,6 +110,18 @@ def _holds_data(path: Path) -> bool:
         and file.relative_to(path) != Path("README.md")
         for file in path.rglob("*")
     )
+
+
+def _as_asked(dataset: Dataset, data: Data) -> Dataset:
+    """Give each of two classes an output of its own where `data.task` asks for it."""
+    if data.task == "auto":
+        return dataset
+    if dataset.task == "multi-label":
+        raise DataError(
+            f"data.task is multi-class, but an image of the source {data.source!r} may have several"
+            " labels at once. Set data.task: auto."
+        )
+    return replace(dataset, task="multi-class", positive=None)
 
 
 def _writable(table: pd.DataFrame) -> pd.DataFrame:

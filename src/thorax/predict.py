@@ -30,7 +30,7 @@ class Bundle:
         outputs: class of each output.
         model: the section `model` of the parameters it was trained with.
         preprocess: what its images went through.
-        mean, deviation: normalisation of gray values in 0–1.
+        mean, deviation: normalisation of gray values in 0–1, per channel.
         fingerprint: SHA-256 over parameters, data and code.
         training: parameters, best epoch and history, for the report.
     """
@@ -39,8 +39,8 @@ class Bundle:
     outputs: list[str]
     model: dict[str, Any]
     preprocess: dict[str, Any]
-    mean: float
-    deviation: float
+    mean: list[float]
+    deviation: list[float]
     fingerprint: str
     training: dict[str, Any]
 

@@ -92,9 +92,7 @@ def open_run(fold: int, model: Model, params: Train, augment: Augment, paths: Pa
         fold=fold,
         fabric=fabric,
         cohort=cohort,
-        batches=Batches(
-            cohort.images, model.channels, mean, deviation, fabric.device, params.channels_last
-        ),
+        batches=Batches(cohort.images, mean, deviation, fabric.device, params.channels_last),
         network=network.to(fabric.device),
         model=model,
         augment=augment,

@@ -19,7 +19,7 @@ from thorax.checkpoint import Checkpoint, checkpoint
 from thorax.config import Augment, Model, Paths, Train
 from thorax.errors import NumericsError
 from thorax.files import rounded
-from thorax.models import keep_frozen_in_eval, set_trainable
+from thorax.models import head_weights, keep_frozen_in_eval, set_trainable
 from thorax.monitor import curves, epoch_line
 from thorax.optim import Schedule, make_optimizer
 from thorax.predict import predict
@@ -62,7 +62,7 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[dict[s
     with curves(folder, state.history, writing=run.fabric.is_global_zero) as log:
         while state.phase < len(params.phase_list()):
             phase = params.phase_list()[state.phase]
-            set_trainable(run.network, run.model.name, phase.trainable)
+            set_trainable(run.network, run.model, phase.trainable)
             steps = -(-len(split_batches(run.train_rows, phase.batch_size)) // phase.accumulate)
             optimizer = make_optimizer(phase.optimizer, run.network.parameters())
             schedule = Schedule(optimizer, phase, steps)
@@ -96,6 +96,7 @@ def train_epoch(
     weights = label_weights(
         params.class_weights, run.cohort.targets[run.train_rows], run.cohort.outputs
     ).to(run.fabric.device)
+    penalised = head_weights(run.network, run.model) if params.head_l2 else []
     order = epoch_order(run.train_rows, params.seed, epoch)
     rank, world = run.fabric.global_rank, run.fabric.world_size
     batches = [b[rank::world] for b in split_batches(order, params.batch_size)]
@@ -112,7 +113,8 @@ def train_epoch(
                     logits = module(batch.x_BCHW)
                     y = run.targets[batch.rows]
                     loss = task.loss(logits, y, weights, params.label_smoothing)
-                    run.fabric.backward(loss / group)
+                    penalty = params.head_l2 * sum(w.square().sum() for w in penalised)
+                    run.fabric.backward((loss + penalty) / group)
                 if last:
                     if params.clip_norm is not None:
                         run.fabric.clip_gradients(module, optimizer, max_norm=params.clip_norm)

@@ -4,23 +4,20 @@ All mistakes are reported at once, each with its path and what is allowed.
 """
 
 from thorax.config.card import TableCard
-from thorax.config.reading import check, load_params, load_paths, read_yaml
+from thorax.config.reading import check, load_params, load_paths, parse_yaml, read_yaml
 from thorax.config.schema import (
     Augment,
     Data,
     Evaluate,
-    Metric,
     Model,
     ModelName,
-    Optimizer,
     Params,
     Paths,
     Preprocess,
     Report,
-    Schedule,
     Split,
-    Train,
 )
+from thorax.config.training import Metric, Optimizer, Schedule, Train
 
 __all__ = [
     "Augment",
@@ -41,5 +38,6 @@ __all__ = [
     "check",
     "load_params",
     "load_paths",
+    "parse_yaml",
     "read_yaml",
 ]

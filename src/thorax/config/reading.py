@@ -18,11 +18,16 @@ T = TypeVar("T", bound=BaseModel)
 def read_yaml(path: Path) -> Any:
     """Parse YAML 1.2 (where `1e-4` is a number); a `ConfigError` names the line of a mistake."""
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist in {Path.cwd()}.") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML:\n{error}") from None
+
+
+def parse_yaml(text: str) -> Any:
+    """Values of a YAML 1.2 text."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

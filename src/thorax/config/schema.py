@@ -5,20 +5,16 @@ There are no defaults here: a missing key is a mistake like an unknown one.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from thorax.config.card import Section, TableCard, inline_card
-from thorax.config.mistakes import mistakes
+from thorax.config.numbers import Count, Fraction, Positive, Seed
+from thorax.config.training import Train
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-Metric = Literal["loss", "accuracy", "precision", "recall", "f1", "auroc", "average_precision"]
 ModelName = Literal[
-    "cnn5", "resnet18", "resnet50", "resnet152", "densenet121", "vgg16", "mobilenet_v3_large",
+    "cnn5", "cnn-five-block", "cnn-baseline", "cnn-deep",
+    "resnet18", "resnet50", "resnet152", "densenet121", "vgg16", "mobilenet_v2",
+    "mobilenet_v3_large",
     "efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3",
     "efficientnet-b4", "efficientnet-b5", "efficientnet-b6", "efficientnet-b7",
 ]  # fmt: skip
@@ -31,6 +27,7 @@ class Data(Section):
     path: Annotated[str, Field(min_length=1)]
     patient_id: Literal["conservative", "namespaced"]
     positive: str | None
+    task: Literal["auto", "multi-class"]
     card: Annotated[str | TableCard | None, BeforeValidator(inline_card)]
     phantom_patients: Annotated[int, Field(ge=10)]
     phantom_pixels: Annotated[int, Field(ge=64, le=512)]
@@ -101,75 +98,9 @@ class Model(Section):
     name: ModelName
     channels: Literal[1, 3]
     weights: str
+    head_width: Annotated[int, Field(ge=0)]
     dropout: Fraction
-    normalization: Literal["train", "imagenet", "unit"]
-
-
-class Optimizer(Section):
-    """The rule that turns gradients into steps."""
-
-    name: Literal["sgd", "adam", "adamw", "rmsprop"]
-    lr: Positive
-    weight_decay: NonNegative
-    momentum: Fraction
-    amsgrad: bool
-
-
-class Schedule(Section):
-    """How the learning rate changes over the epochs."""
-
-    name: Literal["none", "plateau", "cosine", "one_cycle"]
-    warmup_epochs: NonNegative
-    factor: Annotated[float, Field(gt=0, lt=1)]
-    patience: Annotated[int, Field(ge=0)]
-    min_lr: NonNegative
-
-
-class Train(Section):
-    """One training run."""
-
-    seed: Seed
-    epochs: Count
-    patience: Count
-    monitor: Metric
-    batch_size: Count
-    accumulate: Count
-    optimizer: Optimizer
-    schedule: Schedule
-    clip_norm: Positive | None
-    label_smoothing: Fraction
-    class_weights: Literal["none", "balanced"] | dict[str, Positive]
-    trainable: Annotated[str, Field(pattern=r"^(all|head|last:[1-9]\d*)$")]
-    phases: list[dict[str, Any]]
-    precision: Literal["fp32", "bf16"]
-    channels_last: bool
-    compile: bool
-    devices: Literal["auto"] | Count
-    threads: Count | None
-
-    @model_validator(mode="after")
-    def _phases_are_valid(self) -> "Train":
-        for number in range(len(self.phases)):
-            self.phase(number)
-        return self
-
-    def phase(self, number: int) -> "Train":
-        """These settings with the overrides of phase `number`, itself without phases."""
-        own = self.model_dump() | {"phases": []}
-        overrides = dict(self.phases[number])
-        overrides.pop("name", None)
-        for key, value in overrides.items():
-            nested = isinstance(value, dict) and isinstance(own.get(key), dict)
-            own[key] = own[key] | value if nested else value
-        try:
-            return Train.model_validate(own)
-        except ValidationError as error:
-            found = "; ".join(mistakes(error, Train, own))
-            raise ValueError(f"phases.{number}: {found}") from None
-
-    def phase_list(self) -> list["Train"]:
-        """The phases to train, in order; the settings themselves where none are given."""
-        return [self.phase(i) for i in range(len(self.phases))] or [self]
+    normalization: Literal["train", "imagenet", "caffe", "unit"]
 
 
 class Evaluate(Section):

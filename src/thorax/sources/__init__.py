@@ -2,7 +2,7 @@
 
 from thorax.sources import folder, kermany, nih, phantom, table
 from thorax.sources.dataset import Dataset, Source
-from thorax.sources.publishers import fetch_kermany, fetch_nih
+from thorax.sources.publishers import fetch_kermany, fetch_nih, missing_kermany, missing_nih
 
 __all__ = ["SOURCES", "Dataset", "Source"]
 
@@ -24,6 +24,7 @@ SOURCES: dict[str, Source] = {
         ),
         licence="CC BY 4.0",
         fetch=fetch_kermany,
+        missing=missing_kermany,
         read=kermany.read,
     ),
     "nih": Source(
@@ -34,6 +35,7 @@ SOURCES: dict[str, Source] = {
         ),
         licence="No restriction; cite the paper and acknowledge the NIH Clinical Center",
         fetch=fetch_nih,
+        missing=missing_nih,
         read=nih.read,
     ),
     "folder": Source(

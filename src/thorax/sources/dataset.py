@@ -42,6 +42,7 @@ class Source:
         read: labelled list from what lies on disk; opens no image.
         store: name of the folder or archive under `data/raw` that `fetch` fills.
         fetch: fills the store where it is incomplete; None: the user brings the data.
+        missing: bytes that `fetch` would have to download.
     """
 
     title: str
@@ -50,3 +51,4 @@ class Source:
     read: Callable[[Survey, Data], Dataset]
     store: Callable[[Data], str] = lambda data: data.source
     fetch: Callable[[Data, Path], None] | None = None
+    missing: Callable[[Path], int] = lambda store: 0  # noqa: ARG005 - nothing to download

@@ -104,10 +104,24 @@ def fetch_nih(data: Data, store: Path) -> None:  # noqa: ARG001 - every source t
     _fetch_all((*NIH_TABLES, *NIH_IMAGES), store)
 
 
+def missing_kermany(store: Path) -> int:
+    """Bytes of the pneumonia archive that are not in `store` yet."""
+    return _missing_bytes(KERMANY, store)
+
+
+def missing_nih(store: Path) -> int:
+    """Bytes of ChestX-ray14 that are not in `store` yet."""
+    return _missing_bytes((*NIH_TABLES, *NIH_IMAGES), store)
+
+
+def _missing_bytes(items: Sequence[Item], store: Path) -> int:
+    return sum(_missing(store / item.name, item.size) for item in items)
+
+
 def _fetch_all(items: Sequence[Item], store: Path) -> None:
     """Fetch what is missing, once it is clear that the disk can hold all of it."""
     store.mkdir(parents=True, exist_ok=True)
-    require_room(store, sum(_missing(store / item.name, item.size) for item in items))
+    require_room(store, _missing_bytes(items, store))
     for item in items:
         fetch(item.url, store / item.name, sha256=item.sha256, md5=item.md5, size=item.size)
 

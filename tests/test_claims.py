@@ -1,0 +1,232 @@
+"""Which counts can print as published figures, against brute force in decimal arithmetic."""
+
+import itertools
+from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+
+import numpy as np
+import pytest
+
+from thorax.claims import Claim, Confusion, hits, interval, matrices, verdict, wilson
+from thorax.errors import ConfigError
+
+PNEUMONIA = {"accuracy": "91.03", "precision": "89.76", "recall": "96.67", "f1": "93.09"}
+
+
+def prints(numerator, denominator, percent, rounding):
+    value = Decimal(100 * numerator) / denominator if denominator else Decimal(0)
+    return value.quantize(Decimal(percent), rounding) == Decimal(percent)
+
+
+def prints_somehow(numerator, denominator, percent):
+    return any(
+        prints(numerator, denominator, percent, rounding)
+        for rounding in (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_HALF_DOWN)
+    )
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 7, 8, 16, 40, 51])
+def test_hits_equal_brute_force_for_every_figure_of_up_to_two_decimals(images):
+    found = 0
+    for decimals in (0, 1, 2):
+        for units in range(100 * 10**decimals + 1):
+            percent = f"{Decimal(units).scaleb(-decimals):f}"
+            expected = [k for k in range(images + 1) if prints_somehow(k, images, percent)]
+            assert hits(percent, images) == expected
+            found += len(expected)
+    assert found >= 3 * (images + 1)  # each count prints as something
+
+
+@pytest.mark.parametrize(
+    ("percent", "images", "expected"),
+    [
+        ("91.03", 624, [568]),
+        ("87.77", 624, []),
+        ("97.8", 878, [859]),
+        ("98.04", 51, [50]),
+        ("98.0", 51, [50]),
+        ("98.00", 51, []),
+        ("0.00", 7, [0]),
+        ("100", 3, [3]),
+        ("100.00", 30000, [29999, 30000]),
+    ],
+)
+def test_hits_of_known_figures(percent, images, expected):
+    assert hits(percent, images) == expected
+
+
+def test_ties_print_as_both_neighbours_but_truncation_does_not_count():
+    assert hits("6.3", 16) == [1]  # 6.25, half up
+    assert hits("6.2", 16) == [1]  # half even
+    assert f"{100 * 1003 / 2000:.1f}" == "50.1"  # 50.15, as the nearest binary float
+    assert 1003 in hits("50.1", 2000)
+    assert 1003 in hits("50.2", 2000)
+    assert hits("66.6", 3) == []  # 66.67, truncated
+
+
+def roots_of_the_score_equation(k, n):
+    """Proportions p whose score test of k of n is just significant: n (k/n - p)^2 = z^2 p (1-p)."""
+    z = 1.959963984540054
+    return sorted(np.roots([n + z**2, -(2 * k + z**2), k**2 / n]))
+
+
+@pytest.mark.parametrize(("k", "n"), [(568, 624), (50, 51), (1, 3), (0, 10), (10, 10), (5, 10)])
+def test_wilson_solves_the_score_equation(k, n):
+    np.testing.assert_allclose(wilson(k, n), roots_of_the_score_equation(k, n), atol=1e-9)
+
+
+def test_wilson_of_known_counts_and_at_the_ends():
+    assert wilson(568, 624) == pytest.approx((0.885, 0.930), abs=5e-4)
+    assert wilson(50, 51) == pytest.approx((0.897, 0.997), abs=5e-4)
+    assert wilson(0, 10)[0] == 0
+    assert wilson(10, 10)[1] == 1
+
+
+def test_four_figures_fix_one_confusion_matrix():
+    assert matrices(PNEUMONIA, 390, 234) == [Confusion(tp=377, fn=13, tn=191, fp=43)]
+    assert matrices({**PNEUMONIA, "specificity": "81.62"}, 390, 234) == [
+        Confusion(tp=377, fn=13, tn=191, fp=43)
+    ]
+    assert matrices({**PNEUMONIA, "specificity": "81.63"}, 390, 234) == []
+    assert matrices({"accuracy": "87.77"}, 390, 234) == []
+
+
+def ratios(tp, fn, tn, fp):
+    return {
+        "accuracy": (tp + tn, tp + fn + tn + fp),
+        "precision": (tp, tp + fp),
+        "recall": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "f1": (2 * tp, 2 * tp + fp + fn),
+    }
+
+
+def brute_force(claimed, positives, negatives):
+    grid = itertools.product(range(positives + 1), range(negatives + 1))
+    candidates = [Confusion(tp, positives - tp, negatives - fp, fp) for tp, fp in grid]
+    return [
+        m
+        for m in candidates
+        if all(
+            prints_somehow(*ratios(m.tp, m.fn, m.tn, m.fp)[name], percent)
+            for name, percent in claimed.items()
+        )
+    ]
+
+
+METRICS = ["accuracy", "precision", "recall", "specificity", "f1"]
+SUBSETS = [c for size in range(1, 6) for c in itertools.combinations(METRICS, size)]
+
+
+@pytest.mark.parametrize("names", SUBSETS, ids="+".join)
+def test_matrices_equal_brute_force(names):
+    rng = np.random.default_rng(len(names))
+    for decimals, positives, negatives in [(0, 9, 6), (1, 8, 8), (2, 5, 11), (0, 0, 4), (1, 4, 0)]:
+        tp, fp = int(rng.integers(positives + 1)), int(rng.integers(negatives + 1))
+        exact = ratios(tp, positives - tp, negatives - fp, fp)
+        claimed = {
+            name: f"{Decimal(100 * exact[name][0]) / max(exact[name][1], 1):.{decimals}f}"
+            for name in names
+        }
+        found = matrices(claimed, positives, negatives)
+        assert Confusion(tp, positives - tp, negatives - fp, fp) in found
+        assert found == brute_force(claimed, positives, negatives)
+        moved = {**claimed, names[0]: f"{Decimal(rng.integers(101).item()):.{decimals}f}"}
+        assert matrices(moved, positives, negatives) == brute_force(moved, positives, negatives)
+
+
+def test_undefined_precision_and_f1_print_as_nought():
+    assert matrices({"precision": "0.0", "recall": "0.0", "specificity": "100.0"}, 3, 4) == [
+        Confusion(tp=0, fn=3, tn=4, fp=0)
+    ]
+    assert matrices({"recall": "50.0"}, 0, 4) == []
+
+
+def test_ten_thousand_of_each_class_are_searched_without_a_grid():
+    found = matrices({"accuracy": "91.03", "precision": "89.76"}, 10_000, 10_000)
+    assert len(found) == 4
+    for m in found:
+        assert m.tp + m.fn == m.tn + m.fp == 10_000
+        assert prints_somehow(m.tp + m.tn, 20_000, "91.03")
+        assert prints_somehow(m.tp, m.tp + m.fp, "89.76")
+
+
+def claim(figures, images=None, positives=None):
+    return Claim("test", figures, images, positives)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (claim(PNEUMONIA), "not checkable: the number of images is not given"),
+        (claim({"loss": "0.31"}, 624, 390), "not checkable: no accuracy is given"),
+        (claim({"recall": "96.67"}, 624), "not checkable: no accuracy is given"),
+        (claim({"accuracy": "91.03", "loss": "not a percentage"}, 624), "568 of 624 images"),
+        (claim({"accuracy": "91.03"}, 624, 390), "568 of 624 images"),
+        (claim({"accuracy": "97.8"}, 878), "859 of 878 images"),
+        (claim({"accuracy": "98"}, 878), "one of 9 counts, 857–864 of 878"),
+        (
+            claim({"accuracy": "87.77"}, 624),
+            "no count of 624 images gives 87.77 %; 87.66 or 87.82 % are the nearest possible",
+        ),
+        (claim(PNEUMONIA, 624, 390), "TP 377, FN 13, TN 191, FP 43"),
+        (claim({"recall": "96.67"}, 624, 390), "235 confusion matrices fit"),
+        (claim({**PNEUMONIA, "f1": "93.08"}, 624, 390), "no confusion matrix fits"),
+        (claim({"precision": "0", "recall": "50"}, 20, 10), "no confusion matrix fits"),
+        (
+            claim({**PNEUMONIA, "accuracy": "87.77"}, 624, 390),
+            "no confusion matrix fits: no count of 624 images gives 87.77 %; "
+            "87.66 or 87.82 % are the nearest possible",
+        ),
+        (
+            claim({"accuracy": "97.8", "precision": "97.9", "recall": "97.8"}, 878),
+            "859 of 878 images; recall equal to accuracy is consistent with weighted averaging",
+        ),
+        (claim({"accuracy": "97.8", "recall": "97.7"}, 878), "859 of 878 images"),
+        (
+            claim({"accuracy": "0.1"}, 3),
+            "no count of 3 images gives 0.1 %; 0.0 or 33.3 % are the nearest possible",
+        ),
+    ],
+)
+def test_verdict(made, expected):
+    assert verdict(made) == expected
+
+
+def test_the_nearest_possible_figures_are_possible():
+    impossible = 0
+    for units in range(1001):
+        percent = f"{Decimal(units) / 10:.1f}"
+        text = verdict(claim({"accuracy": percent}, 51))
+        if not hits(percent, 51):
+            impossible += 1
+            low, high = text.partition("; ")[2].partition(" %")[0].split(" or ")
+            (below,), (above,) = hits(low, 51), hits(high, 51)
+            assert above == below + 1
+            assert Decimal(low) < Decimal(percent) < Decimal(high)
+    assert impossible == 1001 - 52
+
+
+def test_interval_is_of_the_nearest_count_and_needs_one():
+    assert interval(claim({"accuracy": "91.03"}, 624)) == wilson(568, 624)
+    assert interval(claim({"accuracy": "98"}, 878)) == wilson(860, 878)  # 97.95; 861 is 98.06
+    assert interval(claim({"accuracy": "87.77"}, 624)) is None
+    assert interval(claim({"accuracy": "91.03"})) is None
+    assert interval(claim({"recall": "91.03"}, 624)) is None
+
+
+@pytest.mark.parametrize(
+    "percent", ["", "abc", "-1", "100.01", "101", "nan", "1e1", "91.03 %", " 91", "91.", "٩١"]
+)
+def test_a_text_that_is_no_percentage_is_an_error(percent):
+    with pytest.raises(ConfigError, match="not a number between 0 and 100"):
+        hits(percent, 624)
+    with pytest.raises(ConfigError, match="not a number between 0 and 100"):
+        matrices({"f1": percent}, 390, 234)
+    with pytest.raises(ConfigError, match="not a number between 0 and 100"):
+        claim({"precision": percent})
+
+
+@pytest.mark.parametrize(("images", "positives"), [(0, None), (-1, None), (10, 11), (10, -1)])
+def test_impossible_numbers_of_images_are_an_error(images, positives):
+    with pytest.raises(ConfigError, match=f"of {images} images"):
+        claim({"accuracy": "50"}, images, positives)
