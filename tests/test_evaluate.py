@@ -118,3 +118,18 @@ def test_without_a_test_part_its_metrics_are_undefined(task, tmp_path, monkeypat
     assert found["test"]["images"] == 0
     assert found["test"]["auroc"] is None
     assert found["val"]["auroc"] is not None
+
+
+def test_the_surest_image_of_each_class_is_explained(run):
+    _, paths, _ = run
+    table = read_csv(Path(paths.predictions) / "test.csv")
+    with np.load(Path(paths.predictions) / "gradcam.npz") as kept:
+        maps = kept["maps"]
+        explained = dict(zip(kept["outputs"].tolist(), kept["image_ids"].tolist(), strict=True))
+        assert str(kept["layer"]).startswith("features")
+    assert maps.shape == (len(explained), 32, 32)
+    assert maps.max() == 255
+    for name, image_id in explained.items():
+        showing = table[table[f"y_{name}"] == "1"]
+        surest = showing.loc[showing[f"p_{name}"].astype(float).idxmax(), "image_id"]
+        assert image_id == surest

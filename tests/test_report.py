@@ -22,13 +22,21 @@ from thorax.report.charts import rows, tidy
 from thorax.report.cohort import class_table, facts, original_sizes
 from thorax.report.confusion import matrices
 from thorax.report.examples import ALARM, CLEARED, FOUND, MISSED, kinds, of_kind, strips
+from thorax.report.explanations import pairs
 from thorax.report.figures import history, roc, steps
 from thorax.report.inputs import Inputs, gather, part_of
 from thorax.report.markup import Row, Table, environment
 from thorax.report.page import SECTIONS, page
 from thorax.report.partition import part_table
 from thorax.report.performance import decision_rule, fold_table, headline_table, per_class_table
-from thorax.report.pictures import class_means, data_uri, difference_map, evenly, sample_rows
+from thorax.report.pictures import (
+    class_means,
+    data_uri,
+    difference_map,
+    evenly,
+    overlay,
+    sample_rows,
+)
 from thorax.report.pictures import side_for as side
 from thorax.report.reproduction import flattened, shown
 from thorax.report.summary import card, lead
@@ -446,6 +454,26 @@ class TestExamples:
         assert kinds(run) == [FOUND, ALARM, MISSED]
 
 
+class TestExplanations:
+    def test_each_class_has_its_image_without_and_with_the_evidence(self, run):
+        found = pairs(run)
+        assert [name for name, _, _ in found] == list(run.outputs)
+        for name, probability, (plain_image, explained) in found:
+            table = run.predictions["test"].set_index("image_id")
+            row = table.loc[plain_image.caption]
+            assert row[f"y_{name}"] == 1
+            assert probability == f"{row[f'p_{name}']:.3f}"
+            assert name in explained.alt
+
+    def test_the_overlay_changes_only_what_spoke_for_the_class(self):
+        image = np.full((4, 4), 100, np.uint8)
+        evidence = np.zeros((4, 4), np.uint8)
+        evidence[0, 0] = 255
+        shown = overlay(image, evidence)
+        assert (shown[1:] == 100).all()
+        assert shown[0, 0, 2] > shown[0, 0, 1] > shown[0, 0, 0]  # orange, as blue, green, red
+
+
 class TestTraining:
     def test_the_kept_epoch_is_the_last_best_of_the_last_phase(self):
         def epoch(phase, best):
@@ -498,12 +526,12 @@ class TestPage:
     def test_whole_for_every_kind_of_run(self, tmp_path, changes):
         text = page(inputs_of(tmp_path, **changes))
         anchors = re.findall(r'<section id="(\w+)"', text)
-        assert anchors == ["summary", "data", "split", "performance", "examples", "training",
-                           "reproduction"]  # fmt: skip
+        assert anchors == ["summary", "data", "split", "performance", "examples", "explanations",
+                           "training", "reproduction"]  # fmt: skip
         assert len(anchors) == len(SECTIONS)
         assert "/home/somebody" not in text
         assert not NO_VALUE.search(plain(text))
-        assert text.count('<span class="leaky">') == (4 if "leaky" in changes else 0)
+        assert text.count('<span class="leaky">') == (5 if "leaky" in changes else 0)
         assert len(text) < 300_000
 
     def test_asks_nobody_for_anything(self, nasty_page):

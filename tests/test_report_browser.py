@@ -84,7 +84,7 @@ def test_opens_without_error_request_or_overflow(visit, address, size, scheme):
 
 def test_whole_without_javascript(visit):
     page = visit(java_script_enabled=False)
-    assert page.locator("main h2").count() == 7
+    assert page.locator("main h2").count() == 8
     for kind in ("h1, h2, h3", "main svg.chart", "main figure", "main img"):
         found = page.locator(kind).all()
         assert found
@@ -136,7 +136,7 @@ def test_reads_values_under_the_pointer(visit):
 def test_keyboard_reaches_the_report_first(visit):
     page = visit()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     landmarks = [page.get_by_role(role).count() for role in ("banner", "navigation", "main")]

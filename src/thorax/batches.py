@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from thorax import augment
 from thorax.config import Augment, Model
 
-# Per channel, on gray values in 0-1. ImageNet's as torchvision publishes them, R, G, B; Caffe's, with
-# which VGG was published, B, G, R, without division by a deviation.
+# Per channel, on gray values in 0–1. ImageNet's as torchvision publishes them, R, G, B; Caffe's,
+# with which VGG was published, B, G, R, without division by a deviation.
 PUBLISHED = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3),

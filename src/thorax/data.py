@@ -1,5 +1,6 @@
 """The labelled images of one run: cache rows joined with labels, patients, subset and fold."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,12 @@ class Cohort:
         held_out = (self.table["fold"] == fold).to_numpy() & ~test
         mask = {"train": ~test & ~held_out, "val": held_out, "test": test}[subset]
         rows: NDArray[np.int64] = np.flatnonzero(mask)
+        return rows
+
+    def rows_of(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
+        """Cache rows of images."""
+        found = pd.Index(self.table["image_id"]).get_indexer(list(image_ids))
+        rows: NDArray[np.int64] = found.astype(np.int64)
         return rows
 
 

@@ -1,4 +1,7 @@
-"""Run each model once; from then on only tables: predictions, thresholds, metrics, plots."""
+"""Run each model once; from then on only tables: predictions, thresholds, metrics, plots.
+
+One image a class is also explained, by the first fold's model: `predictions/gradcam.npz`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ from thorax.batches import Batches, cores
 from thorax.config import Evaluate, Paths
 from thorax.data import Cohort, open_cohort
 from thorax.errors import IntegrityError
-from thorax.files import read_json, rounded, write_json
+from thorax.explain import feature_layer, grad_cam
+from thorax.files import read_json, replacing, rounded, write_json
 from thorax.metrics import Predictions, fold_metrics, subset_metrics
 from thorax.predict import load, predict
 from thorax.tables import write_csv
@@ -43,6 +47,7 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     rule = {"rule": params.threshold, "chosen_on": "val", "thresholds": points}
     write_json(folder / "operating_points.json", rule)
     write_json(folder / "undefined.json", undefined)
+    write_gradcam(cohort, folds[0], val, test, paths)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
 
 
@@ -55,11 +60,7 @@ def predict_folds(
     test_rows = cohort.rows("test", folds[0])
     val_rows, val_p, test_p = [], [], []
     for fold in folds:
-        bundle, network = load(Path(paths.models) / str(fold))
-        if bundle.outputs != cohort.outputs:
-            raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
-        module = fabric.setup_module(network.to(memory_format=torch.channels_last))
-        batches = Batches(cohort.images, bundle.mean, bundle.deviation, fabric.device, True)
+        module, batches = open_model(cohort, fold, fabric, paths)
         rows = cohort.rows("val", fold)
         val_rows.append(rows)
         val_p.append(predict(fabric, module, batches, rows, cohort.task, f"fold {fold} val"))
@@ -72,6 +73,46 @@ def predict_folds(
     test = _collect(cohort, test_rows, np.mean(test_p, axis=0))
     each = {f: _collect(cohort, test_rows, p) for f, p in zip(folds, test_p, strict=True)}
     return val, test, each
+
+
+def open_model(
+    cohort: Cohort, fold: int, fabric: Fabric, paths: Paths
+) -> tuple[torch.nn.Module, Batches]:
+    """A fold's network on the device, and batches normalised as it was trained on.
+
+    Raises:
+        IntegrityError: it was trained on other classes.
+    """
+    bundle, network = load(Path(paths.models) / str(fold))
+    if bundle.outputs != cohort.outputs:
+        raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
+    module = fabric.setup_module(network.to(memory_format=torch.channels_last))
+    return module, Batches(cohort.images, bundle.mean, bundle.deviation, fabric.device, True)
+
+
+def write_gradcam(
+    cohort: Cohort, fold: int, val: Predictions, test: Predictions, paths: Paths
+) -> None:
+    """Grad-CAM of the surest image that shows each class, test before validation.
+
+    Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
+    """
+    part = test if len(test.y) else val
+    y, p = part.y.T, part.p.T
+    best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
+    rows = [cohort.rows_of(part.images["image_id"].iloc[list(best.values())])]
+    fabric = Fabric(devices=1)
+    module, batches = open_model(cohort, fold, fabric, paths)
+    network: torch.nn.Module = module.module
+    maps, layer = np.zeros((0, *cohort.images.shape[1:]), np.uint8), ""
+    for batch in batches.stream(rows if best else []):
+        layer = feature_layer(network, batch.x_BCHW)
+        cam = grad_cam(network, batch.x_BCHW, np.array(list(best)), layer)
+        maps = np.round(255 * cam).astype(np.uint8)
+    ids = part.images["image_id"].iloc[list(best.values())].to_numpy(str)
+    with replacing(Path(paths.predictions) / "gradcam.npz") as temporary, temporary.open("wb") as f:
+        names = np.array([cohort.outputs[o] for o in best], dtype=str)
+        np.savez_compressed(f, image_ids=ids, outputs=names, maps=maps, layer=np.array(layer))
 
 
 def _collect(cohort: Cohort, rows: NDArray[np.int64], p: NDArray[np.float64]) -> Predictions:

@@ -12,14 +12,16 @@ from thorax.config import parse_yaml
 from thorax.errors import ConfigError
 from thorax.files import main_root
 
+NAMED = 5  # refs/exps/<baseline's first two digits>/<the others>/<name>
 LOGS = Path(".dvc/tmp/recipes")
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished experiment: its metrics and the settings that led to them."""
+    """A finished experiment: its day, its metrics and the settings that led to them."""
 
     name: str
+    date: str
     metrics: dict[str, Any]
     params: dict[str, Any]
 
@@ -89,13 +91,22 @@ def _result(name: str, ref: str) -> Result | None:
     params = _git("show", f"{ref}:./params.yaml")
     if metrics is None or params is None:
         return None
-    return Result(name, json.loads(metrics), parse_yaml(params))
+    date = _git("log", "-1", "--format=%cs", ref) or ""
+    return Result(name, date, json.loads(metrics), parse_yaml(params))
+
+
+def names() -> list[str]:
+    """Names of all experiments, finished or not."""
+    listed = _git("for-each-ref", "--format=%(refname)", "refs/exps") or ""
+    parts = [ref.split("/") for ref in listed.split()]
+    return sorted({part[-1] for part in parts if len(part) == NAMED})
 
 
 def _refs(name: str) -> list[str]:
     """Git references of the experiments of that name, the newest first."""
-    listed = _git("for-each-ref", "--sort=-creatordate", "--format=%(refname)", "refs/exps")
-    return [ref for ref in (listed or "").split() if ref.rpartition("/")[2] == name]
+    pattern = f"refs/exps/*/*/{name}"
+    found = _git("for-each-ref", "--sort=-creatordate", "--format=%(refname)", pattern)
+    return (found or "").split()
 
 
 def _set(overrides: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 import torchvision
 from efficientnet_pytorch import EfficientNet
 from torch import nn
@@ -105,7 +106,7 @@ def _to_gray(network: nn.Module) -> None:
     first.in_channels = 1
 
 
-def head_weights(network: nn.Module, params: Model) -> list[nn.Parameter]:
+def head_weights(network: nn.Module, params: Model) -> list[torch.Tensor]:
     """Weights of the head's dense layers, without biases."""
     head = network.get_submodule(head_path(params))
     return [layer.weight for layer in head.modules() if isinstance(layer, nn.Linear)]

@@ -10,6 +10,7 @@ from thorax.report.inputs import Inputs, has_label
 from thorax.report.markup import Row, Section, Table, render
 from thorax.report.pictures import (
     Means,
+    Picture,
     class_means,
     data_uri,
     difference_map,
@@ -21,15 +22,6 @@ from thorax.tables import LABEL
 SAMPLES = 4
 PIXELS = 4_000_000  # of all samples together: keeps the page light with many classes
 SIZES = 300  # distinct sizes in a chart; rarer ones are not drawn
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image with what it shows, for those who see it and those who do not."""
-
-    uri: str
-    alt: str
-    caption: str
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,16 @@ PARTS = ("val", "test")
 
 
 @dataclass(frozen=True)
+class GradCam:
+    """One explained image a class: ids and classes [K], evidence uint8 [K, H, W], the layer."""
+
+    image_ids: list[str]
+    outputs: list[str]
+    maps: NDArray[np.uint8]
+    layer: str
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What the stages before the report wrote.
 
@@ -33,6 +43,7 @@ class Inputs:
         points: operating points: rule and threshold per output.
         models: fold → model description, with parameters and history.
         predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
+        gradcam: one explained image a class.
         roc, precision_recall, confusion: tables behind the figures.
         digests: file → SHA-256, of the tables that say who is in the run.
     """
@@ -48,6 +59,7 @@ class Inputs:
     points: dict[str, Any]
     models: dict[int, dict[str, Any]]
     predictions: dict[str, pd.DataFrame]
+    gradcam: GradCam
     roc: pd.DataFrame
     precision_recall: pd.DataFrame
     confusion: pd.DataFrame
@@ -118,11 +130,18 @@ def gather(options: Report, paths: Paths) -> Inputs:
         points=read_json(predictions / "operating_points.json"),
         models=models,
         predictions={part: read_csv(predictions / f"{part}.csv", numbers) for part in PARTS},
+        gradcam=_gradcam(predictions / "gradcam.npz"),
         roc=read_csv(plots / "roc.csv", ["fpr", "tpr"]),
         precision_recall=read_csv(plots / "precision_recall.csv", ["recall", "precision"]),
         confusion=confusion.astype({"count": int}),
         digests={path: sha256_file(Path(path)) for path in (paths.manifest, paths.split)},
     )
+
+
+def _gradcam(path: Path) -> GradCam:
+    with np.load(path, allow_pickle=False) as kept:
+        ids, outputs = kept["image_ids"].tolist(), kept["outputs"].tolist()
+        return GradCam(ids, outputs, kept["maps"], str(kept["layer"]))
 
 
 def _cohort(paths: Paths, split: dict[str, Any]) -> pd.DataFrame:

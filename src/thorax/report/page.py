@@ -7,6 +7,7 @@ from thorax.files import write_text
 from thorax.report import (
     cohort,
     examples,
+    explanations,
     partition,
     performance,
     reproduction,
@@ -23,9 +24,12 @@ SECTIONS = (
     partition.section,
     performance.section,
     examples.section,
+    explanations.section,
     training.section,
     reproduction.section,
 )
+# Their numbers come from a leaky split where there is one, and are marked.
+LEAKY_SECTIONS = ("summary", "performance", "examples", "explanations", "training")
 
 
 def report(options: Report, paths: Paths) -> None:
@@ -45,9 +49,12 @@ def page(inputs: Inputs) -> str:
     sections = [make(inputs) for make in SECTIONS]
     template = environment().get_template("page.html")
     return template.render(
-        inputs=inputs,
+        title=inputs.dataset["title"],
+        eyebrow="thorax report",
         sections=sections,
+        leaky_sections=LEAKY_SECTIONS if inputs.leaky else (),
         meta=meta(inputs),
+        footer=[f"{inputs.dataset['citation']} Licence of the data: {inputs.dataset['licence']}."],
         style=source("page.css"),
         script=source("page.js"),
     )

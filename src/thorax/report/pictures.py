@@ -21,6 +21,15 @@ ORANGE, BLUE = (0, 159, 230), (233, 180, 86)  # Okabe and Ito's, as blue, green,
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image with what it shows, for those who see it and those who do not."""
+
+    uri: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Means:
     """Mean images of one class: gray in 0–255 [H, W], and how many were averaged.
 
@@ -91,6 +100,13 @@ def difference_map(difference: NDArray[np.float64], largest: float) -> NDArray[n
     strength = np.sqrt(np.clip(np.abs(difference) / max(largest, 1e-9), 0, 1))[..., None]
     colour = np.where(difference[..., None] > 0, np.array(ORANGE), np.array(BLUE))
     return (strength * colour).round().astype(np.uint8)
+
+
+def overlay(image: NDArray[np.uint8], evidence: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A gray image [H, W] with evidence in 0–255 over it in orange, as strong as it is."""
+    strength = 0.65 * evidence[..., None] / 255
+    coloured = (1 - strength) * image[..., None] + strength * np.array(ORANGE)
+    return coloured.round().astype(np.uint8)
 
 
 def _mean(images: Gray, rows: NDArray[np.int64]) -> NDArray[np.float64]:

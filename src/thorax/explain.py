@@ -1,0 +1,63 @@
+"""Where a network looks: Grad-CAM, for any network whose features keep an image's extent."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+
+def feature_layer(network: nn.Module, x_BCHW: torch.Tensor) -> str:  # noqa: N803 - shape is the name
+    """Name of the last layer whose output is still a map of more than one pixel."""
+    seen: list[tuple[str, torch.Size]] = []
+
+    def remember(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor) and output.ndim == 4:
+                seen.append((name, output.shape[2:]))
+
+        return hook
+
+    hooks = [m.register_forward_hook(remember(name)) for name, m in network.named_modules() if name]
+    with torch.inference_mode():
+        network.eval()(x_BCHW[:1])
+    for handle in hooks:
+        handle.remove()
+    return [name for name, extent in seen if min(extent) > 1][-1]
+
+
+def grad_cam(
+    network: nn.Module,
+    x_BCHW: torch.Tensor,  # noqa: N803
+    outputs: NDArray[np.int64],
+    layer: str,
+) -> NDArray[np.float32]:
+    """Evidence for one output per image, between 0 and 1, float32 [B, H, W].
+
+    Feature maps are weighted with the mean gradient of the output's logit, summed, cut at 0, scaled
+    to a largest value of 1, and enlarged to the image.
+
+    Args:
+        network: from images to logits [B, O]; is put into evaluation mode.
+        x_BCHW: normalised images on the network's device.
+        outputs: int [B], the output to explain in each image.
+        layer: name of the layer whose output is looked at, as from `feature_layer`.
+
+    Source: Selvaraju et al. 2017, Grad-CAM, ICCV, section 3.
+    """
+    kept: list[torch.Tensor] = []
+    module = network.get_submodule(layer)
+    handle = module.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+    with torch.enable_grad():
+        logits = network.eval()(x_BCHW.requires_grad_())
+        chosen = logits[torch.arange(len(outputs)), torch.as_tensor(outputs)]
+        (gradient,) = torch.autograd.grad(chosen.sum(), kept[-1])
+    handle.remove()
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    cam = (weights * kept[-1].detach()).sum(dim=1, keepdim=True).relu()
+    cam = functional.interpolate(cam, size=x_BCHW.shape[2:], mode="bilinear", align_corners=False)
+    cam = cam / cam.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12)
+    maps: NDArray[np.float32] = cam[:, 0].float().cpu().numpy()
+    return maps
