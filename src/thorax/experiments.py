@@ -55,14 +55,16 @@ def run(name: str, overrides: Sequence[str]) -> bool:
     for ref in replaced:
         _git("update-ref", "-d", ref)
     command = ["dvc", "exp", "run", "--temp", "--name", name, *_set(overrides)]
-    with log.open("w") as file:
-        process = subprocess.Popen(
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment()
-        )
+        ) as process,
+    ):
         for line in process.stdout or ():
             print(line, end="", flush=True)
             file.write(line)
-    done = process.wait() == 0 and bool(_refs(name))
+    done = process.returncode == 0 and bool(_refs(name))
     if not done:
         for ref, commit in replaced.items():
             _git("update-ref", ref, commit)

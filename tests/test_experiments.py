@@ -1,0 +1,108 @@
+"""Experiments by name, in a small DVC project of one stage."""
+
+import json
+import subprocess
+
+import pytest
+
+from thorax import experiments
+from thorax.errors import ConfigError
+
+STAGE = """
+stages:
+  train:
+    cmd: python train.py
+    deps: [train.py]
+    params: [train]
+    metrics:
+      - metrics/metrics.json:
+          cache: false
+"""
+TRAIN = """
+import json, sys
+from ruamel.yaml import YAML
+train = YAML(typ="safe").load(open("params.yaml"))["train"]
+print("training at", train["lr"])
+if train["fail"]:
+    sys.exit("it broke")
+json.dump(train, open("metrics/metrics.json", "w"))
+"""
+
+
+def sh(*command):
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / ".keep").touch()
+    (tmp_path / "dvc.yaml").write_text(STAGE)
+    (tmp_path / "train.py").write_text(TRAIN)
+    (tmp_path / "params.yaml").write_text("train:\n  lr: 1.0\n  epochs: 3\n  fail: false\n")
+    sh("git", "init", "--quiet")
+    sh("dvc", "init", "--quiet")
+    sh("dvc", "config", "core.analytics", "false")
+    sh("git", "add", "--all")
+    sh("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "start")
+    return tmp_path
+
+
+def test_a_folder_without_git_is_explained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="git init"):
+        experiments.require_clean_params()
+
+
+def test_modified_params_are_refused(project):
+    experiments.require_clean_params()
+    (project / "params.yaml").write_text("train:\n  lr: 2.0\n  epochs: 3\n  fail: false\n")
+    with pytest.raises(ConfigError, match=r"git checkout params\.yaml"):
+        experiments.require_clean_params()
+
+
+def test_nothing_has_run_yet(project):
+    assert experiments.names() == []
+    assert experiments.result("a") is None
+
+
+@pytest.mark.slow
+def test_runs_are_named_logged_replaced_and_do_not_inherit(project, capfd):
+    assert experiments.run("first", ["train.lr=0.5"])
+    assert "training at 0.5" in capfd.readouterr().out
+    assert "training at 0.5" in experiments.log_of("first").read_text()
+    assert experiments.run("second", ["train.epochs=7"])
+    assert experiments.names() == ["first", "second"]
+    second = experiments.result("second")
+    assert second.metrics == {"lr": 1.0, "epochs": 7, "fail": False}
+    assert second.params["train"]["epochs"] == 7
+    assert experiments.run("first", ["train.lr=0.25"])
+    assert experiments.result("first").metrics["lr"] == 0.25
+    assert not experiments.run("first", ["train.lr=9.0", "train.fail=true"])
+    assert "it broke" in experiments.log_of("first").read_text()
+    assert experiments.result("first").metrics["lr"] == 0.25
+    assert not (project / "metrics" / "metrics.json").exists()
+
+
+@pytest.mark.slow
+def test_queued_runs_wait(project):
+    assert experiments.queue("later", ["train.lr=0.5"])
+    assert experiments.names() == []
+    status = subprocess.check_output(["dvc", "queue", "status"], text=True)
+    assert "later" in status
+    assert "Queued" in status
+
+
+def test_results_are_read_from_git_alone(project):
+    """The newest of several experiments of one name counts; unfinished ones have no metrics."""
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+    (project / "metrics" / "metrics.json").write_text(json.dumps({"test": 1}))
+    sh("git", "add", "--all", "--force")
+    sh("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "exp")
+    ref = f"refs/exps/{head[:2]}/{head[2:]}"
+    sh("git", "update-ref", f"{ref}/done", "HEAD")
+    sh("git", "update-ref", f"{ref}/unfinished", head)
+    assert experiments.names() == ["done", "unfinished"]
+    assert experiments.result("done").metrics == {"test": 1}
+    assert experiments.result("unfinished") is None
