@@ -1,6 +1,8 @@
 """The shape of the project: imports point one way, and DVC knows what each stage depends on."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,7 +113,7 @@ HEAVY = ("torch", "torchvision", "sklearn", "lightning_fabric", "dvclive")
 
 
 @pytest.mark.parametrize(
-    "module", ["config", "tables", "sources", "split", "preprocess", "manifest", "report", "cli"]
+    "module", ["config", "tables", "sources", "split", "preprocess", "manifest", "report"]
 )
 def test_what_needs_no_torch_does_not_import_it(module):
     reached = closure_of_module(module)
@@ -122,6 +124,17 @@ def test_what_needs_no_torch_does_not_import_it(module):
                     top = [a.name for a in node.names] if isinstance(node, ast.Import) else []
                     top += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
                     assert not any(t.split(".")[0] in HEAVY for t in top), f"{path}: {top}"
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["recipe", "list"], ["recipe", "show", "kermany-cnn-deep"], ["ledger"]]
+)
+def test_commands_that_need_no_torch_do_not_wait_for_it(words):
+    code = (
+        f"import sys; sys.argv = ['thorax', *{words}]; from thorax.cli import main\n"
+        "try:\n    main()\nfinally:\n    assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
 def closure_of_module(module: str) -> set[str]:

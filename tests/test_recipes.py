@@ -64,7 +64,8 @@ def test_the_five_studies_and_their_variants_are_there():
 
 
 def test_what_the_three_class_study_tried_is_a_variant_each():
-    family = [r.settings(BASE) for r in RECIPES.values() if r.file is RECIPES["three-class-transfer"].file]  # fmt: skip
+    study = RECIPES["three-class-transfer"].file
+    family = [recipe.settings(BASE) for recipe in RECIPES.values() if recipe.file is study]
     assert {s.train.batch_size for s in family} == {16, 32, 64}
     assert {s.model.dropout for s in family} == {0.2, 0.5, 0.7}
     assert {s.train.phase_list()[0].optimizer.name for s in family} == {"adamw", "sgd", "adam"}
@@ -77,7 +78,8 @@ def test_phases_of_the_transfer_study():
     head, last = RECIPES["three-class-transfer"].settings(BASE).train.phase_list()
     assert (head.trainable, head.optimizer.name, head.optimizer.lr) == ("head", "adamw", 1e-4)
     assert (last.trainable, last.optimizer.name, last.optimizer.lr) == ("last:22", "adam", 1e-5)
-    assert (last.schedule.name, last.schedule.factor, last.schedule.min_lr) == ("plateau", 0.2, 1e-6)  # fmt: skip
+    schedule = last.schedule
+    assert (schedule.name, schedule.factor, schedule.min_lr) == ("plateau", 0.2, 1e-6)
 
 
 def test_claims_belong_to_the_variant_they_are_of():

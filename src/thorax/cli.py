@@ -1,4 +1,4 @@
-"""The `thorax` command: `thorax doctor`, `thorax gate`, `thorax summary`.
+"""The `thorax` command and its subcommands.
 
 Imports stand inside the commands, so that each starts as fast as it can.
 """
@@ -29,6 +29,34 @@ def _gate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _recipe(arguments: argparse.Namespace) -> int:
+    from thorax import studies
+
+    if arguments.action == "list":
+        print(studies.table())
+    elif arguments.action == "show":
+        print(studies.show(arguments.name))
+    else:
+        names = studies.names(arguments.names, every=arguments.all, variants=arguments.variants)
+        how = {key: getattr(arguments, key) for key in ("smoke", "queue", "fetch")}
+        print(studies.run(names, arguments.set, **how))
+    return 0
+
+
+def _ledger(arguments: argparse.Namespace) -> int:
+    from thorax import ledger, ledger_page
+
+    print(ledger.record(arguments.record) if arguments.record else ledger_page.main())
+    return 0
+
+
+def _protocols(arguments: argparse.Namespace) -> int:
+    from thorax.protocols import compare
+
+    print(compare(arguments.name, arguments.seeds, arguments.set, fetch=arguments.fetch))
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(prog="thorax", description="Reproducible chest X-ray classifiers")
@@ -41,7 +69,38 @@ def parser() -> argparse.ArgumentParser:
     gate.add_argument("--baseline", required=True, metavar="REF", help="git ref to compare with")
     gate.add_argument("--tolerance", type=float, default=0.02, help="largest fall that passes")
     gate.set_defaults(run=_gate)
+    _add_recipe(commands)
+    _add_comparisons(commands)
     return top
+
+
+def _add_recipe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    recipe = commands.add_parser("recipe", help="published studies: list, show, run")
+    recipe.set_defaults(run=_recipe)
+    actions = recipe.add_subparsers(required=True, metavar="ACTION", dest="action")
+    actions.add_parser("list", help="every recipe: data, model, claim")
+    show = actions.add_parser("show", help="how a recipe differs from params.yaml")
+    show.add_argument("name", metavar="NAME")
+    run = actions.add_parser("run", help="run recipes as DVC experiments, one after another")
+    run.add_argument("names", nargs="*", metavar="NAME")
+    run.add_argument("--all", action="store_true", help="every recipe")
+    run.add_argument("--variants", action="store_true", help="and their variants")
+    run.add_argument("--smoke", action="store_true", help="on small phantoms, two epochs")
+    run.add_argument("--queue", action="store_true", help="into DVC's queue, to start later")
+    run.add_argument("--fetch", action="store_true", help="download data that is missing")
+    run.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
+
+
+def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    ledger = commands.add_parser("ledger", help="published claims beside our runs")
+    ledger.set_defaults(run=_ledger)
+    ledger.add_argument("--record", nargs="+", metavar="EXPERIMENT", help="keep runs in git")
+    protocols = commands.add_parser("protocols", help="what leakage buys: three splits, one recipe")
+    protocols.set_defaults(run=_protocols)
+    protocols.add_argument("name", nargs="?", metavar="NAME", help="a recipe (none: params.yaml)")
+    protocols.add_argument("--seeds", type=int, default=3, help="runs per split")
+    protocols.add_argument("--fetch", action="store_true", help="download data that is missing")
+    protocols.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
 
 
 def main() -> int:

@@ -60,12 +60,12 @@ def predict_folds(
     test_rows = cohort.rows("test", folds[0])
     val_rows, val_p, test_p = [], [], []
     for fold in folds:
-        module, batches = open_model(cohort, fold, fabric, paths)
+        network, batches = open_model(cohort, fold, fabric, paths)
         rows = cohort.rows("val", fold)
         val_rows.append(rows)
-        val_p.append(predict(fabric, module, batches, rows, cohort.task, f"fold {fold} val"))
+        val_p.append(predict(fabric, network, batches, rows, cohort.task, f"fold {fold} val"))
         test_p.append(
-            predict(fabric, module, batches, test_rows, cohort.task, f"fold {fold} test")
+            predict(fabric, network, batches, test_rows, cohort.task, f"fold {fold} test")
             if len(test_rows)
             else np.zeros((0, len(cohort.outputs)))
         )
@@ -86,8 +86,8 @@ def open_model(
     bundle, network = load(Path(paths.models) / str(fold))
     if bundle.outputs != cohort.outputs:
         raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
-    module = fabric.setup_module(network.to(memory_format=torch.channels_last))
-    return module, Batches(cohort.images, bundle.mean, bundle.deviation, fabric.device, True)
+    network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network, Batches(cohort.images, bundle.mean, bundle.deviation, fabric.device, True)
 
 
 def write_gradcam(
@@ -102,8 +102,7 @@ def write_gradcam(
     best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
     rows = [cohort.rows_of(part.images["image_id"].iloc[list(best.values())])]
     fabric = Fabric(devices=1)
-    module, batches = open_model(cohort, fold, fabric, paths)
-    network: torch.nn.Module = module.module
+    network, batches = open_model(cohort, fold, fabric, paths)
     maps, layer = np.zeros((0, *cohort.images.shape[1:]), np.uint8), ""
     for batch in batches.stream(rows if best else []):
         layer = feature_layer(network, batch.x_BCHW)

@@ -18,8 +18,10 @@ def _gpu() -> str | None:
         return None
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
-    names = found.stdout.strip().splitlines() if found.returncode == 0 else []
-    return f"{len(names)} x {names[0]}" if len(names) > 1 else (names or [None])[0]
+    names = found.stdout.strip().splitlines()
+    if found.returncode or not names:
+        return None
+    return f"{len(names)} x {names[0]}" if len(names) > 1 else names[0]
 
 
 def _processor() -> str:

@@ -106,7 +106,7 @@ def overlay(image: NDArray[np.uint8], evidence: NDArray[np.uint8]) -> NDArray[np
     """A gray image [H, W] with evidence in 0–255 over it in orange, as strong as it is."""
     strength = 0.65 * evidence[..., None] / 255
     coloured = (1 - strength) * image[..., None] + strength * np.array(ORANGE)
-    return coloured.round().astype(np.uint8)
+    return np.asarray(coloured.round(), dtype=np.uint8)
 
 
 def _mean(images: Gray, rows: NDArray[np.int64]) -> NDArray[np.float64]:

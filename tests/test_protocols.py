@@ -1,0 +1,57 @@
+"""Protocols: the difference and its interval, and the tables they stand in."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from thorax import protocols
+from thorax.errors import ConfigError
+from thorax.protocols import compare, difference, report
+
+
+def figures(auroc, **others):
+    return {key: others.get(key, auroc) for key in protocols.METRICS}
+
+
+def test_the_interval_is_the_paired_t_intervals():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(0.9, 0.02, 6), rng.normal(0.85, 0.02, 6)
+    mean, low, high = difference(first, second)
+    reference = stats.ttest_rel(first, second).confidence_interval(0.95)
+    assert mean == pytest.approx((first - second).mean())
+    assert (low, high) == pytest.approx((reference.low, reference.high))
+
+
+def test_a_pair_that_shares_its_noise_has_a_narrow_interval():
+    noise = np.random.default_rng(1).normal(0, 0.1, 5)
+    mean, low, high = difference(0.9 + noise, 0.8 + noise)
+    assert mean == pytest.approx(0.1)
+    assert high - low < 1e-9
+
+
+def test_tables_have_every_split_and_what_leakage_buys():
+    table = {
+        "random": figures([0.97, 0.96], loss=[0.1, 0.1]),
+        "patient": figures([0.92, 0.93], loss=[0.2, 0.2]),
+        "official": figures([0.90, 0.91], loss=[0.3, 0.3]),
+    }
+    lines = report("a recipe", table, {}).splitlines()
+    assert lines[0] == "a recipe, 2 seeds; mean ± standard deviation"
+    assert "| test metric | random | patient | official |" in lines
+    assert "| auroc | 0.9650 ± 0.0071 | 0.9250 ± 0.0071 | 0.9050 ± 0.0071 |" in lines
+    gains = lines[lines.index("| random minus | patient | official |") :]
+    starts = [line[: len("| auroc | +0.0400 (-0.0871 to +0.1671) | +0.0600")] for line in gains]
+    assert "| auroc | +0.0400 (-0.0871 to +0.1671) | +0.0600" in starts
+    assert any(line.startswith("| loss | -0.1000 (-0.1000 to -0.1000)") for line in gains)
+
+
+def test_an_undefined_metric_is_left_out_and_a_missing_split_explained():
+    table = {"random": figures([0.9, 0.9], f1=[np.nan, 0.5]), "patient": figures([0.8, 0.8])}
+    text = report("x", table, {"official": "not run, see here.log"})
+    assert "f1" not in text
+    assert text.endswith("official: not run, see here.log")
+
+
+def test_one_seed_has_no_interval():
+    with pytest.raises(ConfigError, match="at least 2"):
+        compare(None, 1, [], fetch=False)
