@@ -112,11 +112,8 @@ def smoke_overrides(recipe: Recipe) -> list[str]:
     settings = recipe.settings()
     folder = write_data(settings.data.source, SMOKE_DATA / settings.data.source)
     changes: dict[str, Any] = {**SMOKE, "data.path": str(folder.absolute())}
-    changes["train.phases"] = [phase | {"epochs": 2} for phase in settings.train.phases]
-    if not settings.train.phases:
-        del changes["train.phases"]
-    if isinstance(settings.train.class_weights, dict) and settings.data.source == "folder":
-        changes["train.class_weights"] = "balanced"
+    if settings.train.phases:
+        changes["train.phases"] = [phase | {"epochs": 2} for phase in settings.train.phases]
     return [override(key, value) for key, value in changes.items()]
 
 
