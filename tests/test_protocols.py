@@ -1,9 +1,13 @@
 """Protocols: the difference and its interval, and the tables they stand in."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from small_run import ROOT
 from thorax import protocols
 from thorax.errors import ConfigError
 from thorax.protocols import compare, difference, report
@@ -55,3 +59,23 @@ def test_an_undefined_metric_is_left_out_and_a_missing_split_explained():
 def test_one_seed_has_no_interval():
     with pytest.raises(ConfigError, match="at least 2"):
         compare(None, 1, [], fetch=False)
+
+
+@pytest.mark.slow
+def test_leakage_buys_something_on_phantoms(tmp_path):
+    """The real command, in a clone: the same patients on both sides make any model look better."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    command = "import sys; from thorax.cli import main; sys.argv[0] = 'thorax'; sys.exit(main())"
+    small = ["data.phantom_patients=200", "preprocess.image_size=48", "train.epochs=15"]
+    options = [word for change in small for word in ("-S", change)]
+    done = subprocess.run(
+        [sys.executable, "-c", command, "protocols", "--seeds", "2", *options],
+        cwd=clone, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    tables = done.stdout[done.stdout.index("params.yaml, 2 seeds") :]
+    gains = next(line for line in tables.splitlines() if line.startswith("| auroc | +"))
+    by_patient, official = (float(cell.split("(")[0]) for cell in gains.split("|")[2:4])
+    assert by_patient > 0.05
+    assert official > 0.05
