@@ -12,7 +12,8 @@ def section(inputs: Inputs) -> Section:
         "explanations.html",
         pairs=pairs(inputs),
         layer=inputs.gradcam.layer,
-        part=wording.part_name(inputs.headline, len(inputs.models)).lower(),
+        part=wording.part_name(inputs.headline).lower(),
+        folds=len(inputs.models),
     )
     return Section("explanations", "What it looks at", body)
 

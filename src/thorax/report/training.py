@@ -7,7 +7,7 @@ from thorax.report import figures, wording
 from thorax.report.inputs import Inputs
 from thorax.report.markup import Panel, Section, render
 
-METRICS = ("loss", "auroc", "average_precision", "f1")
+METRICS = ("loss", "auroc", "average_precision", "accuracy", "precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
