@@ -83,6 +83,10 @@ def write_run(
     thresholds = dict.fromkeys(outputs, 0.5)
     write_json(out / "operating_points.json", {"rule": "youden", "thresholds": thresholds})
     write_gradcam(parts["test"] if len(parts["test"]) else parts["val"], outputs, out)
+    write_json(Path(paths.leakage), {})
+    write_json(out / "calibration.json", {})
+    write_json(out / "subgroups.json", {})
+    write_json(out / "localisation.json", {})
     write_plots(parts, metrics, task, outputs, Path(paths.plots))
     return paths
 

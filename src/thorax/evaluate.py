@@ -47,6 +47,8 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     rule = {"rule": params.threshold, "chosen_on": "val", "thresholds": points}
     write_json(folder / "operating_points.json", rule)
     write_json(folder / "undefined.json", undefined)
+    for topic in ("calibration", "subgroups", "localisation"):
+        write_json(folder / f"{topic}.json", {})
     write_gradcam(cohort, folds[0], val, test, paths)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
 

@@ -38,6 +38,7 @@ def split(params: Split, paths: Paths) -> None:
     write_csv(table, Path(paths.split))
     summary = summarise(table, manifest, params, near_pairs=len(pairs))
     write_json(Path(paths.split_table), summary)
+    write_json(Path(paths.leakage), {})
     print(pd.DataFrame(summary["parts"]).T.to_string())
     if summary["leaky"]:
         print(f"LEAKY: {summary['groups_on_two_sides']} groups stand on two sides.")

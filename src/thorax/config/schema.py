@@ -138,6 +138,7 @@ class Paths(Section):
     cache: str
     split: str
     split_table: str
+    leakage: str
     models: str
     curves: str
     predictions: str

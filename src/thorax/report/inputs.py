@@ -40,6 +40,8 @@ class Inputs:
         split: counts per part, and whether groups stand on two sides.
         metrics: `metrics.json`.
         undefined: path of a metric → why it has no value.
+        leakage: what stands on both sides of the split.
+        calibration, subgroups, localisation: what evaluate found of these topics.
         points: operating points: rule and threshold per output.
         models: fold → model description, with parameters and history.
         predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
@@ -56,6 +58,10 @@ class Inputs:
     split: dict[str, Any]
     metrics: dict[str, Any]
     undefined: dict[str, str]
+    leakage: dict[str, Any]
+    calibration: dict[str, Any]
+    subgroups: dict[str, Any]
+    localisation: dict[str, Any]
     points: dict[str, Any]
     models: dict[int, dict[str, Any]]
     predictions: dict[str, pd.DataFrame]
@@ -127,6 +133,10 @@ def gather(options: Report, paths: Paths) -> Inputs:
         split=split,
         metrics=metrics,
         undefined=read_json(predictions / "undefined.json"),
+        leakage=read_json(Path(paths.leakage)),
+        calibration=read_json(predictions / "calibration.json"),
+        subgroups=read_json(predictions / "subgroups.json"),
+        localisation=read_json(predictions / "localisation.json"),
         points=read_json(predictions / "operating_points.json"),
         models=models,
         predictions={part: read_csv(predictions / f"{part}.csv", numbers) for part in PARTS},
