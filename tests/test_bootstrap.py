@@ -1,5 +1,8 @@
 """Weighted ranking metrics equal scikit-learn's, and intervals respect patients."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,3 +82,14 @@ def test_unknown_labels_do_not_count():
 def test_interval_counts_what_is_undefined():
     assert interval(np.array([np.nan, 1.0, 2.0, 3.0]))[2] == 1
     assert interval(np.array([np.nan, np.nan])) == (None, None, 2)
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_truth_when_images_of_a_patient_are_alike():
+    """Only the bootstrap over patients does; the margins are three standard errors of 200 runs."""
+    path = Path(__file__).resolve().parent.parent / "benchmarks" / "coverage.py"
+    benchmark = runpy.run_path(str(path))
+    covered = benchmark["coverage"](cohorts=200, draws=500)
+    assert 0.90 <= covered["patients"] <= 0.99
+    assert covered["images"] < 0.77
+    assert covered["delong"] < 0.77

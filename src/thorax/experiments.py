@@ -82,6 +82,13 @@ def log_of(name: str) -> Path:
     return main_root() / LOGS / f"{name}.log"
 
 
+def reason(name: str) -> str:
+    """Why a run failed: the first error in its log, and where the log is."""
+    lines = log_of(name).read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = (line for line in lines if line.partition(":")[0].endswith("Error"))
+    return f"not run. {next(errors, 'No error was named.')} (log: {log_of(name)})"
+
+
 def result(name: str) -> Result | None:
     """Metrics and settings of the newest finished experiment of that name; None without one."""
     found = (_result(name, ref) for ref in _refs(name))

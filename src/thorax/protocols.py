@@ -49,7 +49,7 @@ def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool
             settings = [*base, *changes, *(override(*item) for item in own.items())]
             run = f"{label}-{method}-{seed}"
             if not experiments.run(run, settings):
-                failed[method] = f"not run, see {experiments.log_of(run)}"
+                failed[method] = experiments.reason(run)
                 break
             results.append(_metrics(run))
         else:
