@@ -13,15 +13,15 @@ PACKAGE = ROOT / "src" / "thorax"
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 # Imports only go from right to left.
 LAYERS = [
-    ["errors"], ["config"], ["files", "progress"], ["tables", "archives"],
+    ["errors"], ["config"], ["files", "progress", "machine"], ["tables", "archives"],
     ["phantom", "partial"], ["download"], ["sources"], ["manifest"],
     ["decode", "fingerprints"], ["preprocess"], ["split"],
     ["tasks", "augment"], ["batches"], ["data"],
     ["networks", "weights"], ["models"], ["optim"], ["scores"],
-    ["monitor", "checkpoint"], ["predict"], ["run"], ["train"],
+    ["monitor", "checkpoint", "contamination", "journal"], ["predict"], ["run"], ["train"],
     ["explain"], ["bootstrap", "thresholds"], ["metrics"], ["plots"], ["evaluate"],
     ["report"], ["gate"], ["summary"], ["doctor"],
-    ["claims", "machine", "recipes", "smoke", "experiments"], ["studies", "ledger"],
+    ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger"],
     ["protocols", "ledger_page"], ["cli"],
 ]  # fmt: skip
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}

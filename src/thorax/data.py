@@ -21,13 +21,15 @@ class Cohort:
     """All images of the cache with what is known of each.
 
     Attributes:
+        title: of the data set.
         images: uint8 [N, H, W], memory-mapped.
-        table: [N] rows with `image_id, patient_id, group, subset, fold`.
+        table: [N] rows with `image_id, patient_id, group, subset, fold, sha256`.
         task: key of `tasks.TASKS`.
         outputs: class of each model output, O of them.
         targets: float [N, O]: 1, 0, NaN for unknown.
     """
 
+    title: str
     images: NDArray[np.uint8]
     table: pd.DataFrame
     task: str
@@ -66,4 +68,5 @@ def open_cohort(paths: Paths) -> Cohort:
     outputs = TASKS[dataset["task"]].outputs(dataset["classes"], dataset["positive"])
     targets = labels[[LABEL + name for name in outputs]].to_numpy(float)
     images = open_images(Path(paths.cache))
-    return Cohort(images, split, dataset["task"], outputs, targets)
+    table = split.assign(sha256=labels["sha256"].to_numpy())
+    return Cohort(dataset["title"], images, table, dataset["task"], outputs, targets)

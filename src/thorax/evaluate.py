@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from thorax import plots
 from thorax.batches import Batches, cores
 from thorax.config import Evaluate, Paths
+from thorax.contamination import refuse_contaminated
 from thorax.data import Cohort, open_cohort
 from thorax.errors import IntegrityError
 from thorax.explain import feature_layer, grad_cam
@@ -30,10 +31,16 @@ UNDECIDED = 0.5  # threshold of a class that validation has only one outcome of
 def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     """Predict validation (out of fold) and test (mean of the folds), and judge both."""
     cohort = open_cohort(paths)
+    leaky = read_json(Path(paths.split_table))["leaky"]
+    contaminated = refuse_contaminated(
+        [Path(paths.models) / str(fold) for fold in folds],
+        cohort.title,
+        cohort.table.take(cohort.rows("test", folds[0])),
+        marked=leaky,
+    )
     val, test, per_fold = predict_folds(cohort, folds, paths)
     undefined: dict[str, str] = {}
     thresholds = choose_thresholds(params, val, undefined)
-    leaky = read_json(Path(paths.split_table))["leaky"]
     metrics: dict[str, Any] = {}
     folder = Path(paths.predictions)
     for name, part in (("val", val), ("test", test)):
@@ -41,7 +48,12 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
         metrics[name] = subset_metrics(part, decisions, thresholds, params, name, undefined)
         write_csv(part.table(decisions), folder / f"{name}.csv")
     metrics["folds"] = fold_metrics(per_fold, cohort.task, thresholds)
-    metrics["protocol"] = {"leaky": leaky, "folds": len(folds), "replicates": params.bootstrap}
+    metrics["protocol"] = {
+        "leaky": leaky,
+        "contaminated": contaminated,
+        "folds": len(folds),
+        "replicates": params.bootstrap,
+    }
     write_json(Path(paths.metrics), metrics)
     points = {name: rounded(t, 6) for name, t in zip(cohort.outputs, thresholds, strict=True)}
     rule = {"rule": params.threshold, "chosen_on": "val", "thresholds": points}

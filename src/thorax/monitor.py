@@ -43,7 +43,7 @@ class Clock:
 
     def summary(self) -> str:
         """One line an activity: seconds, share, and images/s over training and its input."""
-        total = time.perf_counter() - self._start
+        total = self.total()
         rows = [
             *sorted(self.seconds.items(), key=lambda item: -item[1]),
             ("other", total - sum(self.seconds.values())),
@@ -51,6 +51,10 @@ class Clock:
         lines = [f"  {name:<18} {s:8.1f} s {s / total:6.1%}" for name, s in rows]
         head = f"Where {total:.0f} s went ({self.speed():.0f} images/s in training):"
         return "\n".join([head, *lines])
+
+    def total(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._start
 
     def speed(self) -> float:
         """Images per second of training, the wait for input included."""

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from thorax import scores
+from thorax import journal, scores
 from thorax.batches import epoch_order, split_batches
 from thorax.checkpoint import Checkpoint, checkpoint
 from thorax.config import Augment, Model, Paths, Train
+from thorax.contamination import write_trained_on
 from thorax.errors import NumericsError
 from thorax.files import rounded
 from thorax.models import head_weights, keep_frozen_in_eval, set_trainable
@@ -51,7 +52,11 @@ def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths
     with checkpoint(run.identity, run.fabric) as saved:
         history = fit(run, params, saved, Path(paths.curves) / str(fold))
     if run.fabric.is_global_zero:
-        run.bundle(history, paths).save(_on_cpu(run.network), Path(paths.models) / str(fold))
+        folder = Path(paths.models) / str(fold)
+        run.bundle(history, paths).save(_on_cpu(run.network), folder)
+        seen = run.cohort.table.take(np.r_[run.train_rows, run.val_rows])
+        write_trained_on(folder, run.cohort.title, seen)
+        journal.write(run.identity, run.clock.total(), run.clock.speed())
         print(run.clock.summary())
 
 
