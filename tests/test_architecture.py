@@ -13,12 +13,12 @@ PACKAGE = ROOT / "src" / "thorax"
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 # Imports only go from right to left.
 LAYERS = [
-    ["errors"], ["config"], ["files", "progress", "machine"], ["tables", "archives"],
+    ["errors"], ["config"], ["files", "progress", "machine"], ["tables", "archives", "journal"],
     ["phantom", "partial"], ["download"], ["sources"], ["manifest"],
     ["decode", "fingerprints"], ["preprocess"], ["split"],
     ["tasks", "augment"], ["batches"], ["data"],
     ["networks", "weights"], ["models"], ["optim"], ["scores"],
-    ["monitor", "checkpoint", "contamination", "journal"], ["predict"], ["run"], ["train"],
+    ["monitor", "checkpoint", "contamination"], ["predict"], ["run"], ["train"],
     ["explain"], ["bootstrap", "thresholds"], ["metrics"], ["plots"], ["evaluate"],
     ["report"], ["gate"], ["summary"], ["doctor"],
     ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger"],

@@ -19,13 +19,17 @@ from thorax.errors import DataError, IntegrityError
 from thorax.report import cohort, report, summary, wording
 from thorax.report.cautions import cautions
 from thorax.report.charts import rows, tidy
+from thorax.report.checklists import CLAIM, TRIPOD
 from thorax.report.cohort import class_table, facts, original_sizes
 from thorax.report.confusion import matrices
 from thorax.report.examples import ALARM, CLEARED, FOUND, MISSED, kinds, of_kind, strips
 from thorax.report.explanations import pairs
+from thorax.report.explorer import counts
+from thorax.report.explorer import section as explorer_section
 from thorax.report.figures import history, roc, steps
 from thorax.report.inputs import Inputs, gather, part_of
 from thorax.report.markup import Row, Table, environment
+from thorax.report.model_card import model_card
 from thorax.report.page import SECTIONS, page
 from thorax.report.partition import part_table
 from thorax.report.performance import decision_rule, fold_table, headline_table, per_class_table
@@ -474,6 +478,73 @@ class TestExplanations:
         assert shown[0, 0, 2] > shown[0, 0, 1] > shown[0, 0, 0]  # orange, as blue, green, red
 
 
+class TestExplorer:
+    @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 1.0])
+    def test_counts_are_those_of_deciding_anew(self, run, threshold):
+        table = run.predictions["test"]
+        y, p = table["y_Effusion"], table["p_Effusion"]
+        called = p >= threshold
+        found = {key: value[0] for key, value in counts(table, "Effusion", [threshold]).items()}
+        assert found == {
+            "tp": int((called & (y == 1)).sum()),
+            "fn": int((~called & (y == 1)).sum()),
+            "fp": int((called & (y == 0)).sum()),
+            "tn": int((~called & (y == 0)).sum()),
+        }
+
+    def test_the_frozen_threshold_gives_the_confusion_of_the_metrics(self, run):
+        own = run.metrics["test"]["per_class"]["Effusion"]
+        threshold = run.points["thresholds"]["Effusion"]
+        found = counts(run.predictions["test"], "Effusion", [threshold])
+        assert {key: value[0] for key, value in found.items()} == {
+            key: own[key] for key in ("tp", "fn", "fp", "tn")
+        }
+
+    def test_exclusive_classes_have_no_threshold(self, tmp_path):
+        body = explorer_section(inputs_of(tmp_path, task="multi-class")).body
+        assert "no threshold to move" in body
+        assert "<input" not in body
+
+
+class TestChecklists:
+    def test_every_link_leads_to_a_section(self, run):
+        text = page(run)
+        anchors = set(re.findall(r'<section id="([\w-]+)"', text))
+        linked = {where for _, _, where in (*TRIPOD, *CLAIM) if " " not in where}
+        assert linked <= anchors
+
+    def test_all_items_are_listed_once(self):
+        def numbers(items):
+            for number, _, _ in items:
+                first, _, last = number.partition("–")
+                yield from range(int(first), int(last or first) + 1)
+
+        assert list(numbers(TRIPOD)) == list(range(1, 28))
+        assert list(numbers(CLAIM)) == list(range(1, 43))
+
+
+class TestModelCard:
+    def test_says_what_it_is_for_how_good_it_is_and_what_to_worry_about(self, run):
+        text = model_card(run)
+        assert text.startswith("# Model card: ")
+        for heading in ("Model", "Intended use", "Data", "Metrics", "What to worry about"):
+            assert f"\n## {heading}\n" in text
+        assert "Not a medical device" in text
+        auroc = run.metrics["test"]["auroc"]
+        assert f"| AUROC | {auroc:.3f} | " in text
+        assert not NO_VALUE.search(text)
+
+    def test_tables_have_as_many_cells_as_columns(self, run):
+        blocks = re.findall(r"(?:^\|.*\n)+", model_card(run), re.MULTILINE)
+        assert len(blocks) == 3
+        for block in blocks:
+            widths = {line.replace("\\|", "").count("|") for line in block.splitlines()}
+            assert len(widths) == 1
+
+    def test_a_leaky_split_is_said(self, tmp_path):
+        assert "leaky" in model_card(inputs_of(tmp_path, leaky=True))
+
+
 class TestTraining:
     def test_the_kept_epoch_is_the_last_best_of_the_last_phase(self):
         def epoch(phase, best):
@@ -526,12 +597,12 @@ class TestPage:
     def test_whole_for_every_kind_of_run(self, tmp_path, changes):
         text = page(inputs_of(tmp_path, **changes))
         anchors = re.findall(r'<section id="(\w+)"', text)
-        assert anchors == ["summary", "data", "split", "performance", "examples", "explanations",
-                           "training", "reproduction"]  # fmt: skip
+        assert anchors == ["summary", "data", "split", "performance", "explorer", "explanations",
+                           "examples", "training", "reproduction", "checklists"]  # fmt: skip
         assert len(anchors) == len(SECTIONS)
         assert "/home/somebody" not in text
         assert not NO_VALUE.search(plain(text))
-        assert text.count('<span class="leaky">') == (5 if "leaky" in changes else 0)
+        assert text.count('<span class="leaky">') == (6 if "leaky" in changes else 0)
         assert len(text) < 300_000
 
     def test_asks_nobody_for_anything(self, nasty_page):

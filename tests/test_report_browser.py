@@ -84,12 +84,13 @@ def test_opens_without_error_request_or_overflow(visit, address, size, scheme):
 
 def test_whole_without_javascript(visit):
     page = visit(java_script_enabled=False)
-    assert page.locator("main h2").count() == 8
+    assert page.locator("main h2").count() == 10
     for kind in ("h1, h2, h3", "main svg.chart", "main figure", "main img"):
         found = page.locator(kind).all()
         assert found
         assert all(element.is_visible() for element in found), kind
-    assert page.locator("select").count() == 0
+    assert page.locator("select:visible").count() == 0
+    assert page.locator(".explorer:visible").count() == 0
 
 
 def test_text_and_marks_stand_out_in_dark_mode(visit):
@@ -149,3 +150,26 @@ def test_prints_everything_on_paper(visit):
     assert page.locator("#performance details table").first.is_visible()
     assert not page.locator("nav").first.is_visible()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
+
+def test_the_threshold_slider_moves_the_numbers(visit):
+    page = visit()
+    explorer = page.locator(".explorer")
+    slider = explorer.get_by_role("slider")
+
+    def value(name):
+        return explorer.locator(f"[data-value={name}]").inner_text()
+
+    frozen = slider.input_value()
+    found = value("tp")
+    slider.fill("1")
+    assert value("fn") == "0"
+    assert value("sensitivity") == "1.000"
+    slider.fill("99")
+    assert int(value("tp")) < int(found)
+    explorer.get_by_role("button", name="Frozen threshold").click()
+    assert slider.input_value() == frozen
+    assert value("tp") == found
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert int(slider.input_value()) == int(frozen) + 1

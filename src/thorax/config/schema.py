@@ -145,3 +145,4 @@ class Paths(Section):
     metrics: str
     plots: str
     report: str
+    model_card: str

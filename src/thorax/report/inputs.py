@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from thorax import journal
 from thorax.config import Paths, Report
 from thorax.errors import IntegrityError
 from thorax.files import read_json, sha256_file
@@ -40,6 +41,7 @@ class Inputs:
         split: counts per part, and whether groups stand on two sides.
         metrics: `metrics.json`.
         undefined: path of a metric → why it has no value.
+        journal: fold → what its training took, where that is known on this machine.
         leakage: what stands on both sides of the split.
         calibration, subgroups, localisation: what evaluate found of these topics.
         points: operating points: rule and threshold per output.
@@ -58,6 +60,7 @@ class Inputs:
     split: dict[str, Any]
     metrics: dict[str, Any]
     undefined: dict[str, str]
+    journal: dict[int, dict[str, Any] | None]
     leakage: dict[str, Any]
     calibration: dict[str, Any]
     subgroups: dict[str, Any]
@@ -133,6 +136,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
         split=split,
         metrics=metrics,
         undefined=read_json(predictions / "undefined.json"),
+        journal={fold: journal.read(model["fingerprint"]) for fold, model in models.items()},
         leakage=read_json(Path(paths.leakage)),
         calibration=read_json(predictions / "calibration.json"),
         subgroups=read_json(predictions / "subgroups.json"),

@@ -5,9 +5,11 @@ from pathlib import Path
 from thorax.config import Paths, Report
 from thorax.files import write_text
 from thorax.report import (
+    checklists,
     cohort,
     examples,
     explanations,
+    explorer,
     partition,
     performance,
     reproduction,
@@ -17,30 +19,38 @@ from thorax.report import (
 )
 from thorax.report.inputs import Inputs, gather
 from thorax.report.markup import environment, source
+from thorax.report.model_card import model_card
 
 SECTIONS = (
     summary.section,
     cohort.section,
     partition.section,
     performance.section,
-    examples.section,
+    explorer.section,
     explanations.section,
+    examples.section,
     training.section,
     reproduction.section,
+    checklists.section,
 )
 # Their numbers come from a leaky split where there is one, and are marked.
-LEAKY_SECTIONS = ("summary", "performance", "examples", "explanations", "training")
+LEAKY_SECTIONS = (
+    "summary", "performance", "calibration", "explorer", "subgroups", "explanations", "examples",
+    "training",
+)  # fmt: skip
 
 
 def report(options: Report, paths: Paths) -> None:
-    """Write the page from what the earlier stages wrote.
+    """Write the page and the model card from what the earlier stages wrote.
 
     Raises:
         DataError: one of their files is missing or broken.
         IntegrityError: they do not belong to the same run.
     """
-    text = page(gather(options, paths))
+    inputs = gather(options, paths)
+    text = page(inputs)
     write_text(Path(paths.report), text)
+    write_text(Path(paths.model_card), model_card(inputs))
     print(f"{paths.report}: {len(text.encode()) / 1e6:.1f} MB, opens in any browser, offline.")
 
 

@@ -16,6 +16,7 @@ def section(inputs: Inputs) -> Section:
         inputs=inputs,
         fingerprints=fingerprints(inputs),
         commands=commands(inputs),
+        runs=runs(inputs),
         parameters=[parameter_table(name, values) for name, values in settings(inputs).items()],
     )
     return Section("reproduction", "Reproduction", body)
@@ -79,6 +80,23 @@ def shown(value: Any) -> str:
         if kind(value).is_absolute():
             return f"…/{kind(value).name}"
     return value
+
+
+def runs(inputs: Inputs) -> Table | None:
+    """Machine, time, speed, versions and commit of each training; None where nothing is known."""
+    known = {fold: entry for fold, entry in inputs.journal.items() if entry}
+    if not known:
+        return None
+    columns = ["Fold", "Machine", "Date", "Seconds", "Images/s", "Commit", "Versions"]
+    rows = []
+    for fold, entry in known.items():
+        versions = {"python": entry["python"], **entry["packages"]}
+        cells = [entry["machine"], entry["date"], f"{entry['seconds']:.0f}",
+                 f"{entry['images_per_second']:.1f}", entry["commit"] or "no git",
+                 ", ".join(f"{name} {number}" for name, number in versions.items())]  # fmt: skip
+        rows.append(Row(str(fold), cells))
+    notes = ["A + behind the commit: tracked files differed from it."]
+    return Table("What training took", columns, rows, notes)
 
 
 def fingerprints(inputs: Inputs) -> Table:

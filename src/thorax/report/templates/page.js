@@ -78,4 +78,34 @@
     });
     svg.addEventListener("pointerleave", () => { line.textContent = ""; });
   }
+
+  // The threshold explorer: counts for every step stand in the page, the script only looks them up.
+  const explorer = document.querySelector(".explorer");
+  if (explorer) {
+    const { frozen, counts } = JSON.parse(document.getElementById("explorer-data").textContent);
+    const [select, range, output] = ["select", "input", "output"].map((tag) => explorer.querySelector(tag));
+    const share = (part, whole) => (whole ? (part / whole).toFixed(3) : "undefined");
+
+    const show = () => {
+      const [tp, fn, fp, tn] = ["tp", "fn", "fp", "tn"].map((key) => counts[select.value][key][range.value - 1]);
+      const values = {
+        tp, fn, fp, tn,
+        sensitivity: share(tp, tp + fn), specificity: share(tn, tn + fp),
+        ppv: share(tp, tp + fp), npv: share(tn, tn + fn),
+      };
+      for (const cell of explorer.querySelectorAll("[data-value]")) {
+        cell.textContent = values[cell.dataset.value];
+      }
+      output.textContent = (range.value / 100).toFixed(2);
+    };
+    const reset = () => {
+      range.value = Math.min(99, Math.max(1, Math.round(frozen[select.value] * 100)));
+      show();
+    };
+    range.addEventListener("input", show);
+    select.addEventListener("change", reset);
+    explorer.querySelector("button").addEventListener("click", reset);
+    explorer.hidden = false;
+    reset();
+  }
 })();
