@@ -74,7 +74,12 @@ def run(name: str, overrides: Sequence[str]) -> bool:
 def queue(name: str, overrides: Sequence[str]) -> bool:
     """Put one experiment into DVC's queue; `dvc queue start` works it off."""
     command = ["dvc", "exp", "run", "--queue", "--name", name, *_set(overrides)]
-    return subprocess.run(command, env=_environment(), check=False).returncode == 0
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    output = f"{done.stdout}{done.stderr}"
+    log_of(name).parent.mkdir(parents=True, exist_ok=True)
+    log_of(name).write_text(output, encoding="utf-8")
+    print(f"Queued {name}" if done.returncode == 0 else output, flush=True)
+    return done.returncode == 0
 
 
 def log_of(name: str) -> Path:

@@ -4,27 +4,37 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from thorax.config import AtSensitivity, AtSpecificity
+
 Array = NDArray[np.float64]
+Rule = str | float | AtSensitivity | AtSpecificity
+
+STEP = 1e-6  # of a probability in the tables
 
 
-def choose(rule: str | float, y: Array, p: Array) -> float | None:
+def choose(rule: Rule, y: Array, p: Array) -> float | None:
     """Threshold of one class: decide for it where p >= threshold.
 
     Args:
-        rule: `youden` (largest sensitivity + specificity - 1, Youden 1950), `f1` (largest F1), or
-            the threshold itself.
+        rule: `youden` (largest sensitivity + specificity - 1, Youden 1950), `f1` (largest F1), the
+            sensitivity or specificity to reach, or the threshold itself.
         y: validation labels [N], NaN for unknown.
         p: validation probabilities [N].
 
     Returns:
-        A number between 0 and 1, or None where only one outcome occurs in validation.
+        A number between 0 and 1, or None where only one outcome occurs in validation. One step over
+        1 where no score is high enough for the specificity: the class is never decided for.
     """
-    if not isinstance(rule, str):
+    if isinstance(rule, int | float):
         return rule
     known = ~np.isnan(y)
     y, p = y[known], p[known]
     if len(np.unique(y)) < 2:
         return None
+    if isinstance(rule, AtSensitivity):
+        return _at_sensitivity(rule.sensitivity, p[y == 1])
+    if isinstance(rule, AtSpecificity):
+        return _at_specificity(rule.specificity, p[y == 0], np.unique(p))
     if rule == "youden":
         false_positive, true_positive, candidates = roc_curve(y, p, drop_intermediate=False)
         # The first candidate is infinity: nobody is called positive. A model worse than chance
@@ -34,7 +44,28 @@ def choose(rule: str | float, y: Array, p: Array) -> float | None:
         precision, recall, candidates = precision_recall_curve(y, p)
         gain = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
         gain = gain[:-1]
-    score = float(candidates[: len(gain)][gain.argmax()])
-    # Half way to the next lower score: the same decisions here, no bias towards the positives.
+    return _below(float(candidates[: len(gain)][gain.argmax()]), p)
+
+
+def _at_sensitivity(least: float, present: Array) -> float:
+    """The highest threshold that calls at least this share of the positives' scores."""
+    scores = np.unique(present)[::-1]
+    called = len(present) - np.searchsorted(np.sort(present), scores)
+    return float(scores[np.argmax(called / len(present) >= least)])
+
+
+def _at_specificity(least: float, absent: Array, scores: Array) -> float:
+    """The lowest threshold that clears at least this share of the negatives' scores."""
+    cleared = np.searchsorted(np.sort(absent), scores) / len(absent)
+    enough = scores[cleared >= least]
+    return _below(float(enough[0]), scores) if len(enough) else round(float(scores[-1]) + STEP, 6)
+
+
+def _below(score: float, p: Array) -> float:
+    """Half way to the next lower score: the same decisions, no bias towards the positives."""
     lower = p[p < score]
-    return round((score + float(lower.max())) / 2 if len(lower) else score, 6)
+    if not len(lower):
+        return score
+    half = round((score + float(lower.max())) / 2, 6)
+    # Of neighbours in the last decimal the half rounds to either, and must not reach the lower one.
+    return half if lower.max() < half <= score else score

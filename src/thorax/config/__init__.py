@@ -6,6 +6,8 @@ All mistakes are reported at once, each with its path and what is allowed.
 from thorax.config.card import TableCard
 from thorax.config.reading import check, load_params, load_paths, parse_yaml, read_yaml
 from thorax.config.schema import (
+    AtSensitivity,
+    AtSpecificity,
     Augment,
     Data,
     Evaluate,
@@ -20,6 +22,8 @@ from thorax.config.schema import (
 from thorax.config.training import Metric, Optimizer, Schedule, Train
 
 __all__ = [
+    "AtSensitivity",
+    "AtSpecificity",
     "Augment",
     "Data",
     "Evaluate",

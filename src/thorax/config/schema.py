@@ -3,6 +3,7 @@
 There are no defaults here: a missing key is a mistake like an unknown one.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -103,10 +104,40 @@ class Model(Section):
     normalization: Literal["train", "imagenet", "caffe", "unit"]
 
 
+class AtSensitivity(Section):
+    """The highest threshold with at least this sensitivity."""
+
+    sensitivity: Annotated[float, Field(gt=0, le=1)]
+
+
+class AtSpecificity(Section):
+    """The lowest threshold with at least this specificity."""
+
+    specificity: Annotated[float, Field(gt=0, le=1)]
+
+
+def _threshold_rule(value: Any) -> Any:
+    target = next(iter(value.items())) if isinstance(value, Mapping) and len(value) == 1 else None
+    number = target[1] if target and target[0] in ("sensitivity", "specificity") else value
+    named = isinstance(value, str) and value in ("youden", "f1")
+    inside = type(number) in (int, float) and 0 < number <= 1 and (number < 1 or target is not None)
+    if named or inside or isinstance(value, AtSensitivity | AtSpecificity):
+        return value
+    shown = dict(value) if isinstance(value, Mapping) else value
+    raise ValueError(
+        f"{shown!r} is not allowed, it must be youden, f1, a number between 0 and 1, "
+        "{sensitivity: a number up to 1} or {specificity: a number up to 1}"
+    )
+
+
 class Evaluate(Section):
     """How predictions become decisions and metrics."""
 
-    threshold: Literal["youden", "f1"] | Annotated[float, Field(gt=0, lt=1)]
+    threshold: Annotated[
+        Literal["youden", "f1"] | float | AtSensitivity | AtSpecificity,
+        BeforeValidator(_threshold_rule),
+    ]
+    prevalences: list[Annotated[float, Field(gt=0, lt=1)]]
     bootstrap: Annotated[int, Field(ge=0)]
     seed: Seed
 
