@@ -20,7 +20,7 @@ SMALL = {
     "image_size: 96": "image_size: 32",
     "epochs: 30": "epochs: 2",
     "threads: null": "threads: 1",
-    "bootstrap: 1000": "bootstrap: 50",
+    "bootstrap: 2000": "bootstrap: 50",
 }
 
 

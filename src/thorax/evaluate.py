@@ -1,6 +1,8 @@
 """Run each model once; from then on only tables: predictions, thresholds, metrics, plots.
 
-One image a class is also explained, by the first fold's model: `predictions/gradcam.npz`.
+Thresholds and the temperature are chosen on validation; thresholds are on raw probabilities, and the
+tables hold raw ones too. One image a class is also explained, by the first fold's model:
+`predictions/gradcam.npz`.
 """
 
 from pathlib import Path
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from thorax import plots
 from thorax.batches import Batches, cores
+from thorax.calibration import fit_temperature
 from thorax.config import Evaluate, Paths
 from thorax.contamination import refuse_contaminated
 from thorax.data import Cohort, open_cohort
@@ -20,6 +23,7 @@ from thorax.errors import IntegrityError
 from thorax.explain import feature_layer, grad_cam
 from thorax.files import read_json, replacing, rounded, write_json
 from thorax.metrics import Predictions, fold_metrics, subset_metrics
+from thorax.operating import summarise
 from thorax.predict import load, predict
 from thorax.tables import write_csv
 from thorax.tasks import TASKS
@@ -41,6 +45,9 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     val, test, per_fold = predict_folds(cohort, folds, paths)
     undefined: dict[str, str] = {}
     thresholds = choose_thresholds(params, val, undefined)
+    temperature, why = fit_temperature(val.y, val.p, val.exclusive)
+    if temperature is None:
+        undefined["temperature"] = why
     metrics: dict[str, Any] = {}
     folder = Path(paths.predictions)
     for name, part in (("val", val), ("test", test)):
@@ -56,10 +63,12 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     }
     write_json(Path(paths.metrics), metrics)
     points = {name: rounded(t, 6) for name, t in zip(cohort.outputs, thresholds, strict=True)}
-    rule = {"rule": params.threshold, "chosen_on": "val", "thresholds": points}
-    write_json(folder / "operating_points.json", rule)
+    rule = {"rule": params.model_dump()["threshold"], "chosen_on": "val", "thresholds": points}
+    write_json(folder / "operating_points.json", {**rule, "temperature": temperature})
+    calibration = summarise(val, test, thresholds, temperature, params.prevalences)
+    write_json(folder / "calibration.json", calibration)
     write_json(folder / "undefined.json", undefined)
-    for topic in ("calibration", "subgroups", "localisation"):
+    for topic in ("subgroups", "localisation"):
         write_json(folder / f"{topic}.json", {})
     write_gradcam(cohort, folds[0], val, test, paths)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
