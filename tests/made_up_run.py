@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from made_up_calibration import calibration
 from thorax.config import Params, Paths, load_params, load_paths
 from thorax.files import rounded, write_json
 from thorax.tables import write_csv
@@ -79,12 +80,15 @@ def write_run(
     out = Path(paths.predictions)
     for part, rows in parts.items():
         write_csv(rows, out / f"{part}.csv")
+    prevalences = settings().evaluate.prevalences
+    calibrated = calibration(parts, task, outputs, 0.5, prevalences, undefined)
+    write_json(out / "calibration.json", calibrated)
     write_json(out / "undefined.json", undefined)
-    thresholds = dict.fromkeys(outputs, 0.5)
-    write_json(out / "operating_points.json", {"rule": "youden", "thresholds": thresholds})
+    points = {"rule": "youden", "thresholds": dict.fromkeys(outputs, 0.5)}
+    points["temperature"] = calibrated["temperature"]
+    write_json(out / "operating_points.json", points)
     write_gradcam(parts["test"] if len(parts["test"]) else parts["val"], outputs, out)
     write_json(Path(paths.leakage), {})
-    write_json(out / "calibration.json", {})
     write_json(out / "subgroups.json", {})
     write_json(out / "localisation.json", {})
     write_plots(parts, metrics, task, outputs, Path(paths.plots))

@@ -19,9 +19,9 @@ LAYERS = [
     ["tasks", "augment"], ["batches"], ["data"],
     ["networks", "weights"], ["models"], ["optim"], ["scores"],
     ["monitor", "checkpoint", "contamination"], ["predict"], ["run"], ["train"],
-    ["explain"], ["bootstrap", "thresholds"], ["metrics"], ["plots"], ["evaluate"],
-    ["report"], ["gate"], ["summary"], ["doctor"],
-    ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger"],
+    ["explain"], ["bootstrap", "thresholds", "calibration"], ["metrics"], ["operating"], ["plots"], ["evaluate"],
+    ["report"], ["committed", "paired"], ["gate"], ["summary"], ["doctor"],
+    ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger", "compare"],
     ["protocols", "ledger_page"], ["cli"],
 ]  # fmt: skip
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -10,6 +10,7 @@ import pytest
 
 from small_run import params, write_run
 from thorax import scores
+from thorax.calibration import fit_temperature
 from thorax.evaluate import evaluate
 from thorax.tables import read_csv
 from thorax.train import train
@@ -102,6 +103,43 @@ def test_permuting_the_test_labels_changes_no_threshold(run, monkeypatch, tmp_pa
     shuffled.to_csv(changed.manifest, index=False)
     evaluate(settings.evaluate, [0, 1], changed)
     assert (Path(changed.predictions) / "operating_points.json").read_bytes() == before
+
+
+def test_the_temperature_is_of_validation_and_the_tables_stay_raw(run):
+    task, paths, settings = run
+    folder = Path(paths.predictions)
+    points = json.loads((folder / "operating_points.json").read_text())
+    found = json.loads((folder / "calibration.json").read_text())
+    table = read_csv(folder / "val.csv")
+    names = list(points["thresholds"])
+    y = table[[f"y_{n}" for n in names]].to_numpy(float)
+    p = table[[f"p_{n}" for n in names]].to_numpy(float)
+    temperature, why = fit_temperature(y, p, task == "multi-class")
+    assert points["temperature"] == temperature
+    assert (temperature is None) == bool(why)
+    assert found["val"]["log_loss"]["raw"] == metrics(paths)["val"]["loss"]
+    for part in ("val", "test"):
+        for name, own in metrics(paths)[part]["per_class"].items():
+            judged = found[part]["per_class"][name]
+            assert judged["sensitivity"]["value"] == own["recall"]
+            assert judged["specificity"]["value"] == own["specificity"]
+            assert judged["ppv"]["value"] == own["precision"]
+            prevalences = [at["prevalence"] for at in judged["stated"]]
+            assert prevalences == settings.evaluate.prevalences
+
+
+def test_a_target_is_written_as_it_stands_in_the_parameters(run, tmp_path):
+    _, paths, _ = run
+    changed = paths.model_copy(
+        update={n: str(tmp_path / n) for n in ("predictions", "metrics", "plots")}
+    )
+    evaluate(params(evaluate={"threshold": {"sensitivity": 0.9}}).evaluate, [0, 1], changed)
+    points = json.loads((Path(changed.predictions) / "operating_points.json").read_text())
+    assert points["rule"] == {"sensitivity": 0.9}
+    table = read_csv(Path(changed.predictions) / "val.csv")
+    for name, threshold in points["thresholds"].items():
+        present = table[f"p_{name}"].astype(float)[table[f"y_{name}"] == "1"]
+        assert (present >= threshold).mean() >= 0.9
 
 
 @pytest.mark.parametrize("task", ["multi-label", "binary", "multi-class"])

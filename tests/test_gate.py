@@ -1,84 +1,143 @@
-"""The gate fails on a fall, and on everything that cannot be compared."""
+"""The gate: verdicts and exit codes through the command, from a CSV, a cache or metrics alone."""
 
-import copy
+import hashlib
 import json
+import shutil
 import subprocess
+import sys
 
 import pytest
 
-from thorax.errors import ConfigError, DataError, GateFailed
-from thorax.gate import PARTS, RISING, compare, gate
+from made_up_predictions import predictions
+from small_run import ROOT
+from thorax.committed import committed_metrics, committed_predictions, read_predictions
+from thorax.errors import ConfigError, DataError
 
-BASE = {part: dict.fromkeys(RISING, 0.9) for part in PARTS}
+METRICS = {"auroc": 0.9, "auroc_high": 0.93, "average_precision": 0.8, "accuracy": 0.9,
+           "precision": 0.8, "recall": 0.8, "f1": 0.8}  # fmt: skip
+
+
+def sh(*command):
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def write_metrics(folder, **changes):
+    (folder / "metrics").mkdir(exist_ok=True)
+    values = dict.fromkeys(("val", "test"), METRICS | changes)
+    (folder / "metrics" / "metrics.json").write_text(json.dumps(values))
+
+
+def store_in_cache(folder, table):
+    """As DVC keeps an output folder: a list of files under its own checksum, and the file."""
+    content = table.to_csv(index=False).encode()
+    digests = [hashlib.md5(content).hexdigest()]
+    listing = json.dumps([{"md5": digests[0], "relpath": "test.csv"}]).encode()
+    digests.append(hashlib.md5(listing).hexdigest() + ".dir")
+    for digest, data in zip(digests, (content, listing), strict=True):
+        path = folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    out = {"path": "predictions", "hash": "md5", "md5": digests[1]}
+    lock = {"schema": "2.0", "stages": {"evaluate": {"cmd": "x", "outs": [out]}}}
+    (folder / "dvc.lock").write_text(json.dumps(lock))
 
 
 @pytest.fixture
-def repo(tmp_path, monkeypatch):
-    """A git repository whose first commit holds metrics of 0.9 throughout."""
+def project(tmp_path, monkeypatch):
+    """A repository whose only commit holds metrics and a lock that names cached predictions."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "metrics").mkdir()
-    write(tmp_path, BASE)
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "base"]):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@t"]
-        subprocess.run(["git", *identity, *command], check=True)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    (tmp_path / "predictions").mkdir()
+    write_metrics(tmp_path)
+    store_in_cache(tmp_path, predictions(noise=1))
+    predictions(noise=1).to_csv("predictions/test.csv", index=False)
+    sh("git", "init", "--quiet")
+    sh("git", "add", "dvc.yaml", "dvc.lock", "metrics")
+    sh("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "start")
     return tmp_path
 
 
-def write(folder, metrics):
-    (folder / "metrics/metrics.json").write_text(json.dumps(metrics))
+def gate(*words):
+    code = "import sys; from thorax.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "gate", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
-def changed(name, value):
-    metrics = copy.deepcopy(BASE)
-    metrics["test"][name] = value
-    return metrics
+def test_the_same_model_passes_against_the_cache(project):
+    code, text = gate("--baseline", "HEAD")
+    assert code == 0
+    assert text.startswith("PASS. Gate on test auroc, margin 0.02, paired over 80 patients.")
+    assert "| auroc | " in text
+    assert "+0.0000 (+0.0000 to +0.0000) | PASS |" in text
 
 
-def run(folder, tolerance=0.02):
-    return gate((folder / "metrics/metrics.json").relative_to(folder), "HEAD", tolerance)
+def test_a_worse_model_fails_with_7(project):
+    predictions(noise=1, quality=0.4).to_csv("predictions/test.csv", index=False)
+    code, text = gate("--baseline", "HEAD")
+    assert code == 7
+    assert "GateFailed: FAIL." in text
 
 
-def test_equal_metrics_pass(repo):
-    assert "test.auroc" in run(repo)
+def test_too_few_patients_are_inconclusive_with_8_and_how_many_would_do(project):
+    few = {"seed": 2, "patients": 12, "images": 2}
+    predictions(noise=1, quality=1.0, **few).to_csv("old.csv", index=False)
+    predictions(noise=2, quality=1.0, **few).to_csv("predictions/test.csv", index=False)
+    code, text = gate("--baseline", "old.csv")
+    assert code == 8
+    assert "test patients would decide" in text
 
 
-def test_a_fall_within_the_tolerance_passes_and_beyond_fails(repo):
-    write(repo, changed("auroc", 0.88))
-    run(repo)
-    write(repo, changed("auroc", 0.8799))
-    with pytest.raises(GateFailed, match=r"test\.auroc"):
-        run(repo)
+def test_a_margin_and_a_metric_can_be_chosen(project):
+    worse = predictions(noise=1, quality=1.1)
+    worse.to_csv("predictions/test.csv", index=False)
+    assert gate("--baseline", "HEAD", "--metric", "average_precision", "--margin", "0.5")[0] == 0
+    assert gate("--baseline", "HEAD", "--metric", "speed")[0] == 2
 
 
-def test_a_rise_passes(repo):
-    write(repo, changed("f1", 1.0))
-    run(repo)
+def test_without_a_cache_the_comparison_is_called_unpaired(project):
+    shutil.rmtree(".dvc")
+    code, text = gate("--baseline", "HEAD")
+    assert code == 0
+    assert "UNPAIRED" in text
+    write_metrics(project, auroc=0.87, auroc_high=0.89)
+    assert gate("--baseline", "HEAD")[0] == 7
+    write_metrics(project, auroc=0.87, auroc_high=0.91)
+    assert gate("--baseline", "HEAD")[0] == 8
+    write_metrics(project, auroc=0.88, auroc_high=0.89)
+    assert gate("--baseline", "HEAD")[0] == 0
+    for broken in (None, "0.9", True):
+        write_metrics(project, auroc=broken)
+        assert gate("--baseline", "HEAD")[0] == 7
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "0.9", True])
-def test_what_is_no_finite_number_fails(repo, value):
-    write(repo, changed("recall", value))
-    with pytest.raises(GateFailed, match=r"test\.recall"):
-        run(repo)
+def test_other_test_images_are_refused(project):
+    predictions(noise=1).iloc[3:].to_csv("predictions/test.csv", index=False)
+    code, text = gate("--baseline", "HEAD")
+    assert code == 3
+    assert "00000.png" in text
 
 
-def test_a_missing_metric_or_part_fails_on_either_side():
-    short = copy.deepcopy(BASE)
-    del short["val"]["f1"]
-    assert [r[0] for r in compare(short, BASE, 0.02) if r[-1] != "ok"] == ["val.f1"]
-    assert [r[0] for r in compare(BASE, short, 0.02) if r[-1] != "ok"] == ["val.f1"]
-    assert len([r for r in compare({}, BASE, 0.02) if r[-1] != "ok"]) == len(PARTS) * len(RISING)
-
-
-def test_an_unknown_ref_is_explained(repo):
+def test_nothing_to_compare_with_is_explained(project):
+    code, text = gate("--baseline", "no-such-ref")
+    assert code == 2
+    assert "no-such-ref" in text
+    (project / "bad.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="no table of predictions"):
+        read_predictions(project / "bad.csv")
     with pytest.raises(ConfigError, match="No baseline"):
-        gate((repo / "metrics/metrics.json").relative_to(repo), "nowhere", 0.02)
+        committed_metrics("HEAD", "nothing.json")
+    assert committed_predictions("no-such-ref") is None
 
 
-def test_a_broken_baseline_is_no_pass(repo):
-    (repo / "metrics/metrics.json").write_text("{")
-    identity = ["-c", "user.name=t", "-c", "user.email=t@t"]
-    subprocess.run(["git", *identity, "commit", "-qam", "broken"], check=True)
-    write(repo, BASE)
+def test_the_cache_gives_the_table_that_was_committed(project):
+    table = committed_predictions("HEAD")
+    assert table["p_A"].tolist() == predictions(noise=1)["p_A"].tolist()
+
+
+def test_broken_metrics_are_named(project):
+    (project / "metrics" / "metrics.json").write_text("{")
+    sh("git", "add", "metrics")
+    sh("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "broken")
     with pytest.raises(DataError, match="not valid JSON"):
-        run(repo)
+        committed_metrics("HEAD", "metrics/metrics.json")

@@ -597,12 +597,13 @@ class TestPage:
     def test_whole_for_every_kind_of_run(self, tmp_path, changes):
         text = page(inputs_of(tmp_path, **changes))
         anchors = re.findall(r'<section id="(\w+)"', text)
-        assert anchors == ["summary", "data", "split", "performance", "explorer", "explanations",
-                           "examples", "training", "reproduction", "checklists"]  # fmt: skip
+        assert anchors == ["summary", "data", "split", "performance", "calibration", "explorer",
+                           "explanations", "examples", "training", "reproduction",
+                           "checklists"]  # fmt: skip
         assert len(anchors) == len(SECTIONS)
         assert "/home/somebody" not in text
         assert not NO_VALUE.search(plain(text))
-        assert text.count('<span class="leaky">') == (6 if "leaky" in changes else 0)
+        assert text.count('<span class="leaky">') == (7 if "leaky" in changes else 0)
         assert len(text) < 300_000
 
     def test_asks_nobody_for_anything(self, nasty_page):

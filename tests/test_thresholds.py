@@ -1,9 +1,22 @@
 """Thresholds maximise what they promise, on the data they are chosen on."""
 
+import shutil
+
 import numpy as np
 import pytest
+from dvc.utils.hydra import apply_overrides
 from sklearn.metrics import f1_score
 
+from small_run import ROOT
+from thorax.config import (
+    AtSensitivity,
+    AtSpecificity,
+    Params,
+    check,
+    load_params,
+    read_yaml,
+)
+from thorax.errors import ConfigError
 from thorax.thresholds import choose
 
 
@@ -47,3 +60,98 @@ def test_a_model_worse_than_chance_still_gets_a_finite_threshold():
     y, p = np.array([0, 0, 1, 1.0]), np.array([0.9, 0.8, 0.2, 0.1])
     for rule in ("youden", "f1"):
         assert 0 <= choose(rule, y, p) <= 1
+
+
+def reached(y, p, t):
+    return (p[y == 1] >= t).mean(), (p[y == 0] < t).mean()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("least", [0.07, 0.5, 0.9, 0.95, 1.0])
+def test_no_higher_threshold_has_the_sensitivity(seed, least):
+    rng = np.random.default_rng(seed)
+    y = np.r_[0.0, 1.0, rng.integers(0, 2, 100)]
+    p = np.round(rng.random(102) * 0.7 + 0.3 * y, 2)
+    chosen = choose(AtSensitivity(sensitivity=least), y, p)
+    assert reached(y, p, chosen)[0] >= least
+    higher = [t for t in np.r_[np.unique(p), np.nextafter(chosen, 2)] if t > chosen]
+    assert all(reached(y, p, t)[0] < least for t in higher)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("least", [0.07, 0.5, 0.9, 0.95, 1.0])
+def test_no_lower_threshold_has_the_specificity(seed, least):
+    rng = np.random.default_rng(seed)
+    y = np.r_[0.0, 1.0, rng.integers(0, 2, 100)]
+    p = np.round(rng.random(102) * 0.7 + 0.3 * y, 2)
+    chosen = choose(AtSpecificity(specificity=least), y, p)
+    assert reached(y, p, chosen)[1] >= least
+    assert all(reached(y, p, t)[1] < least for t in np.unique(p) if t < chosen)
+
+
+def test_counts_and_not_their_rounding_decide():
+    y, p = np.r_[np.ones(100), np.zeros(100)], np.tile(np.arange(1, 101) / 1000, 2)
+    assert choose(AtSensitivity(sensitivity=0.07), y, p) == 0.094  # 7 of 100, exactly
+    assert choose(AtSpecificity(specificity=0.07), y, p) == pytest.approx(0.0075)
+    assert reached(y, p, 0.0075)[1] == 0.07
+
+
+def test_a_specificity_that_no_score_reaches_calls_nobody():
+    y, p = np.array([1.0, 0, 0]), np.array([1.0, 1.0, 0.2])
+    chosen = choose(AtSpecificity(specificity=0.9), y, p)
+    assert chosen == 1.000001
+    assert reached(y, p, chosen) == (0, 1)
+
+
+@pytest.mark.parametrize("rule", [AtSensitivity(sensitivity=0.9), AtSpecificity(specificity=0.9)])
+def test_a_target_needs_both_outcomes_and_known_labels(rule):
+    y, p = sample()
+    more = np.r_[y, np.full(30, np.nan)], np.r_[p, np.ones(30)]
+    assert choose(rule, *more) == choose(rule, y, p)
+    assert choose(rule, np.zeros(5), np.linspace(0, 1, 5)) is None
+
+
+@pytest.mark.parametrize("rule", ["youden", "f1"])
+def test_rounding_never_reaches_the_next_lower_score(rule):
+    for base in (0.5, 0.500001, 0.500002):
+        y, p = np.array([0.0, 1.0]), np.round([base, base + 1e-6], 6)
+        chosen = choose(rule, y, p)
+        assert p[0] < chosen <= p[1]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["best", True, 0, 1, 1.5, None, [0.5], {}, {"sensitvity": 0.9}, {"sensitivity": 0},
+     {"specificity": 1.1}, {"specificity": True}, {"sensitivity": 0.9, "specificity": 0.9}],
+)  # fmt: skip
+def test_a_wrong_rule_is_shown_with_what_is_allowed(rule):
+    values = read_yaml(ROOT / "params.yaml")
+    values["evaluate"]["threshold"] = rule
+    with pytest.raises(ConfigError) as caught:
+        check(values, Params, "params.yaml")
+    message = str(caught.value)
+    assert message.startswith("1 mistake in params.yaml")
+    assert (
+        f"evaluate.threshold: {rule!r} is not allowed, it must be youden, f1, a number" in message
+    )
+    assert "{sensitivity: a number up to 1} or {specificity: a number up to 1}" in message
+
+
+@pytest.mark.parametrize("value", [[0], [1.0], [-0.1], ["0.1"], 0.1])
+def test_a_prevalence_lies_between_0_and_1(value):
+    values = read_yaml(ROOT / "params.yaml")
+    values["evaluate"]["prevalences"] = value
+    with pytest.raises(ConfigError, match=r"evaluate\.prevalences"):
+        check(values, Params, "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("{sensitivity:0.95}", AtSensitivity(sensitivity=0.95)),
+     ("{specificity:1}", AtSpecificity(specificity=1.0)), ("f1", "f1"), ("0.25", 0.25)],
+)  # fmt: skip
+def test_a_rule_survives_the_command_line(text, rule, tmp_path):
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    apply_overrides(path, [f"evaluate.threshold={text}"])
+    assert load_params(path).evaluate.threshold == rule

@@ -4,7 +4,6 @@ Imports stand inside the commands, so that each starts as fast as it can.
 """
 
 import argparse
-from pathlib import Path
 
 from thorax.config import load_paths
 from thorax.errors import exit_with_message
@@ -25,7 +24,14 @@ def _summary(_: argparse.Namespace) -> int:
 def _gate(arguments: argparse.Namespace) -> int:
     from thorax.gate import gate
 
-    print(gate(Path(load_paths().metrics), arguments.baseline, arguments.tolerance))
+    print(gate(load_paths(), arguments.baseline, arguments.margin, arguments.metric))
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from thorax.compare import compare
+
+    print(compare(arguments.first, arguments.second))
     return 0
 
 
@@ -66,8 +72,9 @@ def parser() -> argparse.ArgumentParser:
     summary = commands.add_parser("summary", help="headline metrics of the last run")
     summary.set_defaults(run=_summary)
     gate = commands.add_parser("gate", help="fail when a headline metric has fallen")
-    gate.add_argument("--baseline", required=True, metavar="REF", help="git ref to compare with")
-    gate.add_argument("--tolerance", type=float, default=0.02, help="largest fall that passes")
+    gate.add_argument("--baseline", required=True, help="git ref, or CSV of test predictions")
+    gate.add_argument("--margin", type=float, default=0.02, help="largest fall that passes")
+    gate.add_argument("--metric", default="auroc", help="the test metric that decides")
     gate.set_defaults(run=_gate)
     _add_recipe(commands)
     _add_comparisons(commands)
@@ -95,6 +102,10 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     ledger = commands.add_parser("ledger", help="published claims beside our runs")
     ledger.set_defaults(run=_ledger)
     ledger.add_argument("--record", nargs="+", metavar="EXPERIMENT", help="keep runs in git")
+    compare = commands.add_parser("compare", help="two experiments, paired over patients")
+    compare.set_defaults(run=_compare)
+    compare.add_argument("first", metavar="EXPERIMENT")
+    compare.add_argument("second", metavar="EXPERIMENT")
     protocols = commands.add_parser("protocols", help="what leakage buys: three splits, one recipe")
     protocols.set_defaults(run=_protocols)
     protocols.add_argument("name", nargs="?", metavar="NAME", help="a recipe (none: params.yaml)")

@@ -1,8 +1,8 @@
 """Run each model once; from then on only tables: predictions, thresholds, metrics, plots.
 
-Thresholds and the temperature are chosen on validation; thresholds are on raw probabilities, and the
-tables hold raw ones too. One image a class is also explained, by the first fold's model:
-`predictions/gradcam.npz`.
+Thresholds and the temperature are chosen on validation. Thresholds are on raw probabilities, before
+the temperature, and the tables hold raw ones. One image a class is also explained, by the first
+fold's model: `predictions/gradcam.npz`.
 """
 
 from pathlib import Path

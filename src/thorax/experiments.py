@@ -100,6 +100,11 @@ def result(name: str) -> Result | None:
     return next((each for each in found if each is not None), None)
 
 
+def newest_ref(name: str) -> str | None:
+    """Git reference of the newest experiment of that name."""
+    return next(iter(_refs(name)), None)
+
+
 def _result(name: str, ref: str) -> Result | None:
     metrics = _git("show", f"{ref}:./metrics/metrics.json")
     params = _git("show", f"{ref}:./params.yaml")

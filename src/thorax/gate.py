@@ -1,80 +1,109 @@
-"""Has a headline metric fallen against the one committed under a git ref?
+"""Has the model become worse? Paired over patients where the baseline's predictions are at hand."""
 
-`dvc metrics diff` shows differences but ends well when a side is missing, broken or NaN, so the
-gate reads both files itself.
-"""
-
-import json
 import math
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from thorax.errors import ConfigError, DataError, GateFailed
+from thorax.committed import committed_metrics, committed_predictions, read_predictions
+from thorax.config import Paths
+from thorax.errors import ConfigError, GateFailed, GateInconclusive
 from thorax.files import read_json
+from thorax.paired import RISING, Difference, differences
 
-RISING = ("accuracy", "precision", "recall", "f1", "auroc", "average_precision")
-PARTS = ("val", "test")
+HEAD = ["metric", "baseline", "current", "difference (95 %)", "verdict"]
 
 
-def committed_metrics(ref: str, path: str) -> dict[str, Any]:
-    """Metrics as committed under a git ref.
+def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
+    """Markdown of the comparison of test predictions; ends well only on PASS.
+
+    Args:
+        paths: of this run.
+        baseline: a git reference, or a CSV of predictions for the same test images.
+        margin: largest fall that is tolerated, in units of the metric.
+        metric: the one that decides; the others are shown.
 
     Raises:
-        ConfigError: no such ref, or no such file in it.
-        DataError: the file is not JSON.
+        GateFailed, GateInconclusive: with the same table.
+        ConfigError, DataError: nothing to compare with, or other test images.
     """
-    command = ["git", "show", f"{ref}:./{path}"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise ConfigError("git is not installed; the gate compares with a git ref.") from None
-    if found.returncode:
-        raise ConfigError(f"No baseline: {found.stderr.strip()}. Name a ref that holds {path}.")
-    try:
-        metrics: dict[str, Any] = json.loads(found.stdout)
-    except ValueError as error:
-        raise DataError(f"{ref}:{path} is not valid JSON ({error}).") from None
-    return metrics
+    if metric not in RISING:
+        raise ConfigError(f"--metric is {metric!r}; it must be one of {', '.join(RISING)}.")
+    is_file = Path(baseline).is_file()
+    old = read_predictions(Path(baseline)) if is_file else committed_predictions(baseline)
+    if old is None:
+        return unpaired(paths, baseline, margin, metric)
+    now = read_predictions(Path(paths.predictions) / "test.csv")
+    found = differences(now, old)
+    deciding = next((each for each in found if each.metric == metric), None)
+    if deciding is None:
+        raise GateFailed(f"Test {metric} is undefined on one of the sides; nothing can be said.")
+    verdict = deciding.verdict(margin)
+    rows = [_row(each, verdict if each is deciding else "") for each in found]
+    head = f"Gate on test {metric}, margin {margin:g}, paired over {deciding.patients} patients."
+    return _concluded(verdict, f"{head}\n\n{markdown([HEAD, *rows])}", _advice(deciding, margin))
 
 
-def compare(current: dict[str, Any], baseline: dict[str, Any], tolerance: float) -> list[list[str]]:
-    """Rows (metric, baseline, current, difference, verdict) for every headline metric.
+def unpaired(paths: Paths, ref: str, margin: float, metric: str) -> str:
+    """The same from two `metrics.json` alone, whose test images may differ.
 
-    A metric fails when it falls by more than the tolerance, and when it is missing, null or not
-    finite on either side.
+    FAIL when the metric fell by more than the margin and the old value lies above the new
+    interval, PASS when it did not fall by more than the margin.
     """
+    old = committed_metrics(ref, paths.metrics).get("test", {})
+    new = read_json(Path(paths.metrics)).get("test", {})
     rows = []
-    for part in PARTS:
-        for name in RISING:
-            old, new = (side.get(part, {}).get(name) for side in (baseline, current))
-            if not (_finite(old) and _finite(new)):
-                rows.append([f"{part}.{name}", str(old), str(new), "", "FAIL: undefined"])
-                continue
-            fell = old - new > tolerance + 1e-9
-            verdict = "FAIL" if fell else "ok"
-            rows.append(
-                [f"{part}.{name}", f"{old:.4f}", f"{new:.4f}", f"{new - old:+.4f}", verdict]
-            )
-    return rows
+    verdict = "FAIL"
+    for name in RISING:
+        was, now, high = old.get(name), new.get(name), new.get(f"{name}_high")
+        own = _unpaired_verdict(was, now, high, margin)
+        verdict = own if name == metric else verdict
+        shown = [f"{value:.4f}" if _finite(value) else str(value) for value in (was, now)]
+        gap = f"{now - was:+.4f}" if _finite(was) and _finite(now) else ""
+        rows.append([name, *shown, gap, own if name == metric else ""])
+    head = (
+        f"Gate on test {metric}, margin {margin:g}. UNPAIRED: the predictions of {ref} are not in"
+        " the DVC cache, so only the two metrics.json are compared."
+    )
+    return _concluded(verdict, f"{head}\n\n{markdown([HEAD, *rows])}", "`dvc pull` brings them.")
 
 
-def gate(path: Path, ref: str, tolerance: float) -> str:
-    """Markdown table of the comparison.
+def markdown(rows: list[list[str]]) -> str:
+    """A table, the first row its head."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
-    Raises:
-        GateFailed: with the same table, when any metric fails.
-    """
-    rows = compare(read_json(path), committed_metrics(ref, str(path)), tolerance)
-    head = ["metric", f"baseline ({ref})", "current", "difference", "verdict"]
-    lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
-    table = "\n".join(lines)
-    failed = [row[0] for row in rows if row[-1] != "ok"]
-    if failed:
-        raise GateFailed(
-            f"{', '.join(failed)} fell by more than {tolerance} or cannot be compared.\n\n{table}"
-        )
-    return table
+
+def _row(each: Difference, verdict: str) -> list[str]:
+    gap = f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
+    return [each.metric, f"{each.baseline:.4f}", f"{each.current:.4f}", gap, verdict]
+
+
+def compared(found: list[Difference]) -> str:
+    """Every metric as a Markdown table, without a verdict."""
+    return markdown([HEAD[:4], *(_row(each, "")[:4] for each in found)])
+
+
+def _advice(difference: Difference, margin: float) -> str:
+    needed = difference.patients_needed(margin)
+    if needed is None:
+        return "No number of patients decides a difference of this size at this margin."
+    return f"About {needed:,} test patients would decide a difference of this size."
+
+
+def _concluded(verdict: str, text: str, advice: str) -> str:
+    if verdict == "PASS":
+        return f"PASS. {text}"
+    if verdict == "FAIL":
+        raise GateFailed(f"FAIL. {text}")
+    raise GateInconclusive(f"INCONCLUSIVE. {text}\n\n{advice}")
+
+
+def _unpaired_verdict(was: Any, now: Any, high: Any, margin: float) -> str:
+    if not (_finite(was) and _finite(now)):
+        return "FAIL"
+    if was - now <= margin + 1e-9:
+        return "PASS"
+    return "FAIL" if _finite(high) and was > high else "INCONCLUSIVE"
 
 
 def _finite(value: Any) -> bool:

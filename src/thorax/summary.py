@@ -6,7 +6,7 @@ from typing import Any
 from thorax.config import load_paths
 from thorax.errors import ThoraxError
 from thorax.files import read_json
-from thorax.gate import committed_metrics
+from thorax.committed import committed_metrics
 
 HEADLINE = ("accuracy", "precision", "recall", "f1", "auroc", "average_precision", "loss")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from thorax.config import Paths, Report
 from thorax.files import write_text
 from thorax.report import (
+    calibration,
     checklists,
     cohort,
     examples,
@@ -26,6 +27,7 @@ SECTIONS = (
     cohort.section,
     partition.section,
     performance.section,
+    calibration.section,
     explorer.section,
     explanations.section,
     examples.section,

@@ -125,9 +125,15 @@ def decision_rule(inputs: Inputs) -> str:
     """How a probability becomes a decision."""
     if inputs.exclusive:
         return "The most likely class is decided for."
-    rule = {
-        "youden": "at the largest sum of sensitivity and specificity (Youden)",
-        "f1": "at the largest F1",
-    }.get(str(inputs.points["rule"]), f"fixed at {inputs.points['rule']}")
-    chosen = "" if rule.startswith("fixed") else ", chosen on validation alone"
-    return f"A class is called present from its threshold up; thresholds lie {rule}{chosen}."
+    rule = inputs.points["rule"]
+    if isinstance(rule, dict):
+        ((what, least),) = rule.items()
+        extreme = "highest" if what == "sensitivity" else "lowest"
+        where = f"at the {extreme} value with a {what} of at least {least:g}"
+    else:
+        where = {
+            "youden": "at the largest sum of sensitivity and specificity (Youden)",
+            "f1": "at the largest F1",
+        }.get(str(rule), f"fixed at {rule}")
+    chosen = "" if where.startswith("fixed") else ", chosen on validation alone"
+    return f"A class is called present from its threshold up; thresholds lie {where}{chosen}."
