@@ -88,11 +88,24 @@ def write_run(
     points["temperature"] = calibrated["temperature"]
     write_json(out / "operating_points.json", points)
     write_gradcam(parts["test"] if len(parts["test"]) else parts["val"], outputs, out)
-    write_json(Path(paths.leakage), {})
+    write_json(Path(paths.leakage), audited(table, leaky))
     write_json(out / "subgroups.json", {})
     write_json(out / "localisation.json", {})
     write_plots(parts, metrics, task, outputs, Path(paths.plots))
     return paths
+
+
+def audited(table: pd.DataFrame, leaky: bool) -> dict[str, Any]:
+    """The audit of a split: clean, or one pair of every kind between training and test."""
+    ids = table["image_id"].tolist()
+    kinds = ("shared_patients", "identical", "near_identical", "same_name")
+    examples = [[ids[0], ids[-1]]] if leaky else []
+    found: dict[str, Any] = {
+        kind: {"images": len(examples), "examples": examples} for kind in kinds
+    }
+    found["shared_patients"] |= {"patients": len(examples), "by_rule": {"as listed": len(examples)}}
+    sides = [{"a": "train", "b": "test", "images": [len(ids), 1], **found}]
+    return {"on_leak": "warn" if leaky else "fail", "sides": sides}
 
 
 def write_gradcam(rows: pd.DataFrame, outputs: Sequence[str], folder: Path) -> None:

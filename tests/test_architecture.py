@@ -15,7 +15,7 @@ STAGES = sorted((ROOT / "stages").glob("*.py"))
 LAYERS = [
     ["errors"], ["config"], ["files", "progress", "machine"], ["tables", "archives", "journal"],
     ["phantom", "partial"], ["download"], ["sources"], ["manifest"],
-    ["decode", "fingerprints"], ["preprocess"], ["split"],
+    ["decode", "fingerprints"], ["preprocess"], ["audit", "stratify"], ["split", "audit_sets"],
     ["tasks", "augment"], ["batches"], ["data"],
     ["networks", "weights"], ["models"], ["optim"], ["scores"],
     ["monitor", "checkpoint", "contamination"], ["predict"], ["run"], ["train"],

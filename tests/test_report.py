@@ -597,7 +597,7 @@ class TestPage:
     def test_whole_for_every_kind_of_run(self, tmp_path, changes):
         text = page(inputs_of(tmp_path, **changes))
         anchors = re.findall(r'<section id="(\w+)"', text)
-        assert anchors == ["summary", "data", "split", "performance", "calibration", "explorer",
+        assert anchors == ["summary", "data", "split", "leakage", "performance", "calibration", "explorer",
                            "explanations", "examples", "training", "reproduction",
                            "checklists"]  # fmt: skip
         assert len(anchors) == len(SECTIONS)

@@ -1,13 +1,16 @@
 """Nobody stands on two sides, every part gets its share, and the same seed gives the same split."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from small_run import params
-from thorax.errors import DataError
+from small_run import params, write_run
+from thorax import split as splitting
+from thorax.errors import DataError, IntegrityError
+from thorax.files import read_json
 from thorax.split import assign, summarise
 
 CLASSES = ["Common", "Usual", "Rare"]
@@ -122,3 +125,21 @@ def test_a_hundred_thousand_images_take_seconds():
     assign(table, [], settings())
     assert len(table) > 100_000
     assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize(("method", "leaks"), [("patient", False), ("random", True)])
+def test_a_leak_is_written_and_then_stops_or_warns(tmp_path, method, leaks):
+    paths = write_run(tmp_path, images=60)
+    splitting.split(settings(method=method, on_leak="warn"), paths)
+    found = read_json(Path(paths.leakage))["sides"]
+    assert {(side["a"], side["b"]) for side in found} == {
+        ("train", "val"), ("train", "test"), ("val", "test"),
+    }  # fmt: skip
+    assert any(side["shared_patients"]["images"] for side in found) == leaks
+    Path(paths.leakage).unlink()
+    if leaks:
+        with pytest.raises(IntegrityError, match=r"shared_patients \d+(.|\n)*on_leak: warn"):
+            splitting.split(settings(method=method, on_leak="fail"), paths)
+    else:
+        splitting.split(settings(method=method, on_leak="fail"), paths)
+    assert Path(paths.leakage).exists()

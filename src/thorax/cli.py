@@ -56,6 +56,15 @@ def _ledger(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from thorax.audit_sets import audit
+
+    json = Path(arguments.json) if arguments.json else None
+    return audit(Path(arguments.a), Path(arguments.b), json)
+
+
 def _protocols(arguments: argparse.Namespace) -> int:
     from thorax.protocols import compare
 
@@ -102,6 +111,11 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     ledger = commands.add_parser("ledger", help="published claims beside our runs")
     ledger.set_defaults(run=_ledger)
     ledger.add_argument("--record", nargs="+", metavar="EXPERIMENT", help="keep runs in git")
+    audit = commands.add_parser("audit", help="what two sets of images share")
+    audit.set_defaults(run=_audit)
+    for name in ("a", "b"):
+        audit.add_argument(name, metavar=name.upper(), help="folder, archive or manifest.csv")
+    audit.add_argument("--json", metavar="FILE", help="write the counts and examples there too")
     compare = commands.add_parser("compare", help="two experiments, paired over patients")
     compare.set_defaults(run=_compare)
     compare.add_argument("first", metavar="EXPERIMENT")

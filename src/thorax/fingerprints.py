@@ -39,20 +39,52 @@ def near_identical(
         correlation: Pearson correlation of the thumbnails that a pair must exceed.
         block: rows compared at once; bounds the memory at block² floats.
     """
+    pairs = near_across(
+        (hashes, thumbnails), (hashes, thumbnails), distance, correlation, block, upper=True
+    )
+    return [(left, right) for left, right in pairs if left < right]
+
+
+def near_across(
+    first: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    second: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    distance: int,
+    correlation: float,
+    block: int = 2048,
+    *,
+    upper: bool = False,
+) -> list[tuple[int, int]]:
+    """All pairs (i of `first`, j of `second`) within `distance` and above `correlation`.
+
+    Args:
+        first: hashes uint8 [N, 32] and thumbnails uint8 [N, 32, 32].
+        second: the same of another set.
+        distance: as in `near_identical`.
+        correlation: as in `near_identical`.
+        block: as in `near_identical`.
+        upper: leave out blocks below the diagonal, for a set against itself.
+    """
     # With bits as ±1, a matrix product counts agreements: distance = (256 - a·b) / 2, exactly.
-    signs = np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1
-    bits = signs.shape[1]
+    signs = [
+        np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1 for hashes, _ in (first, second)
+    ]
+    flat = [_standardised(thumbnails) for _, thumbnails in (first, second)]
+    least = 8 * HASH_BYTES - 2 * distance
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(signs[0]), block):
+        for other in range(start if upper else 0, len(signs[1]), block):
+            product = signs[0][start : start + block] @ signs[1][other : other + block].T
+            if product.max(initial=-np.inf) < least:
+                continue
+            left, right = np.nonzero(product >= least)
+            left, right = left + start, right + other
+            similar = np.einsum("ij,ij->i", flat[0][left], flat[1][right]) > correlation
+            pairs.extend(zip(left[similar].tolist(), right[similar].tolist(), strict=True))
+    return pairs
+
+
+def _standardised(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    pairs: list[tuple[int, int]] = []
-    for start in range(0, len(signs), block):
-        for other in range(start, len(signs), block):
-            product = signs[start : start + block] @ signs[other : other + block].T
-            left, right = np.nonzero(product >= bits - 2 * distance)
-            left, right = left + start, right + other
-            keep = left < right
-            left, right = left[keep], right[keep]
-            similar = np.einsum("ij,ij->i", flat[left], flat[right]) > correlation
-            pairs.extend(zip(left[similar].tolist(), right[similar].tolist(), strict=True))
-    return pairs
+    return flat

@@ -46,6 +46,7 @@ def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool
         results = []
         for seed in range(seeds):
             own = {"split.method": method, "split.seed": seed, "train.seed": seed}
+            own["split.on_leak"] = "warn"
             settings = [*base, *changes, *(override(*item) for item in own.items())]
             run = f"{label}-{method}-{seed}"
             if not experiments.run(run, settings):

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from thorax.audit import LEAKS, Images, audit_split, patients_by_rule, shares_anything
+from thorax.audit import summary as summary_of
 from thorax.config import Paths, Split
-from thorax.errors import DataError
+from thorax.errors import DataError, IntegrityError
 from thorax.files import write_json
 from thorax.fingerprints import near_identical
+from thorax.stratify import stratify
 from thorax.tables import LABEL, class_names, read_csv, read_manifest, write_csv
 
 TEST = -2  # as a part number; parts 0, 1, … are folds
@@ -38,10 +41,39 @@ def split(params: Split, paths: Paths) -> None:
     write_csv(table, Path(paths.split))
     summary = summarise(table, manifest, params, near_pairs=len(pairs))
     write_json(Path(paths.split_table), summary)
-    write_json(Path(paths.leakage), {})
     print(pd.DataFrame(summary["parts"]).T.to_string())
     if summary["leaky"]:
         print(f"LEAKY: {summary['groups_on_two_sides']} groups stand on two sides.")
+    audit(params, manifest, part_names(table, params), paths)
+
+
+def audit(params: Split, manifest: pd.DataFrame, part: "pd.Series[str]", paths: Paths) -> None:
+    """Write what the sides of the split share, and stop where that is not allowed.
+
+    Raises:
+        IntegrityError: patients or pictures stand on two sides and `on_leak` is `fail`.
+    """
+    cache = Path(paths.cache)
+    locations, listed = manifest["location"].tolist(), manifest["patient_id"].tolist()
+    images = Images(
+        manifest["image_id"].tolist(),
+        locations,
+        manifest["sha256"].tolist(),
+        np.load(cache / "hashes.npy"),
+        np.load(cache / "thumbnails.npy"),
+        patients_by_rule(locations, listed),
+    )
+    results = audit_split(
+        images, part, distance=params.hash_distance, correlation=params.thumbnail_correlation
+    )
+    write_json(Path(paths.leakage), {"on_leak": params.on_leak, "sides": results})
+    print(summary_of(results))
+    if params.on_leak == "fail" and any(shares_anything(each, LEAKS) for each in results):
+        raise IntegrityError(
+            f"Images that belong together stand on two sides of the split:\n{summary_of(results)}\n"
+            f"{paths.leakage} names them. Use split.method: patient, or split.on_leak: warn to go"
+            " on with every number marked."
+        )
 
 
 def assign(
@@ -95,56 +127,12 @@ def group_images(manifest: pd.DataFrame, near_pairs: list[tuple[int, int]]) -> N
     return labels
 
 
-def stratify(
-    counts: NDArray[np.float64], units: NDArray[np.int64], fractions: dict[int, float], seed: int
-) -> NDArray[np.int64]:
-    """Deal whole units to parts so that each part gets its share of every label.
-
-    Greedy and multi-label, in the spirit of iterative stratification (Sechidis, Tsoumakas and
-    Vlahavas 2011): units that carry the scarcest labels go first, each to the part whose squared
-    deviation from its target, over labels, images and units, falls most.
-
-    Args:
-        counts: float [N, L], 1 where an image has a label.
-        units: int [N], what must stay together.
-        fractions: part number → share of the whole.
-        seed: decides the order among equals.
-
-    Returns:
-        int [N]: part number of each image.
-    """
-    codes, _ = pd.factorize(units)
-    n_units = codes.max() + 1
-    features = np.column_stack([counts, np.ones(len(counts))])
-    weight = np.zeros((n_units, features.shape[1] + 1))
-    np.add.at(weight[:, :-1], codes, features)
-    weight[:, -1] = 1  # the unit itself: parts get their share of patients too
-    weight = weight[:, weight.sum(axis=0) > 0]
-    weight /= weight.sum(axis=0)
-
-    numbers = np.array(list(fractions))
-    share = np.array(list(fractions.values()))[:, None]
-    missing = np.repeat(share, weight.shape[1], axis=1)  # target minus what the part has
-    shuffled = np.random.default_rng(seed).permutation(n_units)
-    order = shuffled[np.argsort(-weight.sum(axis=1)[shuffled], kind="stable")]
-    chosen = np.empty(n_units, int)
-    for unit in order:
-        cost = ((weight[unit] - 2 * missing) * weight[unit] / share).sum(axis=1)
-        chosen[unit] = best = int(cost.argmin())
-        missing[best] -= weight[unit]
-    parts: NDArray[np.int64] = numbers[chosen[codes]]
-    return parts
-
-
 def summarise(
     table: pd.DataFrame, manifest: pd.DataFrame, params: Split, near_pairs: int
 ) -> dict[str, Any]:
     """Images, patients and label counts of each part, and whether a group stands on two sides."""
-    part = np.where(table["subset"] == "test", "test", "fold_" + table["fold"].astype(str))
-    if params.n_folds == 1:
-        part = np.where(part == "fold_0", "val", part)
-    part = np.where(part == "fold_-1", "train", part)
-    sides = pd.Series(part).groupby(table["group"]).nunique()
+    part = part_names(table, params)
+    sides = part.groupby(table["group"]).nunique()
     shas = manifest["sha256"].value_counts()
     parts = {}
     for name in sorted(set(part), key=_order):
@@ -159,6 +147,16 @@ def summarise(
         "near_identical_pairs": near_pairs,
         "parts": parts,
     }
+
+
+def part_names(table: pd.DataFrame, params: Split) -> "pd.Series[str]":
+    """Name of each image's part: train, val, test or fold_<k>."""
+    names = {NEVER_VALIDATED: "train"} | ({0: "val"} if params.n_folds == 1 else {})
+    part = [
+        "test" if subset == "test" else names.get(fold, f"fold_{fold}")
+        for subset, fold in zip(table["subset"], table["fold"], strict=True)
+    ]
+    return pd.Series(part, dtype=object)
 
 
 def _order(part: str) -> tuple[int, str]:

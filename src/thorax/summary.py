@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from thorax.committed import committed_metrics
 from thorax.config import load_paths
 from thorax.errors import ThoraxError
 from thorax.files import read_json
-from thorax.committed import committed_metrics
 
 HEADLINE = ("accuracy", "precision", "recall", "f1", "auroc", "average_precision", "loss")
 

@@ -67,6 +67,7 @@ class Split(Section):
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     n_folds: Count
     folds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    on_leak: Literal["fail", "warn"]
     hash_distance: Annotated[int, Field(ge=0, le=256)]
     thumbnail_correlation: Annotated[float, Field(ge=0, le=1)]
 

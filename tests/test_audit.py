@@ -1,0 +1,142 @@
+"""The audit finds planted copies of every kind, and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from small_run import ROOT
+from thorax.audit import KINDS, audit_split, compare, patients_by_rule, shares_anything
+from thorax.audit_sets import read
+from thorax.smoke import write_data
+
+LIMITS = {"distance": 10, "correlation": 0.99}
+REAL = os.environ.get("THORAX_SHARED_DATA")
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory):
+    """Files of distinct radiographs, a patient each, by name."""
+    folder = write_data("kermany", tmp_path_factory.mktemp("phantoms") / "data")
+    files = sorted(folder.rglob("*.jpeg"))
+    first = {}
+    for path in files:
+        first.setdefault(path.stem.split("_")[0][:7], path)
+    return list(first.values())[:16]
+
+
+def write(folder, images):
+    """Files by name: bytes as they are, or the file that is copied."""
+    for name, content in images.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    return folder
+
+
+def re_encoded(path, quality=60, scale=0.7):
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+@pytest.fixture
+def sets(phantoms, tmp_path):
+    """A, and B with one planted image of each kind among others that share nothing."""
+    a = {f"x/{i}.jpg": path for i, path in enumerate(phantoms[:8])}
+    a["x/person7_virus_1.jpg"] = phantoms[8]
+    b = {f"y/other{i}.jpg": path for i, path in enumerate(phantoms[9:13])}
+    b["y/copy.jpg"] = phantoms[0]
+    b["y/again.jpg"] = re_encoded(phantoms[1])
+    b["z/2.jpg"] = phantoms[13]
+    return write(tmp_path / "a", a), write(tmp_path / "b", b)
+
+
+def test_each_planted_kind_is_found_once_and_nothing_else(sets):
+    found = compare(*map(read, sets), **LIMITS)
+    assert {kind: found[kind]["images"] for kind in KINDS} == {
+        "shared_patients": 0, "identical": 1, "near_identical": 1, "same_name": 1,
+    }  # fmt: skip
+    assert found["identical"]["examples"] == [["x/0.jpg", "y/copy.jpg"]]
+    assert found["near_identical"]["examples"] == [["x/1.jpg", "y/again.jpg"]]
+    assert found["same_name"]["examples"] == [["x/2.jpg", "z/2.jpg"]]
+    assert found["images"] == [9, 7]
+
+
+def test_patients_are_told_by_every_rule_that_fits_the_names():
+    kermany = ["person12_bacteria_1.jpeg", "person12_virus_9.jpeg", "IM-0001-0001.jpeg"]
+    rules = patients_by_rule(kermany, ["p1", "p2", "p3"])
+    assert list(rules) == ["as listed", "conservative", "namespaced"]
+    assert rules["conservative"][0] == rules["conservative"][1]
+    assert rules["namespaced"][0] != rules["namespaced"][1]
+    assert patients_by_rule(["a.zip!i/00000013_005.png"])["NIH"] == ["00000013"]
+    assert patients_by_rule(["a.png", "b.png"]) == {}
+
+
+def test_shared_patients_are_counted_by_images_and_by_rule(phantoms, tmp_path):
+    a = {"person12_bacteria_1.jpeg": phantoms[0], "IM-0001-0001.jpeg": phantoms[1]}
+    b = {"person12_virus_2.jpeg": phantoms[2], "IM-0001-0002.jpeg": phantoms[3],
+         "IM-0005-0001.jpeg": phantoms[4]}  # fmt: skip
+    found = compare(read(write(tmp_path / "a", a)), read(write(tmp_path / "b", b)), **LIMITS)
+    assert found["shared_patients"]["by_rule"] == {"conservative": 2, "namespaced": 1}
+    assert (found["shared_patients"]["images"], found["shared_patients"]["patients"]) == (2, 2)
+    assert shares_anything(found)
+
+
+def test_sides_of_a_split(phantoms, tmp_path):
+    images = read(write(tmp_path, {f"{i}.jpg": path for i, path in enumerate(phantoms[:6])}))
+    import pandas as pd
+
+    part = pd.Series(["train", "val", "test", "train", "train", "test"])
+    sides = audit_split(images, part, **LIMITS)
+    assert [(s["a"], s["b"]) for s in sides] == [
+        ("train", "val"),
+        ("train", "test"),
+        ("val", "test"),
+    ]
+    assert [s["images"] for s in sides] == [[3, 1], [3, 2], [1, 2]]
+    folds = pd.Series(["fold_0", "fold_1", "fold_2", "fold_0", "test", "test"])
+    sides = audit_split(images, folds, **LIMITS)
+    assert [(s["a"], s["b"]) for s in sides] == [
+        ("other folds", "fold_0"), ("other folds", "fold_1"), ("other folds", "fold_2"),
+        ("trainval", "test"),
+    ]  # fmt: skip
+    assert sides[0]["images"] == [2, 2]
+
+
+def audit(*words):
+    code = "import sys; from thorax.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "audit", *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_command_exits_with_4_when_anything_is_shared_and_0_when_not(sets, phantoms, tmp_path):
+    code, text = audit(*sets, "--json", tmp_path / "found.json")
+    assert code == 4
+    assert "near_identical" in text
+    assert "patients: not known" in text
+    assert json.loads((tmp_path / "found.json").read_text())["identical"]["images"] == 1
+    clean = write(tmp_path / "clean", {f"c{i}.jpg": p for i, p in enumerate(phantoms[9:13])})
+    assert audit(sets[0], clean)[0] == 0
+    code, text = audit(sets[0], tmp_path / "nothing")
+    assert code == 3
+    assert "does not exist" in text
+
+
+def test_files_that_are_no_images_are_left_out_and_counted(phantoms, tmp_path, capsys):
+    folder = write(tmp_path, {"a.jpg": phantoms[0], "b.jpg": b"no image"})
+    assert read(folder).ids == ["a.jpg"]
+    assert "1 images" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(REAL is None, reason="THORAX_SHARED_DATA names no folder of real archives")
+def test_real_images_hold_24_groups_of_identical_bytes():
+    images = read(Path(REAL) / "kermany-train-224.tar")
+    _, counts = np.unique(images.sha256, return_counts=True)
+    assert ((counts > 1).sum(), counts[counts > 1].sum()) == (24, 50)
