@@ -19,7 +19,7 @@ LAYERS = [
     ["tasks", "augment"], ["batches"], ["data"],
     ["networks", "weights"], ["models"], ["optim"], ["scores"],
     ["monitor", "checkpoint", "contamination"], ["predict"], ["run"], ["train"],
-    ["explain"], ["bootstrap", "thresholds", "calibration"], ["metrics"], ["operating"], ["plots"], ["evaluate"],
+    ["explain"], ["bootstrap", "thresholds", "calibration"], ["metrics"], ["operating", "subgroups", "metadata"], ["people"], ["plots"], ["evaluate"],
     ["report"], ["committed", "paired"], ["gate"], ["summary"], ["doctor"],
     ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger", "compare"],
     ["protocols", "ledger_page"], ["cli"],

@@ -56,6 +56,7 @@ def _weighted_metrics(y: Array, p: Array, d: Array, w: Array) -> dict[str, Array
             "accuracy": (tp + tn) / (tp + fp + tn + fn),
             "precision": tp / (tp + fp),
             "recall": tp / (tp + fn),
+            "specificity": tn / (tn + fp),
             "f1": 2 * tp / (2 * tp + fp + fn),
             "auroc": np.stack([rank[0] for rank in ranks], axis=1),
             "average_precision": np.stack([rank[1] for rank in ranks], axis=1),

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from thorax import plots
+from thorax import people, plots
 from thorax.batches import Batches, cores
 from thorax.calibration import fit_temperature
 from thorax.config import Evaluate, Paths
@@ -68,8 +68,11 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     calibration = summarise(val, test, thresholds, temperature, params.prevalences)
     write_json(folder / "calibration.json", calibration)
     write_json(folder / "undefined.json", undefined)
-    for topic in ("subgroups", "localisation"):
-        write_json(folder / f"{topic}.json", {})
+    judged = test if len(test.y) else val
+    decided = TASKS[cohort.task].decide(judged.p, thresholds)
+    groups = people.describe(params, cohort, folds[0], judged, decided, paths)
+    write_json(folder / "subgroups.json", groups)
+    write_json(folder / "localisation.json", {})
     write_gradcam(cohort, folds[0], val, test, paths)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
 

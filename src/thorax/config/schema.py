@@ -140,6 +140,7 @@ class Evaluate(Section):
     ]
     prevalences: list[Annotated[float, Field(gt=0, lt=1)]]
     bootstrap: Annotated[int, Field(ge=0)]
+    min_group: Count
     seed: Seed
 
 

@@ -1,0 +1,46 @@
+"""Subgroups and metadata baseline of the part judged, from the manifest and the cache's index."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from thorax import metadata, subgroups
+from thorax.bootstrap import Array
+from thorax.config import Evaluate, Paths
+from thorax.data import Cohort
+from thorax.metrics import Predictions
+from thorax.tables import read_csv, read_manifest
+
+
+def describe(
+    params: Evaluate, cohort: Cohort, fold: int, part: Predictions, d: Array, paths: Paths
+) -> dict[str, Any]:
+    """What `predictions/subgroups.json` holds.
+
+    Args:
+        params: draws, seed, smallest group.
+        cohort: all images; the baseline learns from the training images of `fold`.
+        fold: the first one trained.
+        part: the images judged.
+        d: decisions [N, O] at the frozen thresholds.
+        paths: of manifest and cache.
+    """
+    manifest = read_manifest(Path(paths.manifest))
+    sizes = read_csv(Path(paths.cache) / "index.csv", numbers=["width", "height"])
+    everyone = manifest.set_index("image_id").loc[sizes["image_id"]].reset_index()
+    groups = subgroups.attributes(everyone).set_index(everyone["image_id"])
+    known = metadata.features(everyone, sizes).set_index(everyone["image_id"])
+    ids = part.images["image_id"]
+    trained = cohort.rows("train", fold)
+    draws = {"draws": params.bootstrap, "seed": params.seed}
+    found = subgroups.summarise(part, d, groups.loc[ids], min_group=params.min_group, **draws)
+    found["metadata"] = metadata.baseline(
+        known.loc[pd.Index(cohort.table["image_id"].iloc[trained])],
+        cohort.targets[trained],
+        part,
+        known.loc[ids],
+        draws=min(params.bootstrap, subgroups.DRAWS),
+        seed=params.seed,
+    )
+    return found

@@ -1,0 +1,186 @@
+"""Whom a model fails: metrics by sex, age, view, vendor, site and follow-up, and their pairs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from thorax.bootstrap import interval, replicate_metrics
+from thorax.files import rounded
+from thorax.metrics import Predictions
+
+Array = NDArray[np.float64]
+
+AGES = {
+    "0–17": 18,
+    "18–39": 40,
+    "40–59": 60,
+    "60–79": 80,
+    "80 and older": 200,
+}  # below so many years
+HEALTHY = ("no finding", "normal")
+OUTCOMES = 5  # images with and without a class that its AUROC needs at least
+DRAWS, PAIR_DRAWS = 500, 200  # at most; there are many groups
+KEYS = ("auroc", "recall", "specificity", "underdiagnosis")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group: what is written of it, and its replicates of the AUROC for the gap."""
+
+    row: dict[str, Any]
+    auroc: Array
+
+
+def attributes(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Groups of each image as text, empty where unknown; only attributes with two groups or more.
+
+    Args:
+        manifest: all images of the data, with `patient_id`, `sex`, `age`, `view` and, where known,
+            `vendor` and `site`. Follow-up is told by the order of a patient's image ids.
+    """
+    labels = [""] * len(manifest)
+    bands = pd.cut(manifest["age"], [-1, *(a - 0.5 for a in AGES.values())], labels=list(AGES))
+    order = manifest.groupby("patient_id")["image_id"].rank(method="first")
+    known = {
+        "sex": manifest["sex"],
+        "age": bands.astype(object).where(bands.notna(), ""),
+        "view": manifest["view"],
+        "vendor": manifest.get("vendor", pd.Series(labels, manifest.index)),
+        "site": manifest.get("site", pd.Series(labels, manifest.index)),
+        "visit": pd.Series(np.where(order == 1, "first", "follow-up"), manifest.index),
+    }
+    table = pd.DataFrame(known).astype(str)
+    return table[[name for name in table if table[name][table[name] != ""].nunique() > 1]]
+
+
+def summarise(
+    part: Predictions, d: Array, groups: pd.DataFrame, *, draws: int, seed: int, min_group: int
+) -> dict[str, Any]:
+    """Metrics of every group and pair of groups, ready for JSON.
+
+    Args:
+        part: the images judged.
+        d: decisions [N, O] at the frozen thresholds.
+        groups: `attributes` of the same images, row by row.
+        draws: bootstrap replicates over patients, cut to `DRAWS` and `PAIR_DRAWS`.
+        seed: of the draws.
+        min_group: images below which a group is too small to be judged.
+    """
+    groups = groups.reset_index(drop=True)
+    result: dict[str, Any] = {"min_group": min_group, "draws": min(draws, DRAWS)}
+    judge = _Judge(part, d, min_group)
+    single = {name: groups[name] for name in groups}
+    crossed = {f"{a} × {b}": _crossed(groups[a], groups[b]) for a, b in combinations(groups, 2)}
+    result["attributes"] = {n: judge.split(v, min(draws, DRAWS), seed) for n, v in single.items()}
+    result["pairs"] = {n: judge.split(v, min(draws, PAIR_DRAWS), seed) for n, v in crossed.items()}
+    return result
+
+
+def _crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":
+    return (a + ", " + b).where((a != "") & (b != ""), "")
+
+
+@dataclass(frozen=True)
+class _Judge:
+    part: Predictions
+    d: Array
+    min_group: int
+
+    def split(self, values: "pd.Series[str]", draws: int, seed: int) -> dict[str, Any]:
+        """All groups of one attribute, over the classes that every group can be judged by."""
+        names = [name for name in pd.unique(values) if name]
+        rows = {name: np.flatnonzero(values == name) for name in sorted(names)}
+        large = {name: own for name, own in rows.items() if len(own) >= self.min_group}
+        classes = self._common_classes(list(large.values()))
+        groups = {
+            name: self._group(name, own, classes, draws, seed + i)
+            for i, (name, own) in enumerate(large.items())
+        }
+        small = [
+            {"name": name, "images": len(own), "reason": f"under {self.min_group} images"}
+            for name, own in rows.items()
+            if name not in large
+        ]
+        return {
+            "classes": [self.part.outputs[c] for c in classes],
+            "groups": [*(each.row for each in groups.values()), *small],
+            "gap": _gap(groups),
+        }
+
+    def _common_classes(self, groups: list[NDArray[np.int64]]) -> list[int]:
+        """Classes of which every group has a few images with and without."""
+        return [
+            c
+            for c in range(self.part.y.shape[1])
+            if groups
+            and all(
+                min((self.part.y[rows, c] == 1).sum(), (self.part.y[rows, c] == 0).sum())
+                >= OUTCOMES
+                for rows in groups
+            )
+        ]
+
+    def _group(
+        self, name: str, rows: NDArray[np.int64], classes: list[int], draws: int, seed: int
+    ) -> Group:
+        y, p, d = (table[rows] for table in (self.part.y, self.part.p, self.d))
+        patients = self.part.images["patient_id"].iloc[rows].reset_index(drop=True)
+        row: dict[str, Any] = {
+            "name": name, "images": len(rows), "patients": patients.nunique(), "reason": None,
+        }  # fmt: skip
+        if not classes:
+            reason = f"no class has {OUTCOMES} images with and without it in every group"
+            return Group({**row, "reason": reason}, np.zeros(0))
+        one = pd.Series(["all"] * len(rows))
+        exact = _columns(replicate_metrics(y, p, d, one, replicates=1, seed=0), classes, self.part)
+        drawn = _columns(
+            replicate_metrics(y, p, d, patients, replicates=max(draws, 2), seed=seed),
+            classes,
+            self.part,
+        )
+        for key in KEYS:
+            low, high, _ = interval(drawn[key]) if draws else (None, None, 0)
+            row |= {key: rounded(float(exact[key][0]))}
+            row |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
+        return Group(row, drawn["auroc"])
+
+
+def _columns(
+    replicates: dict[str, Array], classes: list[int], part: Predictions
+) -> dict[str, Array]:
+    """Macro metrics [R] over some classes, and the rate of sick images called healthy."""
+    found = {key: replicates[key][:, classes].mean(axis=1) for key in KEYS[:3]}
+    healthy = [c for c, name in enumerate(part.outputs) if name.lower() in HEALTHY]
+    if healthy:
+        found["underdiagnosis"] = 1 - replicates["specificity"][:, healthy[0]]
+    elif part.task == "binary":
+        found["underdiagnosis"] = 1 - replicates["recall"][:, 0]
+    else:
+        found["underdiagnosis"] = np.full(len(found["auroc"]), np.nan)
+    return found
+
+
+def _gap(groups: dict[str, Group]) -> dict[str, Any] | None:
+    """Best and worst group by AUROC and their difference; groups are drawn independently."""
+    judged = {name: each for name, each in groups.items() if each.row.get("auroc") is not None}
+    if len(judged) < 2:
+        return None
+    ranked = sorted(judged, key=lambda name: judged[name].row["auroc"])
+    worst, best = judged[ranked[0]], judged[ranked[-1]]
+    low, high, _ = interval(best.auroc - worst.auroc)
+    gap = best.row["auroc"] - worst.row["auroc"]
+    return {
+        "worst": ranked[0], "best": ranked[-1], "auroc": rounded(gap),
+        "auroc_low": rounded(low), "auroc_high": rounded(high),
+    }  # fmt: skip
+
+
+def worst_first(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Attributes with a gap, the largest first."""
+    gaps = {name: each["gap"] for name, each in found["attributes"].items() if each["gap"]}
+    yield from sorted(gaps.items(), key=lambda item: -item[1]["auroc"])
