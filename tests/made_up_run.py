@@ -89,10 +89,36 @@ def write_run(
     write_json(out / "operating_points.json", points)
     write_gradcam(parts["test"] if len(parts["test"]) else parts["val"], outputs, out)
     write_json(Path(paths.leakage), audited(table, leaky))
-    write_json(out / "subgroups.json", {})
+    write_json(out / "subgroups.json", made_up_groups(outputs, people))
     write_json(out / "localisation.json", {})
     write_plots(parts, metrics, task, outputs, Path(paths.plots))
     return paths
+
+
+def made_up_groups(outputs: Sequence[str], people: bool) -> dict[str, Any]:
+    """Two groups that can be judged, one that cannot; nothing where nothing is known."""
+
+    def group(name: str, auroc: float) -> dict[str, Any]:
+        values = {"auroc": auroc, "recall": 0.7, "specificity": 0.8, "underdiagnosis": None}
+        ends = {f"{k}{e}": v for k, v in values.items() for e in ("_low", "", "_high")}
+        return {"name": name, "images": 40, "patients": 20, "reason": None, **ends}
+
+    small = {"name": "U", "images": 3, "reason": "under 30 images"}
+    gap = {"worst": "F", "best": "M", "auroc": 0.1, "auroc_low": 0.02, "auroc_high": 0.2}
+    groups = [group("M", 0.9), group("F", 0.8), small]
+    sex = {"classes": list(outputs), "groups": groups, "gap": gap}
+    empty = {"auroc": None, "auroc_low": None, "auroc_high": None}
+    half = {"auroc": 0.6, "auroc_low": 0.5, "auroc_high": 0.7}
+    return {
+        "min_group": 30,
+        "draws": 500,
+        "attributes": {"sex": sex} if people else {},
+        "pairs": {"sex × visit": {**sex, "gap": None}} if people else {},
+        "metadata": {
+            "columns": ["sex"] if people else [],
+            "per_class": dict.fromkeys(outputs, half if people else empty),
+        },
+    }
 
 
 def audited(table: pd.DataFrame, leaky: bool) -> dict[str, Any]:

@@ -75,6 +75,9 @@ def write_run(folder: Path, *, images=48, size=32, task="multi-label", folds=1, 
     )  # fmt: skip
     write_csv(split, Path(paths.split))
     positive = "A" if task == "binary" else None
-    write_json(Path(paths.dataset), {"title": "Squares and stripes", "task": task, "classes": classes, "positive": positive})
+    write_json(
+        Path(paths.dataset),
+        {"title": "Squares and stripes", "task": task, "classes": classes, "positive": positive},
+    )
     write_json(Path(paths.split_table), {"leaky": False, "method": "patient"})
     return paths

@@ -43,6 +43,9 @@ from thorax.report.pictures import (
 )
 from thorax.report.pictures import side_for as side
 from thorax.report.reproduction import flattened, shown
+from thorax.report.subgroups import gaps
+from thorax.report.subgroups import section as subgroup_section
+from thorax.report.subgroups import table as group_table
 from thorax.report.summary import card, lead
 from thorax.report.training import kept_epoch, story
 
@@ -506,6 +509,20 @@ class TestExplorer:
         assert "<input" not in body
 
 
+class TestSubgroups:
+    def test_the_worst_group_and_its_gap_come_first(self, run):
+        (sentence,) = gaps(run.subgroups)
+        assert sentence == "Sex: worst in F, 0.100 AUROC under M (95% interval 0.020–0.200)."
+        rows = group_table("sex", run.subgroups["attributes"]["sex"]).rows
+        assert [row.head for row in rows] == ["F", "M", "U"]
+        assert "under 30 images" in "".join(rows[2].cells)
+
+    def test_nothing_known_is_said(self, tmp_path):
+        body = subgroup_section(inputs_of(tmp_path, people=False)).body
+        assert "Nothing is known of the patients" in body
+        assert "no such baseline" in body
+
+
 class TestChecklists:
     def test_every_link_leads_to_a_section(self, run):
         text = page(run)
@@ -597,13 +614,13 @@ class TestPage:
     def test_whole_for_every_kind_of_run(self, tmp_path, changes):
         text = page(inputs_of(tmp_path, **changes))
         anchors = re.findall(r'<section id="(\w+)"', text)
-        assert anchors == ["summary", "data", "split", "leakage", "performance", "calibration", "explorer",
-                           "explanations", "examples", "training", "reproduction",
-                           "checklists"]  # fmt: skip
+        assert anchors == ["summary", "data", "split", "leakage", "performance", "calibration",
+                           "explorer", "subgroups", "explanations", "examples", "training",
+                           "reproduction", "checklists"]  # fmt: skip
         assert len(anchors) == len(SECTIONS)
         assert "/home/somebody" not in text
         assert not NO_VALUE.search(plain(text))
-        assert text.count('<span class="leaky">') == (7 if "leaky" in changes else 0)
+        assert text.count('<span class="leaky">') == (8 if "leaky" in changes else 0)
         assert len(text) < 300_000
 
     def test_asks_nobody_for_anything(self, nasty_page):

@@ -84,7 +84,7 @@ def test_opens_without_error_request_or_overflow(visit, address, size, scheme):
 
 def test_whole_without_javascript(visit):
     page = visit(java_script_enabled=False)
-    assert page.locator("main h2").count() == 12
+    assert page.locator("main h2").count() == 13
     for kind in ("h1, h2, h3", "main svg.chart", "main figure", "main img"):
         found = page.locator(kind).all()
         assert found
