@@ -5,13 +5,16 @@ Welsh 2007, cluster bootstrap). A replicate is a set of image weights; scores ar
 then only re-weighted. Shapes: N images, L classes, R replicates.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-CHUNK = 4_000_000  # weights held at once; bounds the memory
+CHUNK = 400_000  # weights held at once: small enough for the processor's cache
 
 
 def patient_weights(patients: "pd.Series[str]", replicates: int, seed: int) -> NDArray[np.int64]:
@@ -47,10 +50,13 @@ def _weighted_metrics(y: Array, p: Array, d: Array, w: Array) -> dict[str, Array
     known, y = ~np.isnan(y), np.nan_to_num(y)
     tp, fp = w @ (y * d), w @ ((known - y) * d)
     fn, tn = w @ (y * (1 - d)), w @ ((known - y) * (1 - d))
-    ranks = [
-        ranking_metrics(y[known[:, i], i], p[known[:, i], i], w[:, known[:, i]])
-        for i in range(y.shape[1])
-    ]
+
+    def ranked(i: int) -> tuple[Array, Array]:
+        own = known[:, i]
+        return ranking_metrics(y[own, i], p[own, i], w if own.all() else w[:, own])
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        ranks = list(pool.map(ranked, range(y.shape[1])))
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "accuracy": (tp + tn) / (tp + fp + tn + fn),
@@ -75,14 +81,23 @@ def ranking_metrics(y: Array, p: Array, w: Array) -> tuple[Array, Array]:
         return np.full(len(w), np.nan), np.full(len(w), np.nan)
     order = np.argsort(-p, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(p[order]) != 0])  # of each run of equal scores
-    w = w[:, order]
-    positive = np.add.reduceat(w * y[order], starts, axis=1)
-    total = np.add.reduceat(w, starts, axis=1)
-    negative = total - positive
-    positives_above, all_above = np.cumsum(positive, axis=1), np.cumsum(total, axis=1)
-    n_positive, n_negative = positives_above[:, -1], all_above[:, -1] - positives_above[:, -1]
-    # Each negative beats half of the positives it ties with and loses to all above.
-    wins = (negative * (positives_above - positive / 2)).sum(axis=1)
+    w = np.take(w, order, axis=1)
+    total = w if len(starts) == len(p) else np.add.reduceat(w, starts, axis=1)
+    above = np.cumsum(total, axis=1)  # weights down to the end of each run
+    # Only runs that hold a positive add to either area; findings are rare, so they are few.
+    positives = np.flatnonzero(y[order])
+    if len(positives) == 0:
+        return np.full(len(w), np.nan), np.full(len(w), np.nan)
+    run = np.searchsorted(starts, positives, side="right") - 1
+    first = np.flatnonzero(np.r_[True, np.diff(run) != 0])
+    positive = np.add.reduceat(w[:, positives], first, axis=1)
+    total, all_above = total[:, run[first]], above[:, run[first]]
+    positives_above = np.cumsum(positive, axis=1)
+    n_positive = positives_above[:, -1]
+    n_negative = above[:, -1] - n_positive
+    # Each positive beats all negatives below its run and half of those in it.
+    below = n_negative[:, None] - (all_above - positives_above)
+    wins = (positive * (below + (total - positive) / 2)).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.where(all_above > 0, positives_above / all_above, 0)
         auroc = wins / (n_positive * n_negative)
