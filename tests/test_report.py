@@ -512,7 +512,7 @@ class TestExplorer:
 class TestSubgroups:
     def test_the_worst_group_and_its_gap_come_first(self, run):
         (sentence,) = gaps(run.subgroups)
-        assert sentence == "Sex: worst in F, 0.100 AUROC under M (95% interval 0.020–0.200)."
+        assert sentence == "Sex: worst in F, 0.100 AUROC under M (95% interval +0.020 to +0.200)."
         rows = group_table("sex", run.subgroups["attributes"]["sex"]).rows
         assert [row.head for row in rows] == ["F", "M", "U"]
         assert "under 30 images" in "".join(rows[2].cells)

@@ -40,8 +40,9 @@ def gaps(found: dict[str, Any]) -> list[str]:
     known = [(n, each["gap"]) for n, each in found["attributes"].items() if each["gap"]]
     sentences = []
     for name, gap in sorted(known, key=lambda item: -item[1]["auroc"]):
-        bounds = wording.interval(gap["auroc_low"], gap["auroc_high"])
-        sure = f" (95% interval {bounds})" if bounds else ""
+        low, high = gap["auroc_low"], gap["auroc_high"]
+        known_bounds = low is not None and high is not None
+        sure = f" (95% interval {low:+.3f} to {high:+.3f})" if known_bounds else ""
         sentences.append(
             f"{titled(name)}: worst in {gap['worst']}, {wording.decimal(gap['auroc'])} AUROC under"
             f" {gap['best']}{sure}."
