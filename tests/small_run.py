@@ -50,7 +50,9 @@ def write_run(folder: Path, *, images=48, size=32, task="multi-label", folds=1, 
     np.save(cache / "hashes.npy", rng.integers(0, 255, (images, 32)).astype(np.uint8))
     np.save(cache / "thumbnails.npy", pixels[:, :32, :32])
     ids = [f"{i:03}.png" for i in range(images)]
-    write_csv(pd.DataFrame({"image_id": ids, "width": size, "height": size}), cache / "index.csv")
+    whole = ["width", "height", "crop_width", "crop_height", "new_width", "new_height"]
+    geometry = dict.fromkeys(whole, size) | dict.fromkeys(["crop_x", "crop_y", "pad_x", "pad_y"], 0)
+    write_csv(pd.DataFrame({"image_id": ids, **geometry}), cache / "index.csv")
     write_csv(pd.DataFrame(columns=["image_id", "location", "reason"]), cache / "quarantine.csv")
     preprocess = params().preprocess.model_dump() | {"image_size": size}
     write_json(cache / "cache.json", {"images": images, "preprocess": preprocess})
@@ -79,5 +81,8 @@ def write_run(folder: Path, *, images=48, size=32, task="multi-label", folds=1, 
         Path(paths.dataset),
         {"title": "Squares and stripes", "task": task, "classes": classes, "positive": positive},
     )
+    box = {"finding": classes[0], "x": 8.0, "y": 8.0, "width": 12.0, "height": 12.0}
+    drawn = [name for name, row in zip(ids, y, strict=True) if row[0] == 1]
+    write_csv(pd.DataFrame({"image_id": drawn, **box}), Path(paths.boxes))
     write_json(Path(paths.split_table), {"leaky": False, "method": "patient"})
     return paths

@@ -16,7 +16,9 @@ from thorax.manifest import open_root, prepare
 from thorax.sources import SOURCES
 from thorax.tables import MANIFEST_COLUMNS, read_manifest
 
-PATHS = Paths.model_construct(manifest="data/manifest.csv", dataset="data/dataset.json")
+PATHS = Paths.model_construct(
+    manifest="data/manifest.csv", dataset="data/dataset.json", boxes="data/boxes.csv"
+)
 CLASSES = {"b/1.png": b"1", "b/2.png": b"2", "a/3.png": b"3"}
 KERMANY = {
     "train/NORMAL/IM-0001-0001.jpeg": b"n",

@@ -22,6 +22,7 @@ from thorax.data import Cohort, open_cohort
 from thorax.errors import IntegrityError
 from thorax.explain import feature_layer, grad_cam
 from thorax.files import read_json, replacing, rounded, write_json
+from thorax.looks import localise
 from thorax.metrics import Predictions, fold_metrics, subset_metrics
 from thorax.operating import summarise
 from thorax.predict import load, predict
@@ -72,8 +73,8 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     decided = TASKS[cohort.task].decide(judged.p, thresholds)
     groups = people.describe(params, cohort, folds[0], judged, decided, paths)
     write_json(folder / "subgroups.json", groups)
-    write_json(folder / "localisation.json", {})
     write_gradcam(cohort, folds[0], val, test, paths)
+    write_localisation(params, cohort, folds[0], judged, paths)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
 
 
@@ -138,6 +139,21 @@ def write_gradcam(
     with replacing(Path(paths.predictions) / "gradcam.npz") as temporary, temporary.open("wb") as f:
         names = np.array([cohort.outputs[o] for o in best], dtype=str)
         np.savez_compressed(f, image_ids=ids, outputs=names, maps=maps, layer=np.array(layer))
+
+
+def write_localisation(
+    params: Evaluate, cohort: Cohort, fold: int, part: Predictions, paths: Paths
+) -> None:
+    """Grad-CAM of the first fold's model scored against boxes, and its sanity check."""
+    network, batches = open_model(cohort, fold, Fabric(devices=1), paths)
+    bundle, _ = load(Path(paths.models) / str(fold))
+
+    def untrained() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return bundle.build().to(batches.device)
+
+    found = localise(params, cohort, part, network, untrained, batches, paths)
+    write_json(Path(paths.predictions) / "localisation.json", found)
 
 
 def _collect(cohort: Cohort, rows: NDArray[np.int64], p: NDArray[np.float64]) -> Predictions:

@@ -13,7 +13,8 @@ from thorax.files import replacing
 
 LABEL = "label_"
 MANIFEST_COLUMNS = [
-    "image_id", "location", "patient_id", "view", "sex", "age", "official_split", "sha256",
+    "image_id", "location", "patient_id", "view", "sex", "age", "vendor", "official_split",
+    "sha256",
 ]  # fmt: skip
 
 

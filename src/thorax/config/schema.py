@@ -141,6 +141,7 @@ class Evaluate(Section):
     prevalences: list[Annotated[float, Field(gt=0, lt=1)]]
     bootstrap: Annotated[int, Field(ge=0)]
     min_group: Count
+    localised: Annotated[int, Field(ge=0)]
     seed: Seed
 
 
@@ -168,6 +169,7 @@ class Paths(Section):
 
     manifest: str
     dataset: str
+    boxes: str
     cache: str
     split: str
     split_table: str

@@ -16,6 +16,7 @@ from thorax.progress import bar
 from thorax.sources.dataset import Dataset
 from thorax.sources.nih import NO_FINDING, read_layout
 from thorax.sources.places import path_in_data
+from thorax.sources.reading import read_table
 
 CLASSES = ("Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", NO_FINDING)
 
@@ -64,10 +65,14 @@ def read(survey: Survey, _data: Data) -> Dataset:
     Raises:
         DataError: `data.path` holds other images, which a user must have meant to be read.
     """
-    if not any(path_in_data(place).endswith("phantom.csv") for place in survey.tables):
+    tables = [place for place in survey.tables if path_in_data(place).endswith("phantom.csv")]
+    if not tables:
         raise DataError(
             f"{survey.root} holds {len(survey.images):,} images, but data.source is phantom, which "
             "generates its own. Set data.source to kermany, nih, folder or table to use yours, or "
             "empty that folder."
         )
-    return read_layout(survey, CLASSES)
+    dataset = read_layout(survey, CLASSES)
+    known = read_table(survey.tables[tables[0]], tables[0]).set_index("Image Index")["Vendor"]
+    dataset.table["vendor"] = dataset.table["image_id"].map(known).fillna("")
+    return dataset

@@ -1,0 +1,125 @@
+"""Does Grad-CAM point at the finding? Scored against boxes, beside what chance would give."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch import nn
+
+from thorax.batches import Batches, split_batches
+from thorax.bootstrap import interval, patient_weights
+from thorax.explain import feature_layer, grad_cam
+from thorax.files import rounded
+
+BATCH = 32
+HALF = 0.5  # of a map's maximum: what counts as marked
+CASCADE = (("head", 0.0), ("last quarter", 0.25), ("last half", 0.5), ("all layers", 1.0))
+CASCADE_IMAGES = 20
+KEYS = ("pointing", "iou")
+
+Maps = NDArray[np.float32]
+Masks = NDArray[np.bool_]
+
+
+def masks_of(
+    boxes: pd.DataFrame, index: pd.DataFrame, image_ids: list[str], finding: str, size: int
+) -> Masks:
+    """Union of an image's boxes of one finding in cache pixels, bool [N, size, size].
+
+    Args:
+        boxes: rows with `image_id, finding, x, y, width, height` in original pixels.
+        index: the cache's geometry by `image_id`, as in `decode.Geometry`.
+        image_ids: N images.
+        finding: whose boxes.
+        size: height and width of the cached images.
+    """
+    masks = np.zeros((len(image_ids), size, size), bool)
+    at = {name: i for i, name in enumerate(image_ids)}
+    own = boxes[(boxes["finding"] == finding) & boxes["image_id"].isin(image_ids)]
+    own = own.join(index.drop(columns=["width", "height"]), on="image_id")
+    edges = [
+        (own[corner] + own[extent] * far - own[f"crop_{corner}"])
+        * own[f"new_{extent}"]
+        / own[f"crop_{extent}"]
+        + own[f"pad_{corner}"]
+        for far in (0, 1)
+        for corner, extent in (("x", "width"), ("y", "height"))
+    ]
+    pixels = np.column_stack(edges).clip(0, size).round().astype(int)
+    for name, (left, top, right, bottom) in zip(own["image_id"], pixels.tolist(), strict=True):
+        # At least one pixel, however small the image became.
+        masks[at[name], top : max(bottom, top + 1), left : max(right, left + 1)] = True
+    return masks
+
+
+def pointing(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+    """1 where a map's maximum lies inside the mask, else 0 [N]; an empty map hits nothing.
+
+    Source: the pointing game, Zhang et al. 2018, Top-down neural attention, IJCV.
+    """
+    flat = maps.reshape(len(maps), -1)
+    hit = masks.reshape(len(masks), -1)[np.arange(len(maps)), flat.argmax(axis=1)]
+    result: NDArray[np.float64] = (hit & (flat.max(axis=1) > 0)).astype(np.float64)
+    return result
+
+
+def iou(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+    """Overlap of the mask with what reaches half of a map's maximum [N]; empty maps 0."""
+    top = maps.max(axis=(1, 2), keepdims=True)
+    marked = (maps >= HALF * top) & (top > 0)
+    both = (marked & masks).sum(axis=(1, 2))
+    result: NDArray[np.float64] = both / (marked | masks).sum(axis=(1, 2))
+    return result
+
+
+def scored(maps: Maps, masks: Masks, patients: "pd.Series[str]", draws: int) -> dict[str, Any]:
+    """Mean pointing game and IoU with 95 % intervals over patients, beside a random point."""
+    weights = patient_weights(patients, max(draws, 2), 0)[:, pd.factorize(patients)[0]]
+    found: dict[str, Any] = {"images": len(maps), "patients": patients.nunique()}
+    for key, values in (("pointing", pointing(maps, masks)), ("iou", iou(maps, masks))):
+        low, high, _ = interval(weights @ values / weights.sum(axis=1)) if draws else (None,) * 3
+        found |= {key: rounded(float(values.mean()))}
+        found |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
+    # What a point anywhere hits, and what marking the whole image overlaps: the share of the mask.
+    found["area"] = rounded(float(masks.mean()))
+    return found
+
+
+def maps_of(network: nn.Module, batches: Batches, rows: NDArray[np.int64], output: int) -> Maps:
+    """Grad-CAM of one output for cache rows [N]: float32 [N, H, W]."""
+    parts = []
+    for batch in batches.stream(split_batches(rows, BATCH)):
+        layer = feature_layer(network, batch.x_BCHW)
+        parts.append(grad_cam(network, batch.x_BCHW, np.full(len(batch.rows), output), layer))
+    return np.concatenate(parts)
+
+
+def randomise(network: nn.Module, share: float, seed: int) -> None:
+    """Draw the weights anew of the last layer and of so large a share of all before it.
+
+    Source: cascading randomisation, Adebayo et al. 2018, Sanity Checks for Saliency Maps.
+    """
+    layers: list[Any] = [m for m in network.modules() if hasattr(m, "reset_parameters")]
+    torch.manual_seed(seed)
+    for layer in layers[-max(1, round(share * len(layers))) :]:
+        layer.reset_parameters()
+
+
+def likeness(first: Maps, second: Maps) -> float | None:
+    """Mean rank correlation of two sets of maps, image by image; None where all are flat."""
+    found = [
+        spearmanr(a.ravel(), b.ravel()).statistic
+        for a, b in zip(first, second, strict=True)
+        if np.ptp(a) > 0 and np.ptp(b) > 0
+    ]
+    return rounded(float(np.mean(found))) if found else None
+
+
+def evenly(ids: list[str], number: int) -> list[str]:
+    """At most so many, spread evenly over all of them."""
+    if len(ids) <= number:
+        return ids
+    return [ids[int((i + 0.5) * len(ids) / number)] for i in range(number)]
