@@ -1,5 +1,6 @@
 """The report's sections on small made-up runs, and the page as a whole."""
 
+import dataclasses
 import html
 import itertools
 import re
@@ -24,6 +25,8 @@ from thorax.report.cohort import class_table, facts, original_sizes
 from thorax.report.confusion import matrices
 from thorax.report.examples import ALARM, CLEARED, FOUND, MISSED, kinds, of_kind, strips
 from thorax.report.explanations import pairs
+from thorax.report.explanations import scores as box_scores
+from thorax.report.explanations import section as explanation_section
 from thorax.report.explorer import counts
 from thorax.report.explorer import section as explorer_section
 from thorax.report.figures import history, roc, steps
@@ -479,6 +482,22 @@ class TestExplanations:
         shown = overlay(image, evidence)
         assert (shown[1:] == 100).all()
         assert shown[0, 0, 2] > shown[0, 0, 1] > shown[0, 0, 0]  # orange, as blue, green, red
+
+
+class TestLocalisation:
+    def test_scores_stand_beside_chance_and_random_weights(self, run):
+        (row,) = box_scores(run).rows
+        assert [row.head, *(plain(cell).strip() for cell in row.cells)] == [
+            run.outputs[0], "7", "0.500 (0.500–0.500)", "0.100", "0.500", "0.250 (0.250–0.250)",
+            "0.250", "0.500",
+        ]  # fmt: skip
+
+    def test_without_boxes_only_the_sanity_check_is_shown(self, run):
+        bare = dataclasses.replace(run, localisation={**run.localisation, "per_class": {}})
+        assert box_scores(bare) is None
+        body = explanation_section(bare).body
+        assert "Does it point" not in body
+        assert "Does the map depend" in body
 
 
 class TestExplorer:

@@ -2,7 +2,7 @@
 
 from thorax.report import wording
 from thorax.report.inputs import Inputs
-from thorax.report.markup import Section, render
+from thorax.report.markup import Row, Section, Table, render, value, with_interval
 from thorax.report.pictures import LARGEST, Picture, data_uri, overlay
 
 
@@ -14,8 +14,43 @@ def section(inputs: Inputs) -> Section:
         layer=inputs.gradcam.layer,
         part=wording.part_name(inputs.headline).lower(),
         folds=len(inputs.models),
+        scores=scores(inputs),
+        cascade=cascade(inputs),
     )
     return Section("explanations", "What it looks at", body)
+
+
+def scores(inputs: Inputs) -> Table | None:
+    """Pointing game and IoU per class beside chance and random weights; None without boxes."""
+    found = inputs.localisation["per_class"]
+    if not found:
+        return None
+    rows = []
+    for name, own in found.items():
+        model, random = own["model"], own["random"]
+        area = wording.decimal(model["area"])
+        cells = [
+            wording.count(model["images"]),
+            with_interval(model, "pointing", ""),
+            wording.decimal(random["pointing"]),
+            area,
+            with_interval(model, "iou", ""),
+            wording.decimal(random["iou"]),
+            area,
+        ]
+        rows.append(Row(name, cells, name))
+    columns = ["Class", "Images", "Pointing game", "random weights", "random point", "IoU",
+               "random weights", "whole image"]  # fmt: skip
+    return Table("Grad-CAM against boxes", columns, rows)
+
+
+def cascade(inputs: Inputs) -> Table:
+    """How like its own map a map stays as weights are drawn anew."""
+    rows = [
+        Row(step["layers"], [value(step["likeness"], "all maps are flat")])
+        for step in inputs.localisation["cascade"]
+    ]
+    return Table("Maps with random weights", ["Drawn anew", "Rank correlation"], rows)
 
 
 def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
