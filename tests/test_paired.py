@@ -1,6 +1,7 @@
 """Paired differences against a loop with scikit-learn, and the verdicts at their boundaries."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -84,3 +85,16 @@ def test_a_class_that_is_absent_is_left_out_of_the_mean():
     table = predictions().assign(y_B=0)
     auroc = differences(table, table)[0]
     assert auroc.current == pytest.approx(roc_auc_score(table["y_A"], table["p_A"]))
+
+
+def test_accuracy_of_exclusive_classes_is_of_images():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 60)
+    truth, called = rng.integers(0, 3, 60), p.argmax(axis=1)
+    table = pd.DataFrame({"image_id": np.arange(60).astype(str), "patient_id": "p"})
+    for c, name in enumerate("ABC"):
+        table[f"y_{name}"], table[f"p_{name}"] = (truth == c).astype(int), p[:, c]
+    table["predicted"] = ["ABC"[c] for c in called]
+    table["patient_id"] = (np.arange(60) // 2).astype(str)
+    found = {each.metric: each for each in differences(table, table)}
+    assert found["accuracy"].current == pytest.approx((truth == called).mean())

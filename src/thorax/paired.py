@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.bootstrap import interval, replicate_metrics
+from thorax.bootstrap import interval, patient_weights, replicate_metrics
 from thorax.errors import DataError
 
 RISING = ("auroc", "average_precision", "accuracy", "precision", "recall", "f1")
@@ -119,7 +119,12 @@ def _replicates(table: pd.DataFrame, *, exact: bool = False) -> dict[str, Array]
     d = np.array(
         [[f"|{name}|" in f"|{text}|" for name in names] for text in table["predicted"]], float
     )
-    if exact:
-        everyone = table["image_id"].map(lambda _: "one")  # one patient: the sample itself
-        return replicate_metrics(y, p, d, everyone, replicates=1, seed=SEED)
-    return replicate_metrics(y, p, d, table["patient_id"], replicates=DRAWS, seed=SEED)
+    one = pd.Series(["all"] * len(table))  # a single patient: the sample itself
+    patients, draws = (one, 1) if exact else (table["patient_id"], DRAWS)
+    found = replicate_metrics(y, p, d, patients, replicates=draws, seed=SEED)
+    if len(names) > 1 and (y.sum(axis=1) == 1).all() and (d.sum(axis=1) == 1).all():
+        # Exclusive classes: accuracy is of images, the same for every class.
+        weights = patient_weights(patients, draws, SEED)[:, pd.factorize(patients)[0]]
+        right = weights @ (y * d).sum(axis=1) / weights.sum(axis=1)
+        found["accuracy"] = np.repeat(right[:, None], len(names), axis=1)
+    return found
