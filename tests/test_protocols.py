@@ -1,5 +1,6 @@
 """Protocols: the difference and its interval, and the tables they stand in."""
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,9 @@ from small_run import ROOT
 from thorax import protocols
 from thorax.errors import ConfigError
 from thorax.protocols import compare, difference, report
+
+# Threads that wait do not spin: other tests share the processors.
+PATIENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def figures(auroc, **others):
@@ -71,7 +75,7 @@ def test_leakage_buys_something_on_phantoms(tmp_path):
     options = [word for change in small for word in ("-S", change)]
     done = subprocess.run(
         [sys.executable, "-c", command, "protocols", "--seeds", "2", *options],
-        cwd=clone, capture_output=True, text=True, check=False,
+        cwd=clone, capture_output=True, text=True, check=False, env=PATIENT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     tables = done.stdout[done.stdout.index("params.yaml, 2 seeds") :]

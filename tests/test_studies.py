@@ -1,5 +1,6 @@
 """`thorax recipe`: what is refused before any work, what a run is called, what smoke replaces."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from thorax.errors import ConfigError, DataError, ResourceError, ThoraxError
 from thorax.recipes import leaves, load_recipes, override
 
 RECIPES = load_recipes(ROOT / "recipes")
+
+# Threads that wait do not spin: other tests share the processors.
+PATIENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @pytest.fixture
@@ -142,7 +146,7 @@ def test_every_recipe_runs_on_phantoms(tmp_path):
     command = "import sys; from thorax.cli import main; sys.argv[0] = 'thorax'; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", command, "recipe", "run", "--all", "--smoke"],
-        cwd=clone, capture_output=True, text=True, check=False,
+        cwd=clone, capture_output=True, text=True, check=False, env=PATIENT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     refs = subprocess.check_output(
