@@ -81,8 +81,8 @@ def write_run(folder: Path, *, images=48, size=32, task="multi-label", folds=1, 
         Path(paths.dataset),
         {"title": "Squares and stripes", "task": task, "classes": classes, "positive": positive},
     )
-    box = {"finding": classes[0], "x": 8.0, "y": 8.0, "width": 12.0, "height": 12.0}
+    box = {"finding": classes[0], "rings": "8 8 20 8 20 20 8 20"}
     drawn = [name for name, row in zip(ids, y, strict=True) if row[0] == 1]
-    write_csv(pd.DataFrame({"image_id": drawn, **box}), Path(paths.boxes))
+    write_csv(pd.DataFrame({"image_id": drawn, **box}), Path(paths.regions))
     write_json(Path(paths.split_table), {"leaky": False, "method": "patient"})
     return paths

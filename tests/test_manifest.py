@@ -17,7 +17,7 @@ from thorax.sources import SOURCES
 from thorax.tables import MANIFEST_COLUMNS, read_manifest
 
 PATHS = Paths.model_construct(
-    manifest="data/manifest.csv", dataset="data/dataset.json", boxes="data/boxes.csv"
+    manifest="data/manifest.csv", dataset="data/dataset.json", regions="data/regions.csv"
 )
 CLASSES = {"b/1.png": b"1", "b/2.png": b"2", "a/3.png": b"3"}
 KERMANY = {

@@ -1,8 +1,7 @@
 """Run each model once; from then on only tables: predictions, thresholds, metrics, plots.
 
 Thresholds and the temperature are chosen on validation. Thresholds are on raw probabilities, before
-the temperature, and the tables hold raw ones. One image a class is also explained, by the first
-fold's model: `predictions/gradcam.npz`.
+the temperature, and the tables hold raw ones. What the first fold's model looks at is in `looks`.
 """
 
 from pathlib import Path
@@ -14,18 +13,16 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from thorax import people, plots
-from thorax.batches import Batches, cores
+from thorax.batches import cores
 from thorax.calibration import fit_temperature
 from thorax.config import Evaluate, Paths
 from thorax.contamination import refuse_contaminated
 from thorax.data import Cohort, open_cohort
-from thorax.errors import IntegrityError
-from thorax.explain import feature_layer, grad_cam
-from thorax.files import read_json, replacing, rounded, write_json
-from thorax.looks import localise
+from thorax.files import read_json, rounded, write_json
+from thorax.looks import look
 from thorax.metrics import Predictions, fold_metrics, subset_metrics
 from thorax.operating import summarise
-from thorax.predict import load, predict
+from thorax.predict import open_model, predict
 from thorax.tables import write_csv
 from thorax.tasks import TASKS
 from thorax.thresholds import choose
@@ -73,8 +70,7 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     decided = TASKS[cohort.task].decide(judged.p, thresholds)
     groups = people.describe(params, cohort, folds[0], judged, decided, paths)
     write_json(folder / "subgroups.json", groups)
-    write_gradcam(cohort, folds[0], val, test, paths)
-    write_localisation(params, cohort, folds[0], judged, paths)
+    look(params, cohort, folds[0], judged, paths)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
 
 
@@ -100,60 +96,6 @@ def predict_folds(
     test = _collect(cohort, test_rows, np.mean(test_p, axis=0))
     each = {f: _collect(cohort, test_rows, p) for f, p in zip(folds, test_p, strict=True)}
     return val, test, each
-
-
-def open_model(
-    cohort: Cohort, fold: int, fabric: Fabric, paths: Paths
-) -> tuple[torch.nn.Module, Batches]:
-    """A fold's network on the device, and batches normalised as it was trained on.
-
-    Raises:
-        IntegrityError: it was trained on other classes.
-    """
-    bundle, network = load(Path(paths.models) / str(fold))
-    if bundle.outputs != cohort.outputs:
-        raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
-    network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network, Batches(cohort.images, bundle.mean, bundle.deviation, fabric.device, True)
-
-
-def write_gradcam(
-    cohort: Cohort, fold: int, val: Predictions, test: Predictions, paths: Paths
-) -> None:
-    """Grad-CAM of the surest image that shows each class, test before validation.
-
-    Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
-    """
-    part = test if len(test.y) else val
-    y, p = part.y.T, part.p.T
-    best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
-    rows = [cohort.rows_of(part.images["image_id"].iloc[list(best.values())])]
-    fabric = Fabric(devices=1)
-    network, batches = open_model(cohort, fold, fabric, paths)
-    maps, layer = np.zeros((0, *cohort.images.shape[1:]), np.uint8), ""
-    for batch in batches.stream(rows if best else []):
-        layer = feature_layer(network, batch.x_BCHW)
-        cam = grad_cam(network, batch.x_BCHW, np.array(list(best)), layer)
-        maps = np.round(255 * cam).astype(np.uint8)
-    ids = part.images["image_id"].iloc[list(best.values())].to_numpy(str)
-    with replacing(Path(paths.predictions) / "gradcam.npz") as temporary, temporary.open("wb") as f:
-        names = np.array([cohort.outputs[o] for o in best], dtype=str)
-        np.savez_compressed(f, image_ids=ids, outputs=names, maps=maps, layer=np.array(layer))
-
-
-def write_localisation(
-    params: Evaluate, cohort: Cohort, fold: int, part: Predictions, paths: Paths
-) -> None:
-    """Grad-CAM of the first fold's model scored against boxes, and its sanity check."""
-    network, batches = open_model(cohort, fold, Fabric(devices=1), paths)
-    bundle, _ = load(Path(paths.models) / str(fold))
-
-    def untrained() -> torch.nn.Module:
-        torch.manual_seed(0)
-        return bundle.build().to(batches.device)
-
-    found = localise(params, cohort, part, network, untrained, batches, paths)
-    write_json(Path(paths.predictions) / "localisation.json", found)
 
 
 def _collect(cohort: Cohort, rows: NDArray[np.int64], p: NDArray[np.float64]) -> Predictions:

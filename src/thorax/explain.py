@@ -10,13 +10,17 @@ from torch.nn import functional
 
 
 def feature_layer(network: nn.Module, x_BCHW: torch.Tensor) -> str:  # noqa: N803 - shape is the name
-    """Name of the last layer whose output is still a map of more than one pixel."""
-    seen: list[tuple[str, torch.Size]] = []
+    """Name of the last layer whose output has the extent of the last convolution's.
+
+    That is what its activation, or the block it ends, makes of it, before any pooling. Convolutions
+    that see a single pixel do not count.
+    """
+    seen: list[tuple[str, nn.Module, torch.Size]] = []
 
     def remember(name: str) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor) and output.ndim == 4:
-                seen.append((name, output.shape[2:]))
+        def hook(module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+                seen.append((name, module, output.shape[2:]))
 
         return hook
 
@@ -25,7 +29,8 @@ def feature_layer(network: nn.Module, x_BCHW: torch.Tensor) -> str:  # noqa: N80
         network.eval()(x_BCHW[:1])
     for handle in hooks:
         handle.remove()
-    return [name for name, extent in seen if min(extent) > 1][-1]
+    extent = [shape for _, module, shape in seen if isinstance(module, nn.Conv2d)][-1]
+    return [name for name, _, shape in seen if shape == extent][-1]
 
 
 def grad_cam(

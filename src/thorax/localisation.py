@@ -1,7 +1,8 @@
-"""Does Grad-CAM point at the finding? Scored against boxes, beside what chance would give."""
+"""Does Grad-CAM point at the finding? Scored against outlines and boxes, and beside chance."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -15,44 +16,53 @@ from thorax.explain import feature_layer, grad_cam
 from thorax.files import rounded
 
 BATCH = 32
-HALF = 0.5  # of a map's maximum: what counts as marked
+FINER = 4  # how much finer a grid regions are drawn on
+SIDES = ("width", "height")
+HALF = 0.5  # of a map's maximum, of a pixel's area: what counts as marked
 CASCADE = (("head", 0.0), ("last quarter", 0.25), ("last half", 0.5), ("all layers", 1.0))
 CASCADE_IMAGES = 20
 KEYS = ("pointing", "iou")
 
+Item = TypeVar("Item")
 Maps = NDArray[np.float32]
 Masks = NDArray[np.bool_]
 
 
 def masks_of(
-    boxes: pd.DataFrame, index: pd.DataFrame, image_ids: list[str], finding: str, size: int
+    regions: pd.DataFrame, index: pd.DataFrame, image_ids: list[str], finding: str, size: int
 ) -> Masks:
-    """Union of an image's boxes of one finding in cache pixels, bool [N, size, size].
+    """Union of an image's regions of one finding in cache pixels, bool [N, size, size].
 
     Args:
-        boxes: rows with `image_id, finding, x, y, width, height` in original pixels.
+        regions: rows with `image_id, finding, rings` in original pixels, as `sources.regions`.
         index: the cache's geometry by `image_id`, as in `decode.Geometry`.
         image_ids: N images.
-        finding: whose boxes.
+        finding: whose regions.
         size: height and width of the cached images.
     """
+    own = regions[(regions["finding"] == finding) & regions["image_id"].isin(image_ids)]
+    drawn = {name: rows["rings"].tolist() for name, rows in own.groupby("image_id")}
     masks = np.zeros((len(image_ids), size, size), bool)
-    at = {name: i for i, name in enumerate(image_ids)}
-    own = boxes[(boxes["finding"] == finding) & boxes["image_id"].isin(image_ids)]
-    own = own.join(index.drop(columns=["width", "height"]), on="image_id")
-    edges = [
-        (own[corner] + own[extent] * far - own[f"crop_{corner}"])
-        * own[f"new_{extent}"]
-        / own[f"crop_{extent}"]
-        + own[f"pad_{corner}"]
-        for far in (0, 1)
-        for corner, extent in (("x", "width"), ("y", "height"))
-    ]
-    pixels = np.column_stack(edges).clip(0, size).round().astype(int)
-    for name, (left, top, right, bottom) in zip(own["image_id"], pixels.tolist(), strict=True):
+    for mask, name in zip(masks, image_ids, strict=True):
+        fine = np.zeros((FINER * size, FINER * size), np.uint8)
+        for rings in drawn.get(name, []):
+            corners = [_cached(ring, index.loc[name]) * FINER - 0.5 for ring in rings.split(";")]
+            cv2.fillPoly(fine, [np.rint(ring).astype(np.int32) for ring in corners], 1)
+        share = cv2.resize(fine.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
         # At least one pixel, however small the image became.
-        masks[at[name], top : max(bottom, top + 1), left : max(right, left + 1)] = True
+        mask[:] = (share > 0) & (share >= min(HALF, share.max()))
     return masks
+
+
+def _cached(ring: str, place: Any) -> NDArray[np.float64]:
+    """Corners `x y x y …` of an original, moved with it through crop, resize and padding [K, 2]."""
+    points = np.array(ring.split(), float).reshape(-1, 2)
+    crop, kept, new, pad = (
+        place[[f"{what}{end}" for end in ends]].to_numpy(float)
+        for what, ends in (("crop_", "xy"), ("crop_", SIDES), ("new_", SIDES), ("pad_", "xy"))
+    )
+    moved: NDArray[np.float64] = (points - crop) * new / kept + pad
+    return moved
 
 
 def pointing(maps: Maps, masks: Masks) -> NDArray[np.float64]:
@@ -118,8 +128,8 @@ def likeness(first: Maps, second: Maps) -> float | None:
     return rounded(float(np.mean(found))) if found else None
 
 
-def evenly(ids: list[str], number: int) -> list[str]:
+def evenly(items: list[Item], number: int) -> list[Item]:
     """At most so many, spread evenly over all of them."""
-    if len(ids) <= number:
-        return ids
-    return [ids[int((i + 0.5) * len(ids) / number)] for i in range(number)]
+    if len(items) <= number:
+        return items
+    return [items[int((i + 0.5) * len(items) / number)] for i in range(number)]

@@ -1,15 +1,21 @@
-"""What `predictions/localisation.json` holds: Grad-CAM scored against boxes, and a sanity check."""
+"""What the first fold's model looks at: one explained image a class, scores of its maps, probes."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import nn
 
 from thorax.batches import Batches
 from thorax.config import Evaluate, Paths
 from thorax.data import Cohort
+from thorax.explain import feature_layer, grad_cam
+from thorax.files import replacing, write_json
 from thorax.localisation import (
     CASCADE,
     CASCADE_IMAGES,
@@ -21,6 +27,8 @@ from thorax.localisation import (
     scored,
 )
 from thorax.metrics import Predictions
+from thorax.predict import load, open_model, predict
+from thorax.probes import probe
 from thorax.tables import read_csv
 
 GEOMETRY = ["width", "height", "crop_x", "crop_y", "crop_width", "crop_height", "new_width",
@@ -28,46 +36,116 @@ GEOMETRY = ["width", "height", "crop_x", "crop_y", "crop_width", "crop_height", 
 DRAWS = 1000
 
 
+def look(params: Evaluate, cohort: Cohort, fold: int, part: Predictions, paths: Paths) -> None:
+    """Write `gradcam.npz`, `probes.json` and `localisation.json` of one fold's model.
+
+    Args:
+        params: how many images, draws.
+        cohort: the images.
+        fold: whose model.
+        part: the images judged, with what all models together said of them.
+        paths: of models, cache, regions and predictions.
+    """
+    fabric, folder = Fabric(devices=1), Path(paths.predictions)
+    network, batches = open_model(cohort, fold, fabric, paths)
+    bundle, _ = load(Path(paths.models) / str(fold))
+
+    def untrained() -> nn.Module:
+        torch.manual_seed(0)
+        return bundle.build().to(batches.device)
+
+    def score(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        changed = Batches(images, batches.mean, batches.deviation, batches.device, True)
+        return predict(fabric, network, changed, np.arange(len(images)), cohort.task, "probe")
+
+    write_gradcam(cohort, part, network, batches, folder / "gradcam.npz")
+    write_json(folder / "probes.json", probed(params, cohort, part, score))
+    regions, index = (
+        read_csv(Path(paths.regions)),
+        read_csv(Path(paths.cache) / "index.csv", numbers=GEOMETRY).set_index("image_id"),
+    )
+    found = {
+        "limit": params.localised,
+        "per_class": localise(params, cohort, part, network, untrained(), batches, regions, index),
+        "cascade": cascade(cohort, part, network, batches),  # last: it destroys the network
+    }
+    write_json(folder / "localisation.json", found)
+
+
+def write_gradcam(
+    cohort: Cohort, part: Predictions, network: nn.Module, batches: Batches, path: Path
+) -> None:
+    """Grad-CAM of the surest image that shows each class.
+
+    Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
+    """
+    y, p = part.y.T, part.p.T
+    best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
+    rows = [cohort.rows_of(part.images["image_id"].iloc[list(best.values())])]
+    maps, layer = np.zeros((0, *cohort.images.shape[1:]), np.uint8), ""
+    for batch in batches.stream(rows if best else []):
+        layer = feature_layer(network, batch.x_BCHW)
+        cam = grad_cam(network, batch.x_BCHW, np.array(list(best)), layer)
+        maps = np.round(255 * cam).astype(np.uint8)
+    ids = part.images["image_id"].iloc[list(best.values())].to_numpy(str)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        names = np.array([cohort.outputs[o] for o in best], dtype=str)
+        np.savez_compressed(file, image_ids=ids, outputs=names, maps=maps, layer=np.array(layer))
+
+
+def probed(
+    params: Evaluate,
+    cohort: Cohort,
+    part: Predictions,
+    score: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
+) -> dict[str, Any] | None:
+    """The shortcut probes on at most so many images, spread over the part; None without any."""
+    chosen = np.array(evenly(list(range(len(part.y))), params.probed), int)
+    if not len(chosen):
+        return None
+    images = part.images.iloc[chosen].reset_index(drop=True)
+    pixels = np.take(cohort.images, cohort.rows_of(images["image_id"]), axis=0)
+    as_it_is = score(pixels)  # of this one model, which is the one that is probed
+    own = Predictions(part.task, part.outputs, images, part.y[chosen], as_it_is)
+    return probe(own, pixels, score, draws=params.bootstrap, seed=params.seed)
+
+
 def localise(
     params: Evaluate,
     cohort: Cohort,
     part: Predictions,
     trained: nn.Module,
-    untrained: Callable[[], nn.Module],
+    random: nn.Module,
     batches: Batches,
-    paths: Paths,
+    regions: pd.DataFrame,
+    index: pd.DataFrame,
 ) -> dict[str, Any]:
-    """Scores per class that has boxes in the part judged, and the cascading randomisation.
+    """Scores per class that has regions in the part judged, beside a network with random weights.
 
     Args:
         params: how many images a class, draws.
         cohort: where images lie in the cache.
         part: the images judged.
         trained: the model explained, on the device of `batches`.
-        untrained: gives the same model with random weights.
+        random: the same one with random weights.
         batches: the cache, normalised for the model.
-        paths: of boxes and cache.
+        regions: as `sources.regions`.
+        index: the cache's geometry by image.
     """
-    boxes = read_csv(Path(paths.boxes), numbers=["x", "y", "width", "height"])
-    index = read_csv(Path(paths.cache) / "index.csv", numbers=GEOMETRY).set_index("image_id")
     patients = part.images.set_index("image_id")["patient_id"]
-    result: dict[str, Any] = {"limit": params.localised, "per_class": {}, "cascade": None}
-    random = untrained()
+    result: dict[str, Any] = {}
     draws = min(params.bootstrap, DRAWS)
     for output, name in enumerate(part.outputs):
-        drawn = set(boxes.loc[boxes["finding"] == name, "image_id"]) & set(patients.index)
+        drawn = set(regions.loc[regions["finding"] == name, "image_id"]) & set(patients.index)
         ids = evenly(sorted(drawn), params.localised)
         if not ids:
             continue
         rows, own = cohort.rows_of(ids), patients.loc[ids].reset_index(drop=True)
-        masks = masks_of(boxes, index, ids, name, cohort.images.shape[1])
-        maps = maps_of(trained, batches, rows, output)
-        blind = maps_of(random, batches, rows, output)
-        result["per_class"][name] = {
-            "model": scored(maps, masks, own, draws),
-            "random": scored(blind, masks, own, draws),
+        masks = masks_of(regions, index, ids, name, cohort.images.shape[1])
+        result[name] = {
+            what: scored(maps_of(network, batches, rows, output), masks, own, draws)
+            for what, network in (("model", trained), ("random", random))
         }
-    result["cascade"] = cascade(cohort, part, trained, batches)
     return result
 
 

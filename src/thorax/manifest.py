@@ -11,7 +11,7 @@ from thorax.config import Data, Paths
 from thorax.errors import DataError
 from thorax.files import locked, main_root, write_json
 from thorax.sources import SOURCES, Dataset, Source
-from thorax.sources.boxes import boxes
+from thorax.sources.regions import regions
 from thorax.sources.validation import validate
 from thorax.tables import LABEL, class_names, write_csv
 
@@ -41,7 +41,7 @@ def prepare(data: Data, paths: Paths) -> None:
     dataset = _as_asked(validate(source.read(found, data), str(root)), data)
     description = _describe(dataset, source, data, kind)
     write_csv(_writable(dataset.table), Path(paths.manifest))
-    write_csv(boxes(found), Path(paths.boxes))
+    write_csv(regions(found), Path(paths.regions))
     write_json(Path(paths.dataset), description)
     print(_summary(description, root))
 

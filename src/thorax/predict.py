@@ -12,7 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from thorax.batches import Batches, split_batches
-from thorax.config import Model, check
+from thorax.config import Model, Paths, check
+from thorax.data import Cohort
+from thorax.errors import IntegrityError
 from thorax.files import read_json, replacing, write_json
 from thorax.models import build
 from thorax.progress import bar
@@ -62,6 +64,21 @@ def load(folder: Path) -> tuple[Bundle, nn.Module]:
     network = bundle.build()
     network.load_state_dict(load_file(folder / "weights.safetensors"))
     return bundle, network
+
+
+def open_model(
+    cohort: Cohort, fold: int, fabric: Fabric, paths: Paths
+) -> tuple[nn.Module, Batches]:
+    """A fold's network on the device, and batches normalised as it was trained on.
+
+    Raises:
+        IntegrityError: it was trained on other classes.
+    """
+    bundle, network = load(Path(paths.models) / str(fold))
+    if bundle.outputs != cohort.outputs:
+        raise IntegrityError(f"models/{fold} was trained on other classes. Run `dvc repro`.")
+    network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network, Batches(cohort.images, bundle.mean, bundle.deviation, fabric.device, True)
 
 
 @torch.inference_mode()

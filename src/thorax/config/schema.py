@@ -142,6 +142,7 @@ class Evaluate(Section):
     bootstrap: Annotated[int, Field(ge=0)]
     min_group: Count
     localised: Annotated[int, Field(ge=0)]
+    probed: Annotated[int, Field(ge=0)]
     seed: Seed
 
 
@@ -169,7 +170,7 @@ class Paths(Section):
 
     manifest: str
     dataset: str
-    boxes: str
+    regions: str
     cache: str
     split: str
     split_table: str

@@ -26,15 +26,17 @@ def tables(
     cohort: list[Patient],
     pixels: int,
     boxes: list[str],
+    outlines: list[str],
     marked: Callable[[Visit], bool],
 ) -> dict[str, str]:
-    """Give the text of every table by its name in the archive; `boxes` are rows of one."""
+    """Give the text of every table by its name in the archive; `boxes` and `outlines` are rows."""
     tested = official_test(seed, cohort)
     lines = {
         "Data_Entry_2017.csv": [_ENTRY_HEADER, *_entries(cohort, pixels)],
         "train_val_list.txt": _names(p for p in cohort if p.number not in tested),
         "test_list.txt": _names(p for p in cohort if p.number in tested),
         "BBox_List_2017.csv": [_BOX_HEADER, *boxes],
+        "outlines.csv": ["Image Index,Finding Label,Outline", *outlines],
         "phantom.csv": [_TRUTH_HEADER, *_truth(cohort, marked)],
     }
     return {name: "\n".join(rows) + "\n" for name, rows in lines.items()}

@@ -55,7 +55,7 @@ def render(
         + _soft_shadows(chest)
         + hardware_map(chest)
     )
-    film = _film(canvas, visit)
+    film = onto_film(canvas, visit)
     onto = (pixels, pixels)
     projected = cv2.warpAffine(
         canvas.blur(np.asarray(attenuation, np.float32), 0.004),
@@ -85,7 +85,7 @@ def _zeros(canvas: Canvas) -> Map:
     return np.zeros((canvas.size, canvas.size), np.float32)
 
 
-def _film(canvas: Canvas, visit: Visit) -> NDArray[np.float64]:
+def onto_film(canvas: Canvas, visit: Visit) -> NDArray[np.float64]:
     """Affine map from canvas pixels to film pixels: the visit's shift, turn and zoom."""
     scale = visit.zoom * canvas.pixels / 2 / canvas.scale
     centre = (canvas.size - 1) / 2
