@@ -31,6 +31,15 @@ def test_equals_the_class_activation_map_of_a_network_with_global_average_poolin
     np.testing.assert_allclose(grad_cam(network, x, outputs, layer), expected, atol=1e-5)
 
 
+def test_the_map_is_taken_before_the_last_pooling():
+    network = build(params(model={"name": "cnn5"}).model, 2, 96)
+    layer = feature_layer(network, torch.zeros(1, 1, 96, 96))
+    kept = []
+    network.get_submodule(layer).register_forward_hook(lambda *given: kept.append(given[2].shape))
+    network(torch.zeros(2, 1, 96, 96))
+    assert kept[-1][2:] == (6, 6)
+
+
 @pytest.mark.parametrize(
     "name",
     [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in get_args(ModelName)],

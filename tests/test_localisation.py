@@ -1,8 +1,10 @@
-"""Localisation: boxes land where they belong, scores are those by hand, chance is named."""
+"""Localisation: regions land where they belong, scores are those by hand, chance is named."""
 
 import json
+import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,13 +12,14 @@ import torch
 from torch import nn
 
 from small_run import params, write_run
-from thorax.archives import Survey
+from thorax.archives import Survey, survey
 from thorax.decode import prepare
 from thorax.evaluate import evaluate
 from thorax.explain import grad_cam
 from thorax.localisation import evenly, iou, likeness, masks_of, pointing, randomise, scored
 from thorax.models import build
-from thorax.sources.boxes import boxes
+from thorax.phantom import write_archive
+from thorax.sources.regions import regions
 from thorax.train import train
 
 NIH = b"""Image Index,Finding Label,Bbox [x,y,w,h],,,
@@ -25,14 +28,46 @@ b.png,Mass,1,2,3,4,,,
 """
 
 
+OUTLINES = b"""Image Index,Finding Label,Outline
+b.png,Mass,1 1 4 1 4 4;2 2 3 2 3 3
+"""
+
+
 def test_boxes_are_read_by_position_and_infiltrate_is_infiltration():
-    found = boxes(Survey(Path(), {}, {"x.zip!BBox_List_2017.csv": NIH, "other.csv": b"a,b\n"}))
+    found = regions(Survey(Path(), {}, {"x.zip!BBox_List_2017.csv": NIH, "other.csv": b"a,b\n"}))
     assert found.to_dict("records")[0] == {
-        "image_id": "a.png", "finding": "Infiltration", "x": 10.5, "y": 20.0, "width": 30.0,
-        "height": 40.0,
+        "image_id": "a.png", "finding": "Infiltration", "rings": "10.5 20 40.5 20 40.5 60 10.5 60",
     }  # fmt: skip
     assert len(found) == 2
-    assert boxes(Survey(Path(), {}, {})).empty
+    assert regions(Survey(Path(), {}, {})).empty
+
+
+def test_an_exact_outline_replaces_the_box_of_the_same_finding_only():
+    tables = {"BBox_List_2017.csv": NIH, "outlines.csv": OUTLINES}
+    found = regions(Survey(Path(), {}, tables)).set_index("image_id")["rings"]
+    assert found.to_dict() == {
+        "b.png": "1 1 4 1 4 4;2 2 3 2 3 3", "a.png": "10.5 20 40.5 20 40.5 60 10.5 60",
+    }  # fmt: skip
+
+
+def test_a_phantoms_mask_comes_back_from_the_archive(tmp_path):
+    write_archive(
+        tmp_path / "p.zip", patients=30, pixels=96, seed=1, marker_correlation=0.0,
+        marker_label="Nodule",
+    )  # fmt: skip
+    found = regions(survey(tmp_path / "p.zip", "read"))
+    size = dict.fromkeys(["width", "height", "crop_width", "crop_height", "new_width",
+                          "new_height"], 96)  # fmt: skip
+    place = pd.Series(size | dict.fromkeys(["crop_x", "crop_y", "pad_x", "pad_y"], 0))
+    index = pd.DataFrame(dict.fromkeys(found["image_id"].unique(), place)).T
+    with zipfile.ZipFile(tmp_path / "p.zip") as archive:
+        masks = [name for name in archive.namelist() if name.startswith("masks/")]
+        assert len(masks) > 20
+        for name in masks:
+            image, _, finding = name.removeprefix("masks/").removesuffix(".png").rpartition("_")
+            truth = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), 0) > 0
+            (mask,) = masks_of(found, index, [f"{image}.png"], finding, 96)
+            assert (mask != truth).sum() <= max(2, 0.04 * truth.sum()), name
 
 
 @pytest.mark.parametrize("changes", [{}, {"keep_aspect": True}, {"crop_borders": True}])
@@ -43,7 +78,7 @@ def test_a_box_follows_the_image_through_crop_and_resize(changes):
     settings = params(preprocess={"image_size": 64, "clahe_clip": None, **changes}).preprocess
     cached, geometry = prepare(image, settings)
     index = pd.DataFrame([vars(geometry)], index=["a.png"])
-    box = {"image_id": "a.png", "finding": "F", "x": 150, "y": 80, "width": 60, "height": 40}
+    box = {"image_id": "a.png", "finding": "F", "rings": "150 80 210 80 210 120 150 120"}
     (mask,) = masks_of(pd.DataFrame([box]), index, ["a.png"], "F", 64)
     bright = cached > 150
     assert (mask & bright).sum() / (mask | bright).sum() > 0.85
@@ -56,13 +91,28 @@ def test_boxes_of_one_finding_join_and_others_do_not_count():
         index=["a"],
     )  # fmt: skip
     table = pd.DataFrame(
-        {"image_id": "a", "finding": ["F", "F", "G"], "x": [0, 8, 4], "y": [0, 8, 4],
-         "width": [2, 9, 2], "height": 2}
+        {"image_id": "a", "finding": ["F", "F", "G"],
+         "rings": ["0 0 2 0 2 2 0 2", "8 8 17 8 17 10 8 10", "4 4 6 4 6 6 4 6"]}
     )  # fmt: skip
     (mask,) = masks_of(table, index, ["a"], "F", 10)
     assert mask[:2, :2].all()
     assert mask[8:, 8:].all()
     assert mask.sum() == 8
+
+
+def test_a_hole_is_not_marked_and_a_speck_is_one_pixel():
+    size = dict.fromkeys(["width", "height", "crop_width", "crop_height"], 40)
+    place = size | {"new_width": 10, "new_height": 10}
+    index = pd.DataFrame([place | dict.fromkeys(["crop_x", "crop_y", "pad_x", "pad_y"], 0)], ["a"])
+    ring = "0 0 40 0 40 40 0 40;12 12 28 12 28 28 12 28"
+    table = pd.DataFrame(
+        {"image_id": "a", "finding": ["F", "G"], "rings": [ring, "21 21 22 21 22 22 21 22"]}
+    )
+    (mask,) = masks_of(table, index, ["a"], "F", 10)
+    assert mask.sum() == 100 - 16
+    assert not mask[3:7, 3:7].any()
+    (mask,) = masks_of(table, index, ["a"], "G", 10)
+    assert np.argwhere(mask).tolist() == [[5, 5]]
 
 
 def test_scores_by_hand():

@@ -1,4 +1,4 @@
-"""A guess at the lung fields: of some thousand drawn outlines, the one that fits best.
+"""A guess at the lung fields: what most of the best fitting of some thousand outlines enclose.
 
 An outline keeps the shape of a chest where a pneumonia or an effusion hides the lung's border, so
 it is a better cover for the lungs than what is dark. It is no segmentation; `benchmarks/lungs.py`
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 GRID = 96  # height and width that outlines are compared on
 OUTLINES = 4000
+VOTES = 10  # best outlines, of which more than half must enclose a pixel
 POINTS = 48  # at which a lung's border is looked at
 STEP = 0.025  # how far inside and outside of the border, share of the image
 SPREAD = 0.3  # standard deviation of the draws, share of the range
@@ -34,9 +35,9 @@ Shape = dict[str, float]
 
 @dataclass(frozen=True)
 class _Bank:
-    """Polygons of K chests, pixels just inside and outside of them [K, 2 · POINTS], areas [K]."""
+    """Filled outlines of K chests, pixels just inside and outside [K, 2 · POINTS], areas [K]."""
 
-    polygons: list[list[Array]]
+    filled: NDArray[np.uint8]  # [K, GRID, GRID]
     inside: NDArray[np.int64]
     outside: NDArray[np.int64]
     area: Array
@@ -48,16 +49,15 @@ def lung_fields(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Args:
         images: gray, bone white [N, H, W].
     """
-    bank = _bank()
-    fields = np.zeros(images.shape, np.uint8)
+    bank, fields = _bank(), np.zeros(images.shape, bool)
     height, width = images.shape[1:]
     for image, field in zip(images, fields, strict=True):
         gray = _local_contrast(image).ravel()
         edge = np.tanh(gray[bank.outside] - gray[bank.inside]).mean(axis=1)
-        for polygon in bank.polygons[int(np.argmax(edge + LARGE_IS_LIKELY * bank.area))]:
-            corners = np.rint(polygon * (width, height) * 32 - 16).astype(np.int32)
-            cv2.fillPoly(field, [corners], 1, cv2.LINE_8, 5)
-    return fields.astype(bool)
+        best = np.argsort(edge + LARGE_IS_LIKELY * bank.area)[-VOTES:]
+        share = bank.filled[best].mean(axis=0, dtype=np.float32)
+        field[:] = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+    return fields
 
 
 def _local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -72,17 +72,17 @@ def _local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 @cache
 def _bank() -> _Bank:
     rng = np.random.default_rng(0)
-    polygons, inside, outside = [], [], []
-    for _ in range(OUTLINES):
+    filled, inside, outside = np.zeros((OUTLINES, GRID, GRID), np.uint8), [], []
+    for layer in filled:
         chest = [_outline(side, shape) for side, shape in _draw(rng).items()]
-        points, normals = (
-            np.concatenate(parts) for parts in zip(*map(_border, chest), strict=True)
-        )
-        polygons.append(chest)
+        for polygon in chest:
+            corners = np.rint(polygon * GRID * 32 - 16).astype(np.int32)
+            cv2.fillPoly(layer, [corners], 1, cv2.LINE_8, 5)
+        borders = zip(*map(_border, chest), strict=True)
+        points, normals = (np.concatenate(parts) for parts in borders)
         inside.append(_pixels(points - STEP * normals))
         outside.append(_pixels(points + STEP * normals))
-    area = [sum(cv2.contourArea(p.astype(np.float32)) for p in chest) for chest in polygons]
-    return _Bank(polygons, np.stack(inside), np.stack(outside), np.array(area))
+    return _Bank(filled, np.stack(inside), np.stack(outside), filled.mean(axis=(1, 2)))
 
 
 def _draw(rng: np.random.Generator) -> dict[int, Shape]:

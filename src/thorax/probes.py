@@ -44,7 +44,7 @@ def probe(part: Predictions, images: Images, score: Scorer, *, draws: int, seed:
     patients = part.images["patient_id"]
     drawn = patient_weights(patients, min(max(draws, 2), DRAWS), seed)
     weights = drawn[:, pd.factorize(patients)[0]].astype(float)
-    covers = {name: score(covered) for name, covered in _covered(images).items()}
+    covers = {name: score(changed) for name, changed in _covered(images).items()}
     per_class: dict[str, dict[str, Any]] = {}
     for i, name in enumerate(part.outputs):
         known = ~np.isnan(part.y[:, i])
@@ -58,10 +58,9 @@ def probe(part: Predictions, images: Images, score: Scorer, *, draws: int, seed:
             score(exchanged(images[known], donors(y, rng, alike=alike)))[:, i]
             for alike in (True, False)
         )
-        changed = {cover: compare(y, own, p[known, i], w) for cover, p in covers.items()}
         per_class[name] = {
             "reason": None,
-            "covered": changed,
+            "covered": {cover: compare(y, own, p[known, i], w) for cover, p in covers.items()},
             "exchanged": compare(y, like, unlike, w),
         }
     return {
@@ -73,27 +72,20 @@ def probe(part: Predictions, images: Images, score: Scorer, *, draws: int, seed:
 
 
 def _covered(images: Images) -> dict[str, Images]:
-    lungs = widened(lung_fields(images))
+    lungs, corners = widened(lung_fields(images)), np.zeros(images.shape, bool)
+    for rows, columns in _corners(images):
+        corners[:, rows, columns] = True
     return {
-        "corners": filled_corners(images),
-        "lungs": filled(images, lungs),
-        "all_but_lungs": filled(images, ~lungs),
+        "corners": covered(images, corners),
+        "lungs": covered(images, lungs),
+        "all_but_lungs": covered(images, ~lungs),
     }
 
 
-def filled_corners(images: Images) -> Images:
-    """Copies [N, H, W] whose four corners have the median gray of each corner."""
-    result = images.copy()
-    for rows, columns in _corners(images):
-        corner = result[:, rows, columns]
-        corner[:] = np.median(corner, axis=(1, 2), keepdims=True).astype(np.uint8)
-    return result
-
-
-def filled(images: Images, where: NDArray[np.bool_]) -> Images:
-    """Copies [N, H, W] that have the image's median gray in a mask of the same shape."""
-    gray = np.median(images, axis=(1, 2), keepdims=True).astype(np.uint8)
-    return np.where(where, gray, images)
+def covered(images: Images, where: NDArray[np.bool_]) -> Images:
+    """Copies [N, H, W] with one gray in a mask of the same shape, the median of all images."""
+    # One for all: an image's own median would still tell what was under the cover.
+    return np.where(where, np.uint8(np.median(images)), images)
 
 
 def widened(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
