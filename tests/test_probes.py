@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from thorax.metrics import Predictions
-from thorax.probes import compare, covered, donors, exchanged, probe
+from thorax.probes import compare, covered, covers, donors, exchanged, probe
 
 SIZE = 40
 
@@ -37,7 +37,7 @@ def cohort(correlated, number=200, seed=0):
 
 
 def run(y, images, score):
-    return probe(part(y, score(images)[:, 0]), images, score, draws=200, seed=0)
+    return probe(part(y, score(images)[:, 0]), images, covers(images), score, draws=200, seed=0)
 
 
 def test_a_scorer_that_reads_a_correlated_corner_is_called():
@@ -75,10 +75,10 @@ def test_lungs_and_the_rest_are_covered_in_turn(monkeypatch):
     def inside(changed):
         return changed[:, lungs].mean(axis=1, keepdims=True) / 255
 
-    covers = run(y, images, inside)["per_class"]["A"]["covered"]
-    assert covers["lungs"]["before"] == covers["all_but_lungs"]["after"] == 1
-    assert covers["lungs"]["after"] == 0.5
-    assert covers["corners"]["fall"] == 0
+    fell = run(y, images, inside)["per_class"]["A"]["covered"]
+    assert fell["lungs"]["before"] == fell["all_but_lungs"]["after"] == 1
+    assert fell["lungs"]["after"] == 0.5
+    assert fell["corners"]["fall"] == 0
 
 
 def test_too_few_outcomes_have_a_reason_and_no_verdict():

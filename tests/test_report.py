@@ -30,7 +30,7 @@ from thorax.report.explanations import section as explanation_section
 from thorax.report.explorer import counts
 from thorax.report.explorer import section as explorer_section
 from thorax.report.figures import history, roc, steps
-from thorax.report.inputs import Inputs, gather, part_of
+from thorax.report.inputs import Inputs, gather
 from thorax.report.markup import Row, Table, environment
 from thorax.report.model_card import model_card
 from thorax.report.page import SECTIONS, page
@@ -46,6 +46,9 @@ from thorax.report.pictures import (
 )
 from thorax.report.pictures import side_for as side
 from thorax.report.reproduction import flattened, shown
+from thorax.report.rows import part_of
+from thorax.report.shortcuts import block as shortcut_block
+from thorax.report.shortcuts import covered_table, exchanged_table
 from thorax.report.subgroups import gaps
 from thorax.report.subgroups import section as subgroup_section
 from thorax.report.subgroups import table as group_table
@@ -498,6 +501,38 @@ class TestLocalisation:
         body = explanation_section(bare).body
         assert "Does it point" not in body
         assert "Does the map depend" in body
+
+
+class TestShortcuts:
+    def test_every_cover_has_its_auroc_and_its_fall(self, run):
+        first, second, *_ = covered_table(run).rows
+        assert [plain(cell).strip() for cell in first.cells] == [
+            "0.900", "0.880", "0.020 (0.010–0.030)", "0.600", "0.300 (0.200–0.400)", "0.850",
+            "0.050 (0.000–0.100)",
+        ]  # fmt: skip
+        assert {plain(cell).strip() for cell in second.cells} == {"undefined"}
+        assert "too few" in second.cells[0]
+
+    def test_a_called_shortcut_is_named_and_comes_among_the_worries(self, run):
+        first, second, *_ = exchanged_table(run).rows
+        assert plain(first.cells[-1]) == "shortcut"
+        assert plain(second.cells[-1]).strip() == "undefined"
+        (worry,) = (c for c in cautions(run) if "shortcut" in c.title)
+        assert worry.level == "care"
+        assert run.outputs[0] in worry.text
+
+    def test_without_a_shortcut_nothing_is_called(self, run):
+        clean = dataclasses.replace(run, probes={**run.probes, "shortcuts": []})
+        assert plain(exchanged_table(clean).rows[0].cells[-1]) == "none seen"
+        assert not [c for c in cautions(clean) if "shortcut" in c.title]
+
+    def test_pictures_show_what_was_covered(self, run):
+        assert shortcut_block(run).count("<img") == len(run.covered) == 4
+
+    def test_without_probes_the_block_is_absent(self, run):
+        bare = dataclasses.replace(run, probes=None, covered={})
+        assert shortcut_block(bare) == ""
+        assert "shortcut" not in explanation_section(bare).body
 
 
 class TestExplorer:

@@ -28,7 +28,7 @@ from thorax.localisation import (
 )
 from thorax.metrics import Predictions
 from thorax.predict import load, open_model, predict
-from thorax.probes import probe
+from thorax.probes import covers, probe
 from thorax.tables import read_csv
 
 GEOMETRY = ["width", "height", "crop_x", "crop_y", "crop_width", "crop_height", "new_width",
@@ -59,7 +59,7 @@ def look(params: Evaluate, cohort: Cohort, fold: int, part: Predictions, paths: 
         return predict(fabric, network, changed, np.arange(len(images)), cohort.task, "probe")
 
     write_gradcam(cohort, part, network, batches, folder / "gradcam.npz")
-    write_json(folder / "probes.json", probed(params, cohort, part, score))
+    write_probes(params, cohort, part, score, folder)
     regions, index = (
         read_csv(Path(paths.regions)),
         read_csv(Path(paths.cache) / "index.csv", numbers=GEOMETRY).set_index("image_id"),
@@ -93,21 +93,31 @@ def write_gradcam(
         np.savez_compressed(file, image_ids=ids, outputs=names, maps=maps, layer=np.array(layer))
 
 
-def probed(
+def write_probes(
     params: Evaluate,
     cohort: Cohort,
     part: Predictions,
     score: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
-) -> dict[str, Any] | None:
-    """The shortcut probes on at most so many images, spread over the part; None without any."""
+    folder: Path,
+) -> None:
+    """The shortcut probes on at most so many images, spread over the part.
+
+    Writes `probes.json` (null when nothing is to be probed) and `probes.npz`: the first image as it
+    is and with each cover, uint8 [H, W].
+    """
     chosen = np.array(evenly(list(range(len(part.y))), params.probed), int)
-    if not len(chosen):
-        return None
     images = part.images.iloc[chosen].reset_index(drop=True)
     pixels = np.take(cohort.images, cohort.rows_of(images["image_id"]), axis=0)
-    as_it_is = score(pixels)  # of this one model, which is the one that is probed
-    own = Predictions(part.task, part.outputs, images, part.y[chosen], as_it_is)
-    return probe(own, pixels, score, draws=params.bootstrap, seed=params.seed)
+    found, hidden = None, {}
+    if len(chosen):
+        hidden = covers(pixels)
+        # Of this one model, which is the one that is probed.
+        own = Predictions(part.task, part.outputs, images, part.y[chosen], score(pixels))
+        found = probe(own, pixels, hidden, score, draws=params.bootstrap, seed=params.seed)
+    write_json(folder / "probes.json", found)
+    shown = {"as it is": pixels, **hidden} if len(chosen) else {}
+    with replacing(folder / "probes.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **{name: versions[0] for name, versions in shown.items()})
 
 
 def localise(

@@ -31,12 +31,21 @@ Scorer = Callable[[Images], Array]
 Found = dict[str, Any]
 
 
-def probe(part: Predictions, images: Images, score: Scorer, *, draws: int, seed: int) -> Found:
+def probe(
+    part: Predictions,
+    images: Images,
+    hidden: dict[str, Images],
+    score: Scorer,
+    *,
+    draws: int,
+    seed: int,
+) -> Found:
     """All probes per class, ready for JSON; `shortcuts` names the classes that are called.
 
     Args:
         part: labels, patients and probabilities of N images.
         images: their pixels [N, H, W].
+        hidden: the same with parts covered, as from `covers`.
         score: from pixels [N, H, W] to probabilities [N, O].
         draws: bootstrap replicates over patients.
         seed: of the draws and of the exchanges.
@@ -44,7 +53,7 @@ def probe(part: Predictions, images: Images, score: Scorer, *, draws: int, seed:
     patients = part.images["patient_id"]
     drawn = patient_weights(patients, min(max(draws, 2), DRAWS), seed)
     weights = drawn[:, pd.factorize(patients)[0]].astype(float)
-    covers = {name: score(changed) for name, changed in _covered(images).items()}
+    scores = {name: score(changed) for name, changed in hidden.items()}
     per_class: dict[str, dict[str, Any]] = {}
     for i, name in enumerate(part.outputs):
         known = ~np.isnan(part.y[:, i])
@@ -60,7 +69,7 @@ def probe(part: Predictions, images: Images, score: Scorer, *, draws: int, seed:
         )
         per_class[name] = {
             "reason": None,
-            "covered": {cover: compare(y, own, p[known, i], w) for cover, p in covers.items()},
+            "covered": {cover: compare(y, own, p[known, i], w) for cover, p in scores.items()},
             "exchanged": compare(y, like, unlike, w),
         }
     return {
@@ -71,7 +80,8 @@ def probe(part: Predictions, images: Images, score: Scorer, *, draws: int, seed:
     }
 
 
-def _covered(images: Images) -> dict[str, Images]:
+def covers(images: Images) -> dict[str, Images]:
+    """Copies [N, H, W] without the corners, without the lungs, and with nothing but the lungs."""
     lungs, corners = widened(lung_fields(images)), np.zeros(images.shape, bool)
     for rows, columns in _corners(images):
         corners[:, rows, columns] = True

@@ -6,7 +6,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from thorax.report import distributions, wording
-from thorax.report.inputs import Inputs, has_label
+from thorax.report.inputs import Inputs
 from thorax.report.markup import Row, Section, Table, render
 from thorax.report.pictures import (
     Means,
@@ -17,6 +17,7 @@ from thorax.report.pictures import (
     sample_rows,
     side_for,
 )
+from thorax.report.rows import has_label
 from thorax.tables import LABEL
 
 SAMPLES = 4

@@ -12,8 +12,8 @@ FEW_IMAGES = 30  # with or without a finding, in the part that is judged
 
 
 def doubts(inputs: Inputs) -> Iterator[Caution]:
-    """Optimism, small numbers, undefined values, training that ended early."""
-    for source in (_optimism, _few, _undefined, _training):
+    """Optimism, shortcuts, small numbers, undefined values, training that ended early."""
+    for source in (_optimism, _shortcuts, _few, _undefined, _training):
         yield from source(inputs)
 
 
@@ -28,6 +28,17 @@ def _optimism(inputs: Inputs) -> Iterator[Caution]:
             "Worse on test than on validation",
             f"Test AUROC {wording.decimal(test)} lies below the interval of validation ({bounds})."
             " The epoch and the thresholds were chosen on validation: believe the test part.",
+        )
+
+
+def _shortcuts(inputs: Inputs) -> Iterator[Caution]:
+    found = inputs.probes["shortcuts"] if inputs.probes else []
+    if found:
+        yield Caution(
+            "care",
+            "It takes a shortcut",
+            f"{wording.listed(found)}: with the corners of images that have the other label the"
+            " AUROC falls by 0.2 or more. What lies in the corners is no disease.",
         )
 
 

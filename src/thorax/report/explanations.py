@@ -1,6 +1,6 @@
 """Explanations: which part of an image spoke for a class."""
 
-from thorax.report import wording
+from thorax.report import shortcuts, wording
 from thorax.report.inputs import Inputs
 from thorax.report.markup import Row, Section, Table, render, value, with_interval
 from thorax.report.pictures import LARGEST, Picture, data_uri, overlay
@@ -16,6 +16,7 @@ def section(inputs: Inputs) -> Section:
         folds=len(inputs.models),
         scores=scores(inputs),
         cascade=cascade(inputs),
+        shortcuts=shortcuts.block(inputs),
     )
     return Section("explanations", "What it looks at", body)
 
@@ -41,7 +42,7 @@ def scores(inputs: Inputs) -> Table | None:
         rows.append(Row(name, cells, name))
     columns = ["Class", "Images", "Pointing game", "random weights", "random point", "IoU",
                "random weights", "whole image"]  # fmt: skip
-    return Table("Grad-CAM against boxes", columns, rows)
+    return Table("Grad-CAM against outlines and boxes", columns, rows)
 
 
 def cascade(inputs: Inputs) -> Table:

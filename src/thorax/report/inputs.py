@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from thorax import journal
 from thorax.config import Paths, Report
-from thorax.errors import IntegrityError
 from thorax.files import read_json, sha256_file
-from thorax.tables import LABEL, read_csv, read_manifest
+from thorax.report.rows import read_cohort
+from thorax.tables import read_csv
 
 PARTS = ("val", "test")
 
@@ -43,11 +43,12 @@ class Inputs:
         undefined: path of a metric → why it has no value.
         journal: fold → what its training took, where that is known on this machine.
         leakage: what stands on both sides of the split.
-        calibration, subgroups, localisation: what evaluate found of these topics.
+        calibration, subgroups, localisation, probes: what evaluate found of these topics.
         points: operating points: rule and threshold per output.
         models: fold → model description, with parameters and history.
         predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
         gradcam: one explained image a class.
+        covered: name → an image with that part covered, uint8 [H, W]; what the probes saw.
         roc, precision_recall, confusion: tables behind the figures.
         digests: file → SHA-256, of the tables that say who is in the run.
     """
@@ -65,10 +66,12 @@ class Inputs:
     calibration: dict[str, Any]
     subgroups: dict[str, Any]
     localisation: dict[str, Any]
+    probes: dict[str, Any] | None
     points: dict[str, Any]
     models: dict[int, dict[str, Any]]
     predictions: dict[str, pd.DataFrame]
     gradcam: GradCam
+    covered: dict[str, NDArray[np.uint8]]
     roc: pd.DataFrame
     precision_recall: pd.DataFrame
     confusion: pd.DataFrame
@@ -130,7 +133,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
     return Inputs(
         options=options,
         dataset=read_json(Path(paths.dataset)),
-        cohort=_cohort(paths, split),
+        cohort=read_cohort(paths, split),
         images=np.load(cache / "images.npy", mmap_mode="r"),
         quarantine=read_csv(cache / "quarantine.csv"),
         split=split,
@@ -141,10 +144,12 @@ def gather(options: Report, paths: Paths) -> Inputs:
         calibration=read_json(predictions / "calibration.json"),
         subgroups=read_json(predictions / "subgroups.json"),
         localisation=read_json(predictions / "localisation.json"),
+        probes=read_json(predictions / "probes.json"),
         points=read_json(predictions / "operating_points.json"),
         models=models,
         predictions={part: read_csv(predictions / f"{part}.csv", numbers) for part in PARTS},
         gradcam=_gradcam(predictions / "gradcam.npz"),
+        covered=dict(np.load(predictions / "probes.npz", allow_pickle=False)),
         roc=read_csv(plots / "roc.csv", ["fpr", "tpr"]),
         precision_recall=read_csv(plots / "precision_recall.csv", ["recall", "precision"]),
         confusion=confusion.astype({"count": int}),
@@ -156,45 +161,3 @@ def _gradcam(path: Path) -> GradCam:
     with np.load(path, allow_pickle=False) as kept:
         ids, outputs = kept["image_ids"].tolist(), kept["outputs"].tolist()
         return GradCam(ids, outputs, kept["maps"], str(kept["layer"]))
-
-
-def _cohort(paths: Paths, split: dict[str, Any]) -> pd.DataFrame:
-    """Manifest rows in the order of the cache, with original sizes and parts."""
-    index = read_csv(Path(paths.cache) / "index.csv", numbers=["width", "height"])
-    sides = read_csv(Path(paths.split), numbers=["fold"])
-    if sides["image_id"].tolist() != index["image_id"].tolist():
-        raise IntegrityError(
-            f"{paths.split} and {paths.cache} list different images. Run `dvc repro`."
-        )
-    manifest = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
-    cohort = manifest.loc[index["image_id"]].reset_index(drop=True)
-    return cohort.assign(
-        width=index["width"],
-        height=index["height"],
-        part=part_of(sides["subset"], sides["fold"], whole="val" in split["parts"]),
-    )
-
-
-def part_of(subset: "pd.Series[str]", fold: "pd.Series[float]", *, whole: bool) -> list[str]:
-    """Name of each image's part, as in the split's counts.
-
-    Args:
-        subset: `trainval` or `test`.
-        fold: number of the fold it is validated in, −1 for never.
-        whole: there is one validation part, not folds.
-    """
-    names = []
-    for side, number in zip(subset, fold, strict=True):
-        if side == "test":
-            names.append("test")
-        elif number < 0:
-            names.append("train")
-        else:
-            names.append("val" if whole else f"fold_{number:.0f}")
-    return names
-
-
-def has_label(cohort: pd.DataFrame, name: str) -> NDArray[np.bool_]:
-    """Whether each image is known to show a class."""
-    mask: NDArray[np.bool_] = (cohort[LABEL + name] == 1).to_numpy()
-    return mask

@@ -4,8 +4,9 @@ import pandas as pd
 
 from thorax.report import wording
 from thorax.report.cohort import ages
-from thorax.report.inputs import Inputs, has_label
+from thorax.report.inputs import Inputs
 from thorax.report.markup import Row, Section, Table, render
+from thorax.report.rows import has_label
 
 _METHODS = {
     "patient": "Whole patients were dealt out, so that every part gets its share of every class.",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.report.inputs import has_label
+from thorax.report.rows import has_label
 from thorax.tables import LABEL, class_names
 
 Gray = NDArray[np.uint8]

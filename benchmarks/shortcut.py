@@ -1,0 +1,112 @@
+"""Does the audit call a shortcut that is there, and none where there is none?
+
+Phantoms whose corner marker goes with Nodule and phantoms whose marker goes with nothing, the shipped
+settings otherwise. The audit only exchanges corners; beside it stands what it estimates, the AUROC
+on the same test patients drawn anew with the marker's correlation reversed.
+
+python benchmarks/shortcut.py        # writes benchmarks/shortcut.json, about 8 minutes
+"""
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from lightning_fabric import Fabric
+
+from thorax.config import Params, Paths, load_params, load_paths
+from thorax.data import open_cohort
+from thorax.evaluate import evaluate
+from thorax.files import read_json, write_json
+from thorax.machine import describe
+from thorax.manifest import prepare
+from thorax.predict import open_model, predict
+from thorax.preprocess import preprocess
+from thorax.scores import auroc
+from thorax.split import split
+from thorax.train import train
+
+ROOT = Path(__file__).resolve().parent.parent
+CORRELATIONS = (0.6, 0.0)
+SEEDS = (0, 1)
+LABEL = "Nodule"
+
+
+def settings(correlation: float, seed: int) -> Params:
+    """The shipped parameters with another marker and cohort."""
+    sections = load_params(ROOT / "params.yaml").model_dump()
+    sections["data"] |= {
+        "phantom_marker_label": LABEL,
+        "phantom_marker_correlation": correlation,
+        "phantom_seed": seed,
+    }
+    return Params.model_validate(sections)
+
+
+def audit(correlation: float, seed: int, paths: Paths) -> dict[str, Any]:
+    """Train on phantoms with so strong a marker, audit the model, and reverse the marker."""
+    params = settings(correlation, seed)
+    prepare(params.data, paths)
+    preprocess(params.preprocess, paths)
+    split(params.split, paths)
+    train(0, params.model, params.train, params.augment, paths)
+    evaluate(params.evaluate, [0], paths)
+    found = read_json(Path(paths.predictions) / "probes.json")
+    own = found["per_class"][LABEL]
+    prepare(settings(-correlation, seed).data, paths)
+    preprocess(params.preprocess, paths)
+    reversed_auroc = judge(paths)
+    as_it_is = own["covered"]["corners"]["before"]
+    return {
+        "correlation": correlation,
+        "seed": seed,
+        "exchanged": own["exchanged"],
+        "corners_covered": own["covered"]["corners"],
+        "marker_reversed": {
+            "before": as_it_is,
+            "after": reversed_auroc,
+            "fall": round(as_it_is - reversed_auroc, 4),
+        },
+        "shortcuts": found["shortcuts"],
+    }
+
+
+def judge(paths: Paths) -> float:
+    """AUROC of the label on the test patients, as their images are now."""
+    cohort = open_cohort(paths)
+    rows, output = cohort.rows("test", 0), cohort.outputs.index(LABEL)
+    fabric = Fabric(devices=1)
+    network, batches = open_model(cohort, 0, fabric, paths)
+    p = predict(fabric, network, batches, rows, cohort.task, "reversed")
+    return round(float(auroc(cohort.targets[rows, output], p[:, output])), 4)
+
+
+def main() -> None:
+    """All of them, each in its own folder; print and write."""
+    start, paths = time.perf_counter(), load_paths(ROOT / "dvc.yaml")
+    audits = []
+    for seed in SEEDS:
+        for correlation in CORRELATIONS:
+            with TemporaryDirectory() as folder:
+                os.chdir(folder)
+                shutil.copytree(ROOT / "data/local", "data/local")
+                audits.append(audit(correlation, seed, paths))
+                os.chdir(ROOT)
+            print(audits[-1])
+    result = {
+        "machine": describe(),
+        "date": time.strftime("%Y-%m-%d"),
+        "label": LABEL,
+        "audits": audits,
+        "seconds": round(time.perf_counter() - start),
+    }
+    write_json(Path(__file__).with_suffix(".json"), result)
+
+
+if __name__ == "__main__":
+    main()
