@@ -17,7 +17,7 @@ from scipy.stats import norm, rankdata
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from thorax.bootstrap import interval, patient_weights, ranking_metrics
+from thorax.bootstrap import draw, interval, ranking_metrics
 from thorax.files import write_json
 from thorax.machine import describe
 
@@ -58,7 +58,7 @@ def delong(y: Array, score: Array) -> tuple[float, float]:
 def intervals(seed: int, draws: int) -> dict[str, tuple[float, float]]:
     """The three intervals of one simulated cohort."""
     y, score, patients = cohort(np.random.default_rng([seed, 0]))
-    by_patient = patient_weights(patients, draws, seed)[:, pd.factorize(patients)[0]]
+    by_patient = draw(patients, draws, seed).by_image()
     by_image = np.random.default_rng([seed, 1]).multinomial(len(y), [1 / len(y)] * len(y), draws)
     found = {"delong": delong(y, score)}
     for name, weights in (("patients", by_patient), ("images", by_image)):

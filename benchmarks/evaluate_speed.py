@@ -22,7 +22,7 @@ from thorax.calibration import fit_temperature
 from thorax.config import load_params
 from thorax.files import write_json
 from thorax.machine import describe
-from thorax.metrics import Predictions, subset_metrics
+from thorax.metrics import Predictions, intervals, subset_metrics
 from thorax.operating import summarise
 from thorax.plots import write
 from thorax.tasks import TASKS
@@ -68,9 +68,14 @@ def main() -> None:
     chosen = timed("thresholds", lambda: [choose("youden", y, p) for y, p in columns])
     limits = np.array([0.5 if t is None else t for t in chosen])
     d = TASKS["multi-label"].decide(test.p, limits)
+
+    def judged(part: Predictions, name: str) -> dict[str, Any]:
+        bounds, _ = intervals(part, d, params)
+        return subset_metrics(part, d, limits, bounds, name, {})
+
     metrics = {
-        "val": timed("metrics, val", lambda: subset_metrics(val, d, limits, params, "val", {})),
-        "test": timed("metrics, test", lambda: subset_metrics(test, d, limits, params, "test", {})),
+        "val": timed("metrics, val", lambda: judged(val, "val")),
+        "test": timed("metrics, test", lambda: judged(test, "test")),
     }
     temperature, _ = timed("temperature", lambda: fit_temperature(val.y, val.p, exclusive=False))
     timed("calibration", lambda: summarise(val, test, limits, temperature, [0.05]))

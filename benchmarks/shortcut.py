@@ -1,6 +1,6 @@
 """Does the audit call a shortcut that is there, and none where there is none?
 
-Phantoms whose corner marker goes with Nodule and phantoms whose marker goes with nothing, the shipped
+Phantoms whose corner marker goes with Nodule, and phantoms whose marker goes with nothing; shipped
 settings otherwise. The audit only exchanges corners; beside it stands what it estimates, the AUROC
 on the same test patients drawn anew with the marker's correlation reversed.
 

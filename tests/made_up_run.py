@@ -84,6 +84,9 @@ def write_run(
     calibrated = calibration(parts, task, outputs, 0.5, prevalences, undefined)
     write_json(out / "calibration.json", calibrated)
     write_json(out / "undefined.json", undefined)
+    ends = {"low": 0.4, "high": 0.9, "dropped": 0}
+    each = {name: dict.fromkeys((*KEYS, "specificity"), ends) for name in outputs}
+    write_json(out / "intervals.json", dict.fromkeys(parts, each) if bootstrap else {})
     points = {"rule": "youden", "thresholds": dict.fromkeys(outputs, 0.5)}
     points["temperature"] = calibrated["temperature"]
     write_json(out / "operating_points.json", points)
@@ -110,8 +113,9 @@ def made_up_groups(outputs: Sequence[str], people: bool) -> dict[str, Any]:
     gap = {"worst": "F", "best": "M", "auroc": 0.1, "auroc_low": 0.02, "auroc_high": 0.2}
     groups = [group("M", 0.9), group("F", 0.8), small]
     sex = {"classes": list(outputs), "groups": groups, "gap": gap}
-    empty = {"auroc": None, "auroc_low": None, "auroc_high": None}
-    half = {"auroc": 0.6, "auroc_low": 0.5, "auroc_high": 0.7}
+    ends = [f"{key}{end}" for key in ("auroc", "ahead") for end in ("", "_low", "_high")]
+    half = dict(zip(ends, (0.6, 0.5, 0.7, 0.2, 0.1, 0.3), strict=True))
+    own = half if people else dict.fromkeys(ends)
     return {
         "min_group": 30,
         "draws": 500,
@@ -119,7 +123,8 @@ def made_up_groups(outputs: Sequence[str], people: bool) -> dict[str, Any]:
         "pairs": {"sex × visit": {**sex, "gap": None}} if people else {},
         "metadata": {
             "columns": ["sex"] if people else [],
-            "per_class": dict.fromkeys(outputs, half if people else empty),
+            "per_class": dict.fromkeys(outputs, own),
+            **own,
         },
     }
 

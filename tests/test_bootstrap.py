@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from thorax.bootstrap import interval, patient_weights, ranking_metrics, replicate_metrics
+from thorax.bootstrap import (
+    _weighted_metrics,
+    compare_auroc,
+    draw,
+    interval,
+    ranking_metrics,
+    replicate_metrics,
+    sample,
+)
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 8], ids=["many ties", "some ties", "no ties"])
@@ -31,7 +39,7 @@ def test_one_outcome_only_is_undefined():
 
 
 def test_patients_are_drawn_and_not_images():
-    weights = patient_weights(pd.Series(list("aabbccdd")), 100, 0)
+    weights = draw(pd.Series(list("aabbccdd")), 100, 0).weights
     assert weights.shape == (100, 4)
     assert (weights.sum(axis=1) == 4).all()
 
@@ -40,7 +48,7 @@ def spread(patients):
     rng = np.random.default_rng(0)
     y = np.repeat(rng.integers(0, 2, 100), 10).astype(float)[:, None]
     p = np.repeat(rng.random(100), 10)[:, None] * 0.6 + 0.4 * y
-    drawn = replicate_metrics(y, p, (p > 0.5) * 1.0, patients, replicates=400, seed=1)
+    drawn = replicate_metrics(y, p, (p > 0.5) * 1.0, draw(patients, 400, 1))
     low, high, undefined = interval(drawn["auroc"][:, 0])
     assert undefined == 0
     return high - low
@@ -56,10 +64,10 @@ def test_the_seed_pairs_replicates_and_chunks_change_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     y, p = rng.integers(0, 2, (60, 2)).astype(float), rng.random((60, 2))
     patients = pd.Series((np.arange(60) // 3).astype(str))
-    arguments = (y, p, (p > 0.5) * 1.0, patients)
-    whole = replicate_metrics(*arguments, replicates=30, seed=5)
+    arguments = (y, p, (p > 0.5) * 1.0)
+    whole = replicate_metrics(*arguments, draw(patients, 30, 5))
     monkeypatch.setattr("thorax.bootstrap.CHUNK", 60 * 7)
-    parts = replicate_metrics(*arguments, replicates=30, seed=5)
+    parts = replicate_metrics(*arguments, draw(patients, 30, 5))
     for name in whole:
         np.testing.assert_array_equal(whole[name], parts[name])
 
@@ -70,8 +78,7 @@ def test_unknown_labels_do_not_count():
     more_y = np.vstack([y, np.full((20, 1), np.nan)])
     more_p = np.vstack([p, rng.random((20, 1))])
     patients = pd.Series(np.arange(100).astype(str))
-    drawn = patient_weights(patients, 10, 0)
-    from thorax.bootstrap import _weighted_metrics
+    drawn = draw(patients, 10, 0).weights
 
     full = _weighted_metrics(more_y, more_p, (more_p > 0.5) * 1.0, drawn.astype(float))
     own = _weighted_metrics(y, p, (p > 0.5) * 1.0, drawn[:, :80].astype(float))
@@ -93,3 +100,29 @@ def test_intervals_hold_the_truth_when_images_of_a_patient_are_alike():
     assert 0.90 <= covered["patients"] <= 0.99
     assert covered["images"] < 0.77
     assert covered["delong"] < 0.77
+
+
+def test_no_replicates_are_the_sample_itself_and_have_no_interval():
+    patients = pd.Series(list("aabbcc"))
+    alone = draw(patients, 0, 0)
+    np.testing.assert_array_equal(alone.by_image(), sample(6).by_image())
+    assert interval(np.array([0.7])) == (None, None, 0)
+
+
+def test_draws_of_some_images_are_the_same_draws():
+    draws = draw(pd.Series(list("aabbccdd")), 20, 3)
+    some = np.array([1, 4, 5])
+    np.testing.assert_array_equal(draws.of(some).by_image(), draws.by_image()[:, some])
+    mask = np.isin(np.arange(8), some)
+    np.testing.assert_array_equal(draws.of(mask).by_image(), draws.by_image()[:, some])
+
+
+def test_a_fall_of_the_auroc_is_paired():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300).astype(float)
+    before = y + rng.normal(0, 1, 300)
+    weights = draw(pd.Series(np.arange(300).astype(str)), 500, 0).by_image()
+    same = compare_auroc(y, before, before, weights)
+    assert (same["fall"], same["fall_low"], same["fall_high"]) == (0, 0, 0)
+    found = compare_auroc(y, before, before + 0.1 * rng.normal(0, 1, 300), weights)
+    assert found["fall_high"] - found["fall_low"] < 0.03  # unpaired it would be about 0.1

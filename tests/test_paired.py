@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from made_up_predictions import predictions
 from thorax import paired
-from thorax.bootstrap import patient_weights
+from thorax.bootstrap import draw
 from thorax.errors import DataError
 from thorax.paired import Difference, differences, digest
 
@@ -20,7 +20,7 @@ def test_difference_and_interval_equal_a_loop_with_scikit_learn(monkeypatch):
     monkeypatch.setattr(paired, "DRAWS", 60)
     now, was = predictions(1, noise=1), predictions(1, noise=2, quality=1.2)
     found = {each.metric: each for each in differences(now, was.sample(frac=1, random_state=0))}
-    weights = patient_weights(now["patient_id"], 60, paired.SEED)
+    weights = draw(now["patient_id"], 60, paired.SEED).weights
     people = now["patient_id"].astype(int)
     for metric, score in (("auroc", roc_auc_score), ("average_precision", average_precision_score)):
 

@@ -503,6 +503,25 @@ class TestLocalisation:
         assert "Does the map depend" in body
 
 
+class TestWorries:
+    def test_a_sure_gap_and_its_group_are_named(self, run):
+        (worry,) = (c for c in cautions(run) if c.title == "Worse for some patients")
+        assert worry.items == ["sex: 0.100 less in F than in M (0.020–0.200)"]
+
+    def test_a_gap_that_may_be_chance_is_no_worry(self, run):
+        sex = run.subgroups["attributes"]["sex"]
+        unsure = {"sex": {**sex, "gap": {**sex["gap"], "auroc_low": -0.01}}}
+        calm = dataclasses.replace(run, subgroups={**run.subgroups, "attributes": unsure})
+        assert not [c for c in cautions(calm) if c.title == "Worse for some patients"]
+
+    @pytest.mark.parametrize(("low", "worried"), [(0.01, False), (0.0, True), (None, False)])
+    def test_metadata_as_good_as_the_model_is_a_worry(self, run, low, worried):
+        metadata = {**run.subgroups["metadata"], "ahead_low": low}
+        changed = dataclasses.replace(run, subgroups={**run.subgroups, "metadata": metadata})
+        found = [c for c in cautions(changed) if c.title == "Metadata alone do as well"]
+        assert bool(found) == worried
+
+
 class TestShortcuts:
     def test_every_cover_has_its_auroc_and_its_fall(self, run):
         first, second, *_ = covered_table(run).rows

@@ -7,7 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 from thorax.metadata import baseline, features
 from thorax.metrics import Predictions
-from thorax.subgroups import attributes, summarise, worst_first
+from thorax.report.subgroups import worst_first
+from thorax.subgroups import attributes, summarise
 
 
 def run(n=400, *, outputs=("Mass", "No Finding"), worse="F", seed=0):
@@ -122,6 +123,10 @@ def test_metadata_tell_what_was_planted_in_them(planted, low, high):
     own = found["per_class"]["Mass"]
     assert low <= own["auroc"] <= high
     assert own["auroc_low"] <= own["auroc"] <= own["auroc_high"]
+    model = roc_auc_score(second.y[:, 0], second.p[:, 0])
+    assert own["ahead"] == pytest.approx(model - own["auroc"], abs=1e-4)
+    assert own["ahead_low"] <= own["ahead"] <= own["ahead_high"]
+    assert (own["ahead_high"] < 0) == planted  # beside what was planted the model looks poor
 
 
 def test_a_class_without_both_outcomes_has_no_baseline():
@@ -131,3 +136,28 @@ def test_a_class_without_both_outcomes_has_no_baseline():
     found = baseline(known, part.y, part, known, draws=10, seed=0)
     assert found["per_class"]["Mass"]["auroc"] is None
     assert found["auroc"] == found["per_class"]["No Finding"]["auroc"]
+
+
+def test_bands_of_size_are_fixed_beforehand():
+    """Whatever else is in the data, an image falls into the same band."""
+    people = pd.DataFrame({"sex": ["F", "M"], "age": 50.0, "view": "PA"})
+    few = features(people, pd.DataFrame({"width": [2000, 3000], "height": [2000, 2100]}))
+    more = features(
+        pd.concat([people, people], ignore_index=True),
+        pd.DataFrame({"width": [2000, 3000, 100, 100], "height": [2000, 2100, 100, 9000]}),
+    )
+    assert few[["width", "height"]].equals(more[["width", "height"]].iloc[:2])
+    assert few["width"].nunique() == 2
+
+
+def test_groups_that_share_patients_are_drawn_together():
+    """The same images under two names have no gap in any replicate."""
+    part, d, _ = run()
+    twice = Predictions(
+        part.task, part.outputs, pd.concat([part.images] * 2, ignore_index=True),
+        np.concatenate([part.y] * 2), np.concatenate([part.p] * 2),
+    )  # fmt: skip
+    groups = pd.DataFrame({"copy": ["a"] * len(part.y) + ["b"] * len(part.y)})
+    found = summarise(twice, np.concatenate([d] * 2), groups, draws=50, seed=0, min_group=10)
+    gap = found["attributes"]["copy"]["gap"]
+    assert (gap["auroc"], gap["auroc_low"], gap["auroc_high"]) == (0, 0, 0)

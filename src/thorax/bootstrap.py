@@ -7,42 +7,88 @@ then only re-weighted. Shapes: N images, L classes, R replicates.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from thorax.files import rounded
 
 Array = NDArray[np.float64]
 
 CHUNK = 400_000  # weights held at once: small enough for the processor's cache
 
 
-def patient_weights(patients: "pd.Series[str]", replicates: int, seed: int) -> NDArray[np.int64]:
-    """How often each patient is drawn: int [R, P], and rows sum to the number of patients P."""
-    count = patients.nunique()
+@dataclass(frozen=True)
+class Draws:
+    """How often each patient is drawn in each replicate, int [R, P], and whose each image is [N].
+
+    A row sums to the number of patients. The same seed and patients give the same draws, so that
+    what is computed from them, of two models or of two groups of images, is paired.
+    """
+
+    weights: NDArray[np.int64]
+    patient: NDArray[np.int64]
+
+    def of(self, images: NDArray[np.int64] | NDArray[np.bool_]) -> "Draws":
+        """The same draws for some of the images."""
+        return Draws(self.weights, self.patient[images])
+
+    def by_image(self) -> Array:
+        """Weight of every image in every replicate [R, N]."""
+        return self.weights[:, self.patient].astype(float)
+
+
+def draw(patients: "pd.Series[str]", replicates: int, seed: int) -> Draws:
+    """Draw patients with replacement; `patients` says whose each image is [N].
+
+    No replicates mean the sample itself as the only one, which has no interval.
+    """
+    if not replicates:
+        return sample(len(patients))
+    codes, names = pd.factorize(patients)
+    count = len(names)
     rng = np.random.default_rng(seed)
-    return rng.multinomial(count, np.full(count, 1 / count), size=replicates)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=replicates)
+    return Draws(weights, codes.astype(np.int64))
 
 
-def replicate_metrics(
-    y: Array, p: Array, d: Array, patients: "pd.Series[str]", *, replicates: int, seed: int
-) -> dict[str, Array]:
+def sample(images: int) -> Draws:
+    """The sample itself as its only replicate."""
+    return Draws(np.ones((1, 1), np.int64), np.zeros(images, np.int64))
+
+
+def replicate_metrics(y: Array, p: Array, d: Array, draws: Draws) -> dict[str, Array]:
     """Metrics of each class in each replicate, [R, L], NaN where undefined.
 
     Args:
         y: labels [N, L], NaN for unknown.
         p: probabilities [N, L].
         d: decisions [N, L].
-        patients: patient of each image [N].
-        replicates: R.
-        seed: of the draws; the same seed and patients give paired replicates.
+        draws: R replicates of the N images.
     """
-    drawn = patient_weights(patients, replicates, seed)
-    codes = pd.factorize(patients)[0]
     step = max(1, CHUNK // max(1, len(y)))
-    chunks = [drawn[start : start + step][:, codes] for start in range(0, replicates, step)]
-    parts = [_weighted_metrics(y, p, d, w.astype(float)) for w in chunks]
+    parts = [
+        _weighted_metrics(y, p, d, Draws(weights, draws.patient).by_image())
+        for weights in np.array_split(draws.weights, -(-len(draws.weights) // step))
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def compare_auroc(y: Array, before: Array, after: Array, weights: Array) -> dict[str, float | None]:
+    """AUROC of two sets of scores of the same images [N] and its fall over draws [R, N]."""
+    once = np.ones((1, len(y)))
+    was, now = (float(ranking_metrics(y, p, once)[0][0]) for p in (before, after))
+    drawn = ranking_metrics(y, before, weights)[0] - ranking_metrics(y, after, weights)[0]
+    low, high, _ = interval(drawn)
+    return {
+        "before": rounded(was),
+        "after": rounded(now),
+        "fall": rounded(was - now),
+        "fall_low": rounded(low),
+        "fall_high": rounded(high),
+    }
 
 
 def _weighted_metrics(y: Array, p: Array, d: Array, w: Array) -> dict[str, Array]:

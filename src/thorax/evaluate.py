@@ -20,7 +20,7 @@ from thorax.contamination import refuse_contaminated
 from thorax.data import Cohort, open_cohort
 from thorax.files import read_json, rounded, write_json
 from thorax.looks import look
-from thorax.metrics import Predictions, fold_metrics, subset_metrics
+from thorax.metrics import Predictions, fold_metrics, intervals, subset_metrics
 from thorax.operating import summarise
 from thorax.predict import open_model, predict
 from thorax.tables import write_csv
@@ -47,10 +47,12 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     if temperature is None:
         undefined["temperature"] = why
     metrics: dict[str, Any] = {}
+    per_class: dict[str, Any] = {}
     folder = Path(paths.predictions)
     for name, part in (("val", val), ("test", test)):
         decisions = TASKS[cohort.task].decide(part.p, thresholds)
-        metrics[name] = subset_metrics(part, decisions, thresholds, params, name, undefined)
+        bounds, per_class[name] = intervals(part, decisions, params)
+        metrics[name] = subset_metrics(part, decisions, thresholds, bounds, name, undefined)
         write_csv(part.table(decisions), folder / f"{name}.csv")
     metrics["folds"] = fold_metrics(per_fold, cohort.task, thresholds)
     metrics["protocol"] = {
@@ -66,6 +68,7 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     calibration = summarise(val, test, thresholds, temperature, params.prevalences)
     write_json(folder / "calibration.json", calibration)
     write_json(folder / "undefined.json", undefined)
+    write_json(folder / "intervals.json", per_class)
     judged = test if len(test.y) else val
     decided = TASKS[cohort.task].decide(judged.p, thresholds)
     groups = people.describe(params, cohort, folds[0], judged, decided, paths)

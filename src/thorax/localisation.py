@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from thorax.batches import Batches, split_batches
-from thorax.bootstrap import interval, patient_weights
+from thorax.bootstrap import draw, interval
 from thorax.explain import feature_layer, grad_cam
 from thorax.files import rounded
 
@@ -87,10 +87,10 @@ def iou(maps: Maps, masks: Masks) -> NDArray[np.float64]:
 
 def scored(maps: Maps, masks: Masks, patients: "pd.Series[str]", draws: int) -> dict[str, Any]:
     """Mean pointing game and IoU with 95 % intervals over patients, beside a random point."""
-    weights = patient_weights(patients, max(draws, 2), 0)[:, pd.factorize(patients)[0]]
+    weights = draw(patients, draws, 0).by_image()
     found: dict[str, Any] = {"images": len(maps), "patients": patients.nunique()}
     for key, values in (("pointing", pointing(maps, masks)), ("iou", iou(maps, masks))):
-        low, high, _ = interval(weights @ values / weights.sum(axis=1)) if draws else (None,) * 3
+        low, high, _ = interval(weights @ values / weights.sum(axis=1))
         found |= {key: rounded(float(values.mean()))}
         found |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
     # What a point anywhere hits, and what marking the whole image overlaps: the share of the mask.

@@ -8,18 +8,21 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
-from thorax.bootstrap import interval, patient_weights, ranking_metrics
+from thorax.bootstrap import draw, interval, ranking_metrics
 from thorax.files import rounded
 from thorax.metrics import Predictions
 
 Array = NDArray[np.float64]
 
 YEARS = 5  # width of an age band
-SIZES = 8  # groups of about equal numbers by width and by height
+STEPS = 8  # bands of width and height per doubling
+KEYS = [f"{key}{end}" for key in ("auroc", "ahead") for end in ("", "_low", "_high")]
 
 
 def features(manifest: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
     """Categories of each image: sex, age band, view, size of the original, vendor where known.
+
+    Bands are fixed beforehand, so no judged image has a say in where they lie.
 
     Args:
         manifest: rows with `sex`, `age`, `view` and perhaps `vendor`; missing is a category.
@@ -29,10 +32,8 @@ def features(manifest: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
         "sex": manifest["sex"].to_numpy(),
         "age": (manifest["age"] // YEARS).to_numpy(),
         "view": manifest["view"].to_numpy(),
-        "width": pd.qcut(sizes["width"].rank(method="dense"), SIZES, duplicates="drop").to_numpy(),
-        "height": pd.qcut(
-            sizes["height"].rank(method="dense"), SIZES, duplicates="drop"
-        ).to_numpy(),
+        "width": np.floor(STEPS * np.log2(sizes["width"].to_numpy(float))),
+        "height": np.floor(STEPS * np.log2(sizes["height"].to_numpy(float))),
     }
     if "vendor" in manifest:
         known["vendor"] = manifest["vendor"].to_numpy()
@@ -44,7 +45,7 @@ def baseline(
     train: pd.DataFrame, train_y: Array, part: Predictions, judged: pd.DataFrame,
     *, draws: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """AUROC per class of a logistic regression on the categories, beside the model's.
+    """AUROC per class of a logistic regression on the categories, and how far ahead the model is.
 
     Args:
         train: `features` of the training images.
@@ -54,22 +55,33 @@ def baseline(
         draws: bootstrap replicates over patients.
         seed: of the draws.
     """
-    result: dict[str, Any] = {"columns": list(train.columns), "per_class": {}}
-    patients = part.images["patient_id"]
-    weights = patient_weights(patients, max(draws, 2), seed)[:, pd.factorize(patients)[0]]
+    drawn = draw(part.images["patient_id"], draws, seed)
+    per_class: dict[str, Any] = {}
+    both = []  # of each class: AUROC of model and baseline, exact and then in each replicate
     for i, name in enumerate(part.outputs):
         p = _predicted(train, train_y[:, i], judged) if len(train.columns) else None
         known = ~np.isnan(part.y[:, i])
-        own: dict[str, Any] = {"auroc": None, "auroc_low": None, "auroc_high": None}
-        if p is not None and len(np.unique(part.y[known, i])) == 2:
-            y, drawn = part.y[known, i], weights[:, known].astype(float)
-            own["auroc"] = rounded(float(ranking_metrics(y, p[known], np.ones((1, len(y))))[0][0]))
-            low, high, _ = interval(ranking_metrics(y, p[known], drawn)[0])
-            own |= {"auroc_low": rounded(low), "auroc_high": rounded(high)}
-        result["per_class"][name] = own
-    values = [own["auroc"] for own in result["per_class"].values() if own["auroc"] is not None]
-    result["auroc"] = rounded(float(np.mean(values))) if values else None
-    return result
+        y = part.y[known, i]
+        per_class[name] = dict.fromkeys(KEYS)
+        if p is None or len(np.unique(y)) < 2:
+            continue
+        weights = np.concatenate([np.ones((1, len(y))), drawn.of(known).by_image()])
+        pair = np.stack([ranking_metrics(y, q[known], weights)[0] for q in (part.p[:, i], p)])
+        per_class[name] = _ahead(pair)
+        both.append(pair)
+    mean = _ahead(np.mean(both, axis=0)) if both else dict.fromkeys(KEYS)
+    return {"columns": list(train.columns), "per_class": per_class, **mean}
+
+
+def _ahead(pair: Array) -> dict[str, float | None]:
+    """The baseline's AUROC and by how much the model's is higher, from both [2, 1 + R]."""
+    found: dict[str, float | None] = {}
+    model, alone = pair
+    for key, values in (("auroc", alone), ("ahead", model - alone)):
+        low, high, _ = interval(values[1:])
+        found |= {key: rounded(float(values[0]))}
+        found |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
+    return found
 
 
 def _predicted(train: pd.DataFrame, y: Array, judged: pd.DataFrame) -> Array | None:

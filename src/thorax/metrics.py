@@ -12,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from thorax import scores
-from thorax.bootstrap import interval, patient_weights, replicate_metrics
+from thorax.bootstrap import draw, interval, replicate_metrics
 from thorax.config import Evaluate
 from thorax.files import rounded
 from thorax.tasks import TASKS
 
 Array = NDArray[np.float64]
+Bounds = dict[str, tuple[float | None, float | None, int]]
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,16 @@ def subset_metrics(
     part: Predictions,
     d: Array,
     thresholds: Array,
-    params: Evaluate,
+    bounds: Bounds,
     name: str,
     undefined: dict[str, str],
 ) -> dict[str, Any]:
-    """All metrics of validation or test, from predictions and decisions d [N, O]."""
+    """All metrics of validation or test, from predictions, decisions d [N, O], and intervals."""
     result: dict[str, Any] = {
         "images": len(part.y),
         "patients": part.images["patient_id"].nunique(),
     }
     headline = scores.overall(part.y, part.p, d, exclusive=part.exclusive)
-    bounds = headline_intervals(part, d, params) if len(part.y) and params.bootstrap else {}
     for key, value in headline.items():
         result[key] = rounded(value)
         low, high, dropped = bounds.get(key, (None, None, 0))
@@ -98,25 +98,37 @@ def subset_metrics(
     return result
 
 
-def headline_intervals(
+def intervals(
     part: Predictions, d: Array, params: Evaluate
-) -> dict[str, tuple[float | None, float | None, int]]:
-    """95 % intervals of the headline metrics by bootstrap over patients."""
-    patients = part.images["patient_id"]
-    draws = {"replicates": params.bootstrap, "seed": params.seed}
-    replicates = replicate_metrics(part.y, part.p, d, patients, **draws)
+) -> tuple[Bounds, dict[str, dict[str, Any]]]:
+    """95 % intervals by bootstrap over patients: of the headline, and of every class.
+
+    Returns:
+        Low, high and the number of undefined replicates of each headline metric, and the same per
+        class and metric, ready for JSON; both are empty without images or replicates.
+    """
+    if not len(part.y) or not params.bootstrap:
+        return {}, {}
+    draws = draw(part.images["patient_id"], params.bootstrap, params.seed)
+    replicates = replicate_metrics(part.y, part.p, d, draws)
     # Classes that are undefined in the sample itself stay out; others must be defined throughout.
     bounds = {}
     for key, values in replicates.items():
         usable = values[:, np.isfinite(values).any(axis=0)]
         bounds[key] = interval(usable.mean(axis=1) if usable.shape[1] else np.full(1, np.nan))
-    weights = patient_weights(patients, **draws)
-    codes = pd.factorize(patients)[0]
     for key, total, count in _by_image(part, d):
-        sums, counts = (np.bincount(codes, v, minlength=weights.shape[1]) for v in (total, count))
+        sums, counts = (
+            np.bincount(draws.patient, v, minlength=draws.weights.shape[1]) for v in (total, count)
+        )
         with np.errstate(invalid="ignore"):
-            bounds[key] = interval((weights @ sums) / (weights @ counts))
-    return bounds
+            bounds[key] = interval((draws.weights @ sums) / (draws.weights @ counts))
+    per_class: dict[str, dict[str, Any]] = {}
+    for i, name in enumerate(part.outputs):
+        per_class[name] = {}
+        for key, values in replicates.items():
+            low, high, dropped = interval(values[:, i])
+            per_class[name][key] = {"low": rounded(low), "high": rounded(high), "dropped": dropped}
+    return bounds, per_class
 
 
 def _by_image(part: Predictions, d: Array) -> list[tuple[str, Array, Array]]:

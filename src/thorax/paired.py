@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.bootstrap import interval, patient_weights, replicate_metrics
+from thorax.bootstrap import draw, interval, replicate_metrics, sample
 from thorax.errors import DataError
 
 RISING = ("auroc", "average_precision", "accuracy", "precision", "recall", "f1")
@@ -119,12 +119,11 @@ def _replicates(table: pd.DataFrame, *, exact: bool = False) -> dict[str, Array]
     d = np.array(
         [[f"|{name}|" in f"|{text}|" for name in names] for text in table["predicted"]], float
     )
-    one = pd.Series(["all"] * len(table))  # a single patient: the sample itself
-    patients, draws = (one, 1) if exact else (table["patient_id"], DRAWS)
-    found = replicate_metrics(y, p, d, patients, replicates=draws, seed=SEED)
+    draws = sample(len(table)) if exact else draw(table["patient_id"], DRAWS, SEED)
+    found = replicate_metrics(y, p, d, draws)
     if len(names) > 1 and (y.sum(axis=1) == 1).all() and (d.sum(axis=1) == 1).all():
         # Exclusive classes: accuracy is of images, the same for every class.
-        weights = patient_weights(patients, draws, SEED)[:, pd.factorize(patients)[0]]
+        weights = draws.by_image()
         right = weights @ (y * d).sum(axis=1) / weights.sum(axis=1)
         found["accuracy"] = np.repeat(right[:, None], len(names), axis=1)
     return found

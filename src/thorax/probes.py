@@ -11,10 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.bootstrap import interval, patient_weights, ranking_metrics
+from thorax.bootstrap import compare_auroc, draw
 from thorax.files import rounded
 from thorax.lungs import lung_fields
 from thorax.metrics import Predictions
@@ -51,8 +50,7 @@ def probe(
         seed: of the draws and of the exchanges.
     """
     patients = part.images["patient_id"]
-    drawn = patient_weights(patients, min(max(draws, 2), DRAWS), seed)
-    weights = drawn[:, pd.factorize(patients)[0]].astype(float)
+    weights = draw(patients, min(draws, DRAWS), seed).by_image()
     scores = {name: score(changed) for name, changed in hidden.items()}
     per_class: dict[str, dict[str, Any]] = {}
     for i, name in enumerate(part.outputs):
@@ -131,25 +129,12 @@ def _corners(images: Images) -> list[tuple[slice, slice]]:
     ]
 
 
-def compare(y: Array, before: Array, after: Array, weights: Array) -> dict[str, float | None]:
-    """AUROC of two sets of scores of the same images [N] and its fall over draws [R, N].
-
-    `change` is the mean absolute difference of the scores.
-    """
-    once = np.ones((1, len(y)))
-    was, now = (float(ranking_metrics(y, p, once)[0][0]) for p in (before, after))
-    drawn = ranking_metrics(y, before, weights)[0] - ranking_metrics(y, after, weights)[0]
-    low, high, _ = interval(drawn)
-    return {
-        "before": rounded(was),
-        "after": rounded(now),
-        "fall": rounded(was - now),
-        "fall_low": rounded(low),
-        "fall_high": rounded(high),
-        "change": rounded(float(np.abs(before - after).mean())),
-    }
+def compare(y: Array, before: Array, after: Array, weights: Array) -> Found:
+    """Fall of the AUROC, and `change`, the mean absolute difference of the scores [N]."""
+    change = rounded(float(np.abs(before - after).mean()))
+    return {**compare_auroc(y, before, after, weights), "change": change}
 
 
-def called(found: dict[str, float | None] | None) -> bool:
+def called(found: Found | None) -> bool:
     """Whether a fall is large, and larger than chance."""
     return bool(found and (found["fall"] or 0) >= CALLED and (found["fall_low"] or 0) > 0)

@@ -1,6 +1,5 @@
 """Whom a model fails: metrics by sex, age, view, vendor, site and follow-up, and their pairs."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.bootstrap import interval, replicate_metrics
+from thorax.bootstrap import Draws, draw, interval, replicate_metrics, sample
 from thorax.files import rounded
 from thorax.metrics import Predictions
 
@@ -73,11 +72,15 @@ def summarise(
     """
     groups = groups.reset_index(drop=True)
     result: dict[str, Any] = {"min_group": min_group, "draws": min(draws, DRAWS)}
-    judge = _Judge(part, d, min_group)
+    patients = part.images["patient_id"]
+    judge, crossing = (
+        _Judge(part, d, min_group, draw(patients, min(draws, most), seed))
+        for most in (DRAWS, PAIR_DRAWS)
+    )
     single = {name: groups[name] for name in groups}
     crossed = {f"{a} × {b}": _crossed(groups[a], groups[b]) for a, b in combinations(groups, 2)}
-    result["attributes"] = {n: judge.split(v, min(draws, DRAWS), seed) for n, v in single.items()}
-    result["pairs"] = {n: judge.split(v, min(draws, PAIR_DRAWS), seed) for n, v in crossed.items()}
+    result["attributes"] = {n: judge.split(v) for n, v in single.items()}
+    result["pairs"] = {n: crossing.split(v) for n, v in crossed.items()}
     return result
 
 
@@ -90,17 +93,15 @@ class _Judge:
     part: Predictions
     d: Array
     min_group: int
+    draws: Draws  # of all images: groups are paired where they share patients
 
-    def split(self, values: "pd.Series[str]", draws: int, seed: int) -> dict[str, Any]:
+    def split(self, values: "pd.Series[str]") -> dict[str, Any]:
         """All groups of one attribute, over the classes that every group can be judged by."""
         names = [name for name in pd.unique(values) if name]
         rows = {name: np.flatnonzero(values == name) for name in sorted(names)}
         large = {name: own for name, own in rows.items() if len(own) >= self.min_group}
         classes = self._common_classes(list(large.values()))
-        groups = {
-            name: self._group(name, own, classes, draws, seed + i)
-            for i, (name, own) in enumerate(large.items())
-        }
+        groups = {name: self._group(name, own, classes) for name, own in large.items()}
         small = [
             {"name": name, "images": len(own), "reason": f"under {self.min_group} images"}
             for name, own in rows.items()
@@ -125,26 +126,21 @@ class _Judge:
             )
         ]
 
-    def _group(
-        self, name: str, rows: NDArray[np.int64], classes: list[int], draws: int, seed: int
-    ) -> Group:
+    def _group(self, name: str, rows: NDArray[np.int64], classes: list[int]) -> Group:
         y, p, d = (table[rows] for table in (self.part.y, self.part.p, self.d))
-        patients = self.part.images["patient_id"].iloc[rows].reset_index(drop=True)
+        patients = self.part.images["patient_id"].iloc[rows]
         row: dict[str, Any] = {
             "name": name, "images": len(rows), "patients": patients.nunique(), "reason": None,
         }  # fmt: skip
         if not classes:
             reason = f"no class has {OUTCOMES} images with and without it in every group"
             return Group({**row, "reason": reason}, np.zeros(0))
-        one = pd.Series(["all"] * len(rows))
-        exact = _columns(replicate_metrics(y, p, d, one, replicates=1, seed=0), classes, self.part)
-        drawn = _columns(
-            replicate_metrics(y, p, d, patients, replicates=max(draws, 2), seed=seed),
-            classes,
-            self.part,
+        exact, drawn = (
+            _columns(replicate_metrics(y, p, d, draws), classes, self.part)
+            for draws in (sample(len(rows)), self.draws.of(rows))
         )
         for key in KEYS:
-            low, high, _ = interval(drawn[key]) if draws else (None, None, 0)
+            low, high, _ = interval(drawn[key])
             row |= {key: rounded(float(exact[key][0]))}
             row |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
         return Group(row, drawn["auroc"])
@@ -166,7 +162,7 @@ def _columns(
 
 
 def _gap(groups: dict[str, Group]) -> dict[str, Any] | None:
-    """Best and worst group by AUROC and their difference; groups are drawn independently."""
+    """Best and worst group by AUROC and their difference, drawn together."""
     judged = {name: each for name, each in groups.items() if each.row.get("auroc") is not None}
     if len(judged) < 2:
         return None
@@ -178,9 +174,3 @@ def _gap(groups: dict[str, Group]) -> dict[str, Any] | None:
         "worst": ranked[0], "best": ranked[-1], "auroc": rounded(gap),
         "auroc_low": rounded(low), "auroc_high": rounded(high),
     }  # fmt: skip
-
-
-def worst_first(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Attributes with a gap, the largest first."""
-    gaps = {name: each["gap"] for name, each in found["attributes"].items() if each["gap"]}
-    yield from sorted(gaps.items(), key=lambda item: -item[1]["auroc"])

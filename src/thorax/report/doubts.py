@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from thorax.report import wording
 from thorax.report.inputs import Inputs
 from thorax.report.markup import Caution
+from thorax.report.subgroups import worst_first
 from thorax.report.training import kept_epoch
 
 FEW_PATIENTS = 100  # under this an interval of AUROC is seldom narrower than 0.1
@@ -13,7 +14,7 @@ FEW_IMAGES = 30  # with or without a finding, in the part that is judged
 
 def doubts(inputs: Inputs) -> Iterator[Caution]:
     """Optimism, shortcuts, small numbers, undefined values, training that ended early."""
-    for source in (_optimism, _shortcuts, _few, _undefined, _training):
+    for source in (_optimism, _shortcuts, _metadata, _gaps, _few, _undefined, _training):
         yield from source(inputs)
 
 
@@ -39,6 +40,39 @@ def _shortcuts(inputs: Inputs) -> Iterator[Caution]:
             "It takes a shortcut",
             f"{wording.listed(found)}: with the corners of images that have the other label the"
             " AUROC falls by 0.2 or more. What lies in the corners is no disease.",
+        )
+
+
+def _metadata(inputs: Inputs) -> Iterator[Caution]:
+    found = inputs.subgroups["metadata"]
+    if found["ahead_low"] is not None and found["ahead_low"] <= 0:
+        yield Caution(
+            "care",
+            "Metadata alone do as well",
+            f"A regression on {wording.listed(found['columns'])} reaches AUROC"
+            f" {wording.decimal(found['auroc'])} without looking at an image; the model is ahead by"
+            f" {wording.decimal(found['ahead'])}"
+            f" ({wording.interval(found['ahead_low'], found['ahead_high'])}).",
+        )
+
+
+def _gaps(inputs: Inputs) -> Iterator[Caution]:
+    sure = [
+        (name, gap)
+        for name, gap in worst_first(inputs.subgroups)
+        if gap["auroc_low"] is not None and gap["auroc_low"] > 0
+    ]
+    if sure:
+        yield Caution(
+            "care",
+            "Worse for some patients",
+            "The AUROC is lower in some groups, and the interval of the difference lies above 0. It"
+            " does not correct for having looked at many groups.",
+            [
+                f"{name}: {wording.decimal(gap['auroc'])} less in {gap['worst']} than in"
+                f" {gap['best']} ({wording.interval(gap['auroc_low'], gap['auroc_high'])})"
+                for name, gap in sure
+            ],
         )
 
 

@@ -40,6 +40,7 @@ class Inputs:
         quarantine: images that could not be read, and why.
         split: counts per part, and whether groups stand on two sides.
         metrics: `metrics.json`.
+        intervals: part → class → metric → low, high, undefined replicates that were left out.
         undefined: path of a metric → why it has no value.
         journal: fold → what its training took, where that is known on this machine.
         leakage: what stands on both sides of the split.
@@ -60,6 +61,7 @@ class Inputs:
     quarantine: pd.DataFrame
     split: dict[str, Any]
     metrics: dict[str, Any]
+    intervals: dict[str, Any]
     undefined: dict[str, str]
     journal: dict[int, dict[str, Any] | None]
     leakage: dict[str, Any]
@@ -138,6 +140,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
         quarantine=read_csv(cache / "quarantine.csv"),
         split=split,
         metrics=metrics,
+        intervals=read_json(predictions / "intervals.json"),
         undefined=read_json(predictions / "undefined.json"),
         journal={fold: journal.read(model["fingerprint"]) for fold, model in models.items()},
         leakage=read_json(Path(paths.leakage)),

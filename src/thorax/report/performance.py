@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from markupsafe import Markup
-
 from thorax.report import wording
 from thorax.report.confusion import matrices
 from thorax.report.curves import precision_recall_panels, roc_panels
@@ -92,23 +90,16 @@ def per_class_table(inputs: Inputs, part: str) -> Table:
         cells: list[Cell] = [wording.share(values["positives"], known)]
         for key in _PER_CLASS:
             why = inputs.undefined.get(f"{part}.per_class.{name}.{key}", "")
-            cells.append(_dotted(values[key], why) if key == "auroc" else value(values[key], why))
+            ends = inputs.intervals.get(part, {}).get(name, {}).get(key, {})
+            bounds = {f"{key}_{end}": ends.get(end) for end in ("low", "high")}
+            cells.append(with_interval({**values, **bounds}, key, why))
         if not inputs.exclusive:
             cells.append(wording.decimal(values["threshold"]))
         rows.append(Row(name, cells, name))
     columns = ["Class", "Present", *(wording.metric_name(key) for key in _PER_CLASS)]
     columns += [] if inputs.exclusive else ["Threshold"]
-    caption = f"By class: {wording.part_name(part, len(inputs.models)).lower()}"
+    caption = f"By class: {wording.part_name(part, len(inputs.models)).lower()}, 95% intervals"
     return Table(caption, columns, rows, _reasons(inputs, [f"{part}.per_class."], 2))
-
-
-def _dotted(number: float | None, reason: str) -> Cell:
-    """An AUROC with its place between guessing and perfect."""
-    if number is None:
-        return undefined(reason)
-    at = round(100 * number, 1)
-    dot = Markup('<span class="dot" style="--at:{}%"></span>').format(at)
-    return Markup("{}{}").format(wording.decimal(number), dot)
 
 
 def _reasons(inputs: Inputs, prefixes: list[str], depth: int) -> list[str]:

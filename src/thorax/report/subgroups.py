@@ -1,12 +1,13 @@
 """Who it fails: groups of patients, the worst first, and what the metadata alone would give."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from markupsafe import Markup
 
 from thorax.report import wording
 from thorax.report.inputs import Inputs
-from thorax.report.markup import Cell, Row, Section, Table, render, undefined, with_interval
+from thorax.report.markup import Cell, Row, Section, Table, render, value, with_interval
 
 COLUMNS = ["Group", "Images", "Patients", "AUROC", "", "Sensitivity", "Specificity",
            "Sick called healthy"]  # fmt: skip
@@ -35,11 +36,16 @@ def titled(name: str) -> str:
     return " × ".join(TITLES.get(each, each) for each in name.split(" × "))
 
 
+def worst_first(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Attributes with a gap, the largest first."""
+    gaps = {name: each["gap"] for name, each in found["attributes"].items() if each["gap"]}
+    yield from sorted(gaps.items(), key=lambda item: -item[1]["auroc"])
+
+
 def gaps(found: dict[str, Any]) -> list[str]:
     """A sentence for each attribute, the largest gap first."""
-    known = [(n, each["gap"]) for n, each in found["attributes"].items() if each["gap"]]
     sentences = []
-    for name, gap in sorted(known, key=lambda item: -item[1]["auroc"]):
+    for name, gap in worst_first(found):
         low, high = gap["auroc_low"], gap["auroc_high"]
         known_bounds = low is not None and high is not None
         sure = f" (95% interval {low:+.3f} to {high:+.3f})" if known_bounds else ""
@@ -90,12 +96,20 @@ def _bar(group: dict[str, Any]) -> Markup:
 
 
 def metadata(inputs: Inputs) -> Table:
-    """AUROC of the metadata-only baseline beside the model's, a row a class."""
-    own = inputs.metrics[inputs.headline]["per_class"]
-    rows = []
-    for name, found in inputs.subgroups["metadata"]["per_class"].items():
-        model = own[name]["auroc"]
-        shown = wording.decimal(model) if model is not None else undefined("one outcome only")
-        baseline = with_interval(found, "auroc", "no metadata, or one outcome only")
-        rows.append(Row(name, [baseline, shown], name))
-    return Table("AUROC without the image and with it", ["Class", "Metadata only", "Model"], rows)
+    """AUROC of the metadata-only baseline beside the model's, a row a class and their mean."""
+    own, found = inputs.metrics[inputs.headline], inputs.subgroups["metadata"]
+    rows = [Row(name, _beside(each, own["per_class"][name]["auroc"]), name)
+            for name, each in found["per_class"].items()]  # fmt: skip
+    if len(rows) > 1:
+        rows.append(Row("Mean", _beside(found, own["auroc"])))
+    columns = ["Class", "Metadata only", "Model", "Model ahead by"]
+    return Table("AUROC without the image and with it", columns, rows)
+
+
+def _beside(found: dict[str, Any], model: float | None) -> list[Cell]:
+    why = "no metadata, or one outcome only"
+    return [
+        with_interval(found, "auroc", why),
+        value(model, "one outcome only"),
+        with_interval(found, "ahead", why),
+    ]
