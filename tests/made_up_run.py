@@ -89,7 +89,7 @@ def write_run(
     write_json(out / "intervals.json", dict.fromkeys(parts, each) if bootstrap else {})
     points = {"rule": "youden", "thresholds": dict.fromkeys(outputs, 0.5)}
     points["temperature"] = calibrated["temperature"]
-    write_json(out / "operating_points.json", points)
+    write_json(Path(paths.bundle) / "operating_points.json", points)
     write_gradcam(parts["test"] if len(parts["test"]) else parts["val"], outputs, out)
     write_json(Path(paths.leakage), audited(table, leaky))
     write_json(out / "subgroups.json", made_up_groups(outputs, people))

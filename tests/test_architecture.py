@@ -22,7 +22,7 @@ LAYERS = [
     ["explain", "lungs"], ["bootstrap", "thresholds", "calibration"], ["metrics"],
     ["operating", "subgroups", "metadata", "localisation", "probes"],
     ["people", "looks"],
-    ["plots"], ["evaluate"],
+    ["plots", "bundle"], ["evaluate"],
     ["report"], ["committed", "paired"], ["gate"], ["summary"], ["doctor"],
     ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger", "compare"],
     ["protocols", "ledger_page"], ["cli"],

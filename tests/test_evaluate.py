@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from small_run import params, write_run
 from thorax import scores
 from thorax.calibration import fit_temperature
 from thorax.evaluate import evaluate
+from thorax.predict import load
 from thorax.tables import read_csv
 from thorax.train import train
 
@@ -88,9 +90,30 @@ def test_intervals_hold_their_value(run):
         assert test[f"{name}_low"] <= test[name] <= test[f"{name}_high"]
 
 
-def test_permuting_the_test_labels_changes_no_threshold(run, monkeypatch, tmp_path):
+def frozen(paths):
+    """Bytes of every file in the bundle."""
+    folder = Path(paths.bundle)
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def test_the_bundle_holds_every_model_and_what_it_is_used_with(run):
+    _, paths, _ = run
+    each = ("model.json", "trained_on.json", "weights.safetensors")
+    assert set(frozen(paths)) == {
+        "operating_points.json", *(f"{fold}/{name}" for fold in (0, 1) for name in each),
+    }  # fmt: skip
+    bundle, network = load(Path(paths.bundle) / "1")
+    _, trained = load(Path(paths.models) / "1")
+    assert list(bundle.outputs) == list(json.loads(
+        frozen(paths)["operating_points.json"])["thresholds"])  # fmt: skip
+    for own, other in zip(network.parameters(), trained.parameters(), strict=True):
+        assert torch.equal(own, other)
+
+
+def test_permuting_the_test_labels_changes_nothing_that_is_frozen(run, monkeypatch, tmp_path):
     _, paths, settings = run
-    before = (Path(paths.predictions) / "operating_points.json").read_bytes()
+    before = frozen(paths)
     manifest, split = pd.read_csv(paths.manifest), pd.read_csv(paths.split)
     test = (split["subset"] == "test").to_numpy()
     labels = [c for c in manifest if c.startswith("label_")]
@@ -98,17 +121,20 @@ def test_permuting_the_test_labels_changes_no_threshold(run, monkeypatch, tmp_pa
     shuffled.loc[test, labels] = manifest.loc[test, labels].to_numpy()[::-1]
     assert not shuffled.equals(manifest)
     changed = paths.model_copy(
-        update={n: str(tmp_path / n) for n in ("manifest", "predictions", "metrics", "plots")}
+        update={
+            n: str(tmp_path / n) for n in ("manifest", "predictions", "bundle", "metrics", "plots")
+        }
     )
     shuffled.to_csv(changed.manifest, index=False)
     evaluate(settings.evaluate, [0, 1], changed)
-    assert (Path(changed.predictions) / "operating_points.json").read_bytes() == before
+    assert metrics(changed)["test"] != metrics(paths)["test"]
+    assert frozen(changed) == before
 
 
 def test_the_temperature_is_of_validation_and_the_tables_stay_raw(run):
     task, paths, settings = run
     folder = Path(paths.predictions)
-    points = json.loads((folder / "operating_points.json").read_text())
+    points = json.loads((Path(paths.bundle) / "operating_points.json").read_text())
     found = json.loads((folder / "calibration.json").read_text())
     table = read_csv(folder / "val.csv")
     names = list(points["thresholds"])
@@ -131,10 +157,10 @@ def test_the_temperature_is_of_validation_and_the_tables_stay_raw(run):
 def test_a_target_is_written_as_it_stands_in_the_parameters(run, tmp_path):
     _, paths, _ = run
     changed = paths.model_copy(
-        update={n: str(tmp_path / n) for n in ("predictions", "metrics", "plots")}
+        update={n: str(tmp_path / n) for n in ("predictions", "bundle", "metrics", "plots")}
     )
     evaluate(params(evaluate={"threshold": {"sensitivity": 0.9}}).evaluate, [0, 1], changed)
-    points = json.loads((Path(changed.predictions) / "operating_points.json").read_text())
+    points = json.loads((Path(changed.bundle) / "operating_points.json").read_text())
     assert points["rule"] == {"sensitivity": 0.9}
     table = read_csv(Path(changed.predictions) / "val.csv")
     for name, threshold in points["thresholds"].items():

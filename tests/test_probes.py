@@ -1,13 +1,19 @@
 """Shortcut probes: they call a scorer that reads the corners, and no other."""
 
+import runpy
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from thorax.config import load_paths
 from thorax.metrics import Predictions
 from thorax.probes import compare, covered, covers, donors, exchanged, probe
 
+ROOT = Path(__file__).parents[1]
 SIZE = 40
 
 
@@ -138,3 +144,18 @@ def test_compare_equals_scikit_learn():
     assert found["after"] == round(roc_auc_score(y, after), 4)
     assert found["fall_low"] == found["fall_high"] == found["fall"]
     assert found["change"] == round(float(np.abs(before - after).mean()), 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("correlation", "called"), [(0.6, ["Nodule"]), (0.0, [])])
+def test_a_marker_that_goes_with_a_finding_is_called_and_another_one_is_not(
+    correlation, called, tmp_path, monkeypatch
+):
+    """The shipped settings on phantoms, trained from nothing, as in the benchmark."""
+    audit = runpy.run_path(str(ROOT / "benchmarks" / "shortcut.py"))["audit"]
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "data/local", "data/local")
+    found = audit(correlation, 0, load_paths(ROOT / "dvc.yaml"))
+    assert found["shortcuts"] == called
+    assert (found["exchanged"]["fall"] >= 0.2) == bool(called)
+    assert (found["marker_reversed"]["fall"] >= 0.2) == bool(called)

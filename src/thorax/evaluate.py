@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from thorax import people, plots
 from thorax.batches import cores
+from thorax.bundle import write_bundle
 from thorax.calibration import fit_temperature
 from thorax.config import Evaluate, Paths
 from thorax.contamination import refuse_contaminated
@@ -33,9 +34,10 @@ UNDECIDED = 0.5  # threshold of a class that validation has only one outcome of
 def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     """Predict validation (out of fold) and test (mean of the folds), and judge both."""
     cohort = open_cohort(paths)
+    models = [Path(paths.models) / str(fold) for fold in folds]
     leaky = read_json(Path(paths.split_table))["leaky"]
     contaminated = refuse_contaminated(
-        [Path(paths.models) / str(fold) for fold in folds],
+        models,
         cohort.title,
         cohort.table.take(cohort.rows("test", folds[0])),
         marked=leaky,
@@ -64,7 +66,7 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     write_json(Path(paths.metrics), metrics)
     points = {name: rounded(t, 6) for name, t in zip(cohort.outputs, thresholds, strict=True)}
     rule = {"rule": params.model_dump()["threshold"], "chosen_on": "val", "thresholds": points}
-    write_json(folder / "operating_points.json", {**rule, "temperature": temperature})
+    write_bundle(Path(paths.bundle), models, {**rule, "temperature": temperature})
     calibration = summarise(val, test, thresholds, temperature, params.prevalences)
     write_json(folder / "calibration.json", calibration)
     write_json(folder / "undefined.json", undefined)

@@ -176,6 +176,7 @@ class Paths(Section):
     split_table: str
     leakage: str
     models: str
+    bundle: str
     curves: str
     predictions: str
     metrics: str

@@ -148,7 +148,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
         subgroups=read_json(predictions / "subgroups.json"),
         localisation=read_json(predictions / "localisation.json"),
         probes=read_json(predictions / "probes.json"),
-        points=read_json(predictions / "operating_points.json"),
+        points=read_json(Path(paths.bundle) / "operating_points.json"),
         models=models,
         predictions={part: read_csv(predictions / f"{part}.csv", numbers) for part in PARTS},
         gradcam=_gradcam(predictions / "gradcam.npz"),
