@@ -1,5 +1,7 @@
 """How far one gets without looking at the lungs: a baseline on what is known beside the pixels."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -56,25 +58,31 @@ def baseline(
         seed: of the draws.
     """
     drawn = draw(part.images["patient_id"], draws, seed)
-    per_class: dict[str, Any] = {}
-    both = []  # of each class: AUROC of model and baseline, exact and then in each replicate
-    for i, name in enumerate(part.outputs):
-        p = _predicted(train, train_y[:, i], judged) if len(train.columns) else None
+
+    def both(i: int) -> Array | None:
+        """AUROC of model and baseline in one class, exact and then in each replicate [2, 1 + R]."""
         known = ~np.isnan(part.y[:, i])
         y = part.y[known, i]
-        per_class[name] = dict.fromkeys(KEYS)
+        p = _predicted(train, train_y[:, i], judged) if len(train.columns) else None
         if p is None or len(np.unique(y)) < 2:
-            continue
+            return None
         weights = np.concatenate([np.ones((1, len(y))), drawn.of(known).by_image()])
-        pair = np.stack([ranking_metrics(y, q[known], weights)[0] for q in (part.p[:, i], p)])
-        per_class[name] = _ahead(pair)
-        both.append(pair)
-    mean = _ahead(np.mean(both, axis=0)) if both else dict.fromkeys(KEYS)
-    return {"columns": list(train.columns), "per_class": per_class, **mean}
+        return np.stack([ranking_metrics(y, q[known], weights)[0] for q in (part.p[:, i], p)])
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        pairs = list(pool.map(both, range(len(part.outputs))))
+    defined = [pair for pair in pairs if pair is not None]
+    return {
+        "columns": list(train.columns),
+        "per_class": {n: _ahead(pair) for n, pair in zip(part.outputs, pairs, strict=True)},
+        **_ahead(np.mean(defined, axis=0) if defined else None),
+    }
 
 
-def _ahead(pair: Array) -> dict[str, float | None]:
+def _ahead(pair: Array | None) -> dict[str, float | None]:
     """The baseline's AUROC and by how much the model's is higher, from both [2, 1 + R]."""
+    if pair is None:
+        return dict.fromkeys(KEYS)
     found: dict[str, float | None] = {}
     model, alone = pair
     for key, values in (("auroc", alone), ("ahead", model - alone)):
