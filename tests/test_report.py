@@ -503,6 +503,17 @@ class TestLocalisation:
         assert "Does the map depend" in body
 
 
+class TestNumbers:
+    def test_negative_numbers_have_a_minus_and_zero_has_none(self):
+        assert wording.decimal(-0.0314) == "−0.031"
+        assert wording.decimal(-0.0001) == "0.000"
+
+    def test_an_interval_below_zero_does_not_run_into_its_dash(self):
+        assert wording.interval(-0.02, -0.01) == "−0.020 to −0.010"
+        assert wording.interval(0.1, 0.2) == "0.100–0.200"
+        assert wording.interval(None, 0.2) == ""
+
+
 class TestWorries:
     def test_a_sure_gap_and_its_group_are_named(self, run):
         (worry,) = (c for c in cautions(run) if c.title == "Worse for some patients")
@@ -585,7 +596,7 @@ class TestExplorer:
 class TestSubgroups:
     def test_the_worst_group_and_its_gap_come_first(self, run):
         (sentence,) = gaps(run.subgroups)
-        assert sentence == "Sex: worst in F, 0.100 AUROC under M (95% interval +0.020 to +0.200)."
+        assert sentence == "Sex: worst in F, 0.100 AUROC under M (95% interval 0.020–0.200)."
         rows = group_table("sex", run.subgroups["attributes"]["sex"]).rows
         assert [row.head for row in rows] == ["F", "M", "U"]
         assert "under 30 images" in "".join(rows[2].cells)

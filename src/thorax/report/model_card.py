@@ -49,7 +49,11 @@ def model_card(inputs: Inputs) -> str:
         metrics(inputs),
         "Intervals are 95%, by bootstrap over patients. Thresholds were chosen on validation.",
         "## What to worry about",
-        "\n".join(f"- {worry.title}: {worry.text}" for worry in cautions(inputs)) or "- Nothing.",
+        "\n".join(
+            " ".join([f"- {worry.title}: {worry.text}", *(f"{item}." for item in worry.items)])
+            for worry in cautions(inputs)
+        )
+        or "- Nothing.",
         "Performance by subgroup, calibration, leakage audit and explanations stand in the report.",
     ]
     return "\n\n".join(blocks) + "\n"

@@ -46,9 +46,8 @@ def gaps(found: dict[str, Any]) -> list[str]:
     """A sentence for each attribute, the largest gap first."""
     sentences = []
     for name, gap in worst_first(found):
-        low, high = gap["auroc_low"], gap["auroc_high"]
-        known_bounds = low is not None and high is not None
-        sure = f" (95% interval {low:+.3f} to {high:+.3f})" if known_bounds else ""
+        bounds = wording.interval(gap["auroc_low"], gap["auroc_high"])
+        sure = f" (95% interval {bounds})" if bounds else ""
         sentences.append(
             f"{titled(name)}: worst in {gap['worst']}, {wording.decimal(gap['auroc'])} AUROC under"
             f" {gap['best']}{sure}."

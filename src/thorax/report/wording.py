@@ -56,7 +56,8 @@ def is_number(value: Any) -> bool:
 
 def decimal(value: float) -> str:
     """A metric with three decimals, halves up as a reader of `metrics.json` would round them."""
-    return str(Decimal(str(value)).quantize(Decimal("0.001"), ROUND_HALF_UP))
+    rounded = Decimal(str(value)).quantize(Decimal("0.001"), ROUND_HALF_UP)
+    return f"{abs(rounded) if rounded == 0 else rounded}".replace("-", "−")
 
 
 def count(value: float) -> str:
@@ -75,10 +76,10 @@ def share(part: float, whole: float) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """An interval such as `0.616–0.738`, empty where it has no bounds."""
+    """An interval such as `0.616–0.738` or `−0.2 to 0.1`, empty where it has no bounds."""
     if low is None or high is None:
         return ""
-    return f"{decimal(low)}–{decimal(high)}"
+    return f"{decimal(low)}{' to ' if low < 0 else '–'}{decimal(high)}"
 
 
 def plural(number: int, noun: str, several: str = "") -> str:
