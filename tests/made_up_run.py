@@ -85,7 +85,7 @@ def write_run(
     write_json(out / "calibration.json", calibrated)
     write_json(out / "undefined.json", undefined)
     ends = {"low": 0.4, "high": 0.9, "dropped": 0}
-    each = {name: dict.fromkeys((*KEYS, "specificity"), ends) for name in outputs}
+    each = {name: dict.fromkeys((*KEYS, "specificity", "npv"), ends) for name in outputs}
     write_json(out / "intervals.json", dict.fromkeys(parts, each) if bootstrap else {})
     points = {"rule": "youden", "thresholds": dict.fromkeys(outputs, 0.5)}
     points["temperature"] = calibrated["temperature"]

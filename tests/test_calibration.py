@@ -189,13 +189,13 @@ class TestDecisions:
     def test_at_the_parts_own_prevalence_they_are_what_was_counted(self):
         y, p = sample()
         point = operating_point(y, (p >= 0.6).astype(float), [y.mean()])
-        assert point["stated"][0]["ppv"] == point["ppv"]["value"]
-        assert point["stated"][0]["npv"] == point["npv"]["value"]
+        assert point["stated"][0]["ppv"] == point["ppv"]
+        assert point["stated"][0]["npv"] == point["npv"]
 
     def test_counts_by_hand(self):
         y, d = np.array([1, 1, 1, 0, 0, 0, 0, 0.0]), np.array([1, 1, 0, 1, 0, 0, 0, 0.0])
         point = operating_point(y, d, [])
-        values = [point[key]["value"] for key in ("sensitivity", "specificity", "ppv", "npv")]
+        values = [point[key] for key in ("sensitivity", "specificity", "ppv", "npv")]
         assert values == [0.6667, 0.8, 0.6667, 0.8]
         assert (point["known"], point["present"], point["called"]) == (8, 3, 3)
 
@@ -255,7 +255,7 @@ class TestSummary:
         found = summarise(part, part, np.array([0.5]), None, PREVALENCES)
         own, reasons = found["test"]["per_class"]["a"], found["undefined"]
         gap = "specificity" if outcome else "sensitivity"
-        assert own[gap] == {"value": None, "low": None, "high": None}
+        assert own[gap] is None
         assert own["net_benefit"] is None
         assert [at["ppv"] for at in own["stated"]] == [None, None]
         assert own["brier"]["raw"] == round(float(np.mean((p - outcome) ** 2)), 4)
@@ -269,7 +269,7 @@ class TestSummary:
         part = predictions(y[:, None], p[:, None])
         found = summarise(part, part, np.array([1.000001]), 1.0, PREVALENCES)
         own = found["test"]["per_class"]["a"]
-        assert own["ppv"]["value"] is None
+        assert own["ppv"] is None
         assert own["stated"][0]["ppv"] is None
         assert found["undefined"]["test.per_class.a.ppv"] == "it is never called present"
 

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from small_run import params, write_run
 from thorax import scores
 from thorax.calibration import fit_temperature
 from thorax.evaluate import evaluate
+from thorax.metrics import Predictions, intervals
 from thorax.predict import load
 from thorax.tables import read_csv
 from thorax.train import train
@@ -90,6 +92,30 @@ def test_intervals_hold_their_value(run):
         assert test[f"{name}_low"] <= test[name] <= test[f"{name}_high"]
 
 
+def test_a_share_of_one_is_not_certain_and_others_hold_their_value(run):
+    _, paths, _ = run
+    found = json.loads((Path(paths.predictions) / "intervals.json").read_text())
+    keys = ("auroc", "average_precision", "recall", "specificity", "precision", "f1")
+    for part in ("val", "test"):
+        for name, own in metrics(paths)[part]["per_class"].items():
+            for key in keys:
+                bounds = found[part][name][key]
+                assert bounds["low"] <= own[key] <= bounds["high"]
+                if own[key] == 1 and key in ("recall", "specificity", "precision"):
+                    assert bounds["low"] < 1
+
+
+def test_the_interval_of_a_share_of_one_is_wilsons_over_patients():
+    y = np.array([1.0, 1, 1, 1, 0, 0])[:, None]
+    images = pd.DataFrame({"patient_id": list("aabbcd")})
+    part = Predictions("multi-label", ["A"], images, y, 0.1 + 0.8 * y)
+    _, found = intervals(part, y, params(evaluate={"bootstrap": 200}).evaluate)
+    low, high = binomtest(2, 2).proportion_ci(method="wilson")  # two patients, not four images
+    assert (found["A"]["recall"]["low"], found["A"]["recall"]["high"]) == (round(low, 4), high)
+    assert 0 < found["A"]["recall"]["dropped"] < 50  # only the patients without it were drawn
+    assert found["A"]["npv"]["low"] == found["A"]["recall"]["low"]
+
+
 def frozen(paths):
     """Bytes of every file in the bundle."""
     folder = Path(paths.bundle)
@@ -147,9 +173,9 @@ def test_the_temperature_is_of_validation_and_the_tables_stay_raw(run):
     for part in ("val", "test"):
         for name, own in metrics(paths)[part]["per_class"].items():
             judged = found[part]["per_class"][name]
-            assert judged["sensitivity"]["value"] == own["recall"]
-            assert judged["specificity"]["value"] == own["specificity"]
-            assert judged["ppv"]["value"] == own["precision"]
+            assert judged["sensitivity"] == own["recall"]
+            assert judged["specificity"] == own["specificity"]
+            assert judged["ppv"] == own["precision"]
             prevalences = [at["prevalence"] for at in judged["stated"]]
             assert prevalences == settings.evaluate.prevalences
 

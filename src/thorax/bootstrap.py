@@ -109,6 +109,7 @@ def _weighted_metrics(y: Array, p: Array, d: Array, w: Array) -> dict[str, Array
             "precision": tp / (tp + fp),
             "recall": tp / (tp + fn),
             "specificity": tn / (tn + fp),
+            "npv": tn / (tn + fn),
             "f1": 2 * tp / (2 * tp + fp + fn),
             "auroc": np.stack([rank[0] for rank in ranks], axis=1),
             "average_precision": np.stack([rank[1] for rank in ranks], axis=1),

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from thorax import scores
 from thorax.bootstrap import draw, interval, replicate_metrics
+from thorax.calibration import wilson
 from thorax.config import Evaluate
 from thorax.files import rounded
 from thorax.tasks import TASKS
+
+SHARES = ("accuracy", "precision", "recall", "specificity", "npv")
 
 Array = NDArray[np.float64]
 Bounds = dict[str, tuple[float | None, float | None, int]]
@@ -127,8 +130,22 @@ def intervals(
         per_class[name] = {}
         for key, values in replicates.items():
             low, high, dropped = interval(values[:, i])
+            if low == high and low in (0, 1) and key in SHARES:
+                low, high = wilson(round(low * (n := _patients(part, d, i, key))), n)
             per_class[name][key] = {"low": rounded(low), "high": rounded(high), "dropped": dropped}
     return bounds, per_class
+
+
+def _patients(part: Predictions, d: Array, i: int, key: str) -> int:
+    """Patients with an image that the share `key` of class i counts.
+
+    A share of 0 or 1 is the same in every replicate, but not certain; Wilson's interval of so many
+    patients stands in, which takes all images of a patient for one.
+    """
+    y, called = part.y[:, i], d[:, i] == 1
+    counted = {"recall": y == 1, "specificity": y == 0, "precision": called, "npv": ~called}
+    rows = counted.get(key, np.ones(len(y), bool)) & ~np.isnan(y)
+    return int(part.images["patient_id"][rows].nunique())
 
 
 def _by_image(part: Predictions, d: Array) -> list[tuple[str, Array, Array]]:

@@ -17,7 +17,6 @@ from thorax.calibration import (
     ratio,
     reliability,
     scaled,
-    wilson,
 )
 from thorax.files import rounded
 from thorax.metrics import Predictions
@@ -73,7 +72,10 @@ def summarise(
 
 
 def operating_point(y: Array, d: Array, prevalences: Sequence[float]) -> dict[str, Any]:
-    """Counts and rates of one class's decisions [N] on known labels [N]."""
+    """Counts and rates of one class's decisions [N] on known labels [N].
+
+    Their intervals, over patients, are those of `intervals.json`.
+    """
     tp, fp, tn, fn = confusion(y, d).values()
     shares = {
         "sensitivity": (tp, tp + fn),
@@ -83,8 +85,7 @@ def operating_point(y: Array, d: Array, prevalences: Sequence[float]) -> dict[st
     }
     rates: dict[str, Any] = {}
     for key, (part, whole) in shares.items():
-        low, high = wilson(part, whole)
-        rates[key] = {"value": ratio(part, whole), "low": low, "high": high}
+        rates[key] = ratio(part, whole)
     exact = (tp / (tp + fn) if tp + fn else None, tn / (tn + fp) if tn + fp else None)
     stated = []
     for prevalence in prevalences:

@@ -7,9 +7,25 @@ from markupsafe import Markup
 from thorax.report import calibration_figures as figures
 from thorax.report import wording
 from thorax.report.inputs import Inputs
-from thorax.report.markup import Cell, Panel, Row, Section, Table, render, undefined, value
+from thorax.report.markup import (
+    Cell,
+    Panel,
+    Row,
+    Section,
+    Table,
+    bounded,
+    render,
+    undefined,
+    value,
+)
 from thorax.report.performance import decision_rule
 
+METRIC_OF = {
+    "sensitivity": "recall",
+    "specificity": "specificity",
+    "ppv": "precision",
+    "npv": "npv",
+}
 RATES = {"sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
 NAMES = {**RATES, "brier": "Brier score", "ece": "ECE", "reliability": "reliability",
          "net_benefit": "decision curve"}  # fmt: skip
@@ -63,7 +79,9 @@ def point_table(inputs: Inputs, part: str) -> Table:
     rows = []
     for name, own in inputs.calibration[part]["per_class"].items():
         cells: list[Cell] = [] if inputs.exclusive else [wording.decimal(own["threshold"])]
-        cells += [_rate(own[key], _why(inputs, part, name, key)) for key in RATES]
+        for key, metric in METRIC_OF.items():
+            why = _why(inputs, part, name, key)
+            cells.append(bounded(own[key], inputs.bounds(part, name, metric), why))
         rows.append(Row(name, cells, name))
     columns = ["Class", *([] if inputs.exclusive else ["Threshold"]), *RATES.values()]
     caption = f"Operating points: {wording.part_name(part, len(inputs.models)).lower()}"
@@ -149,14 +167,6 @@ def score_panels(inputs: Inputs) -> list[Panel]:
         drawn = figures.scores(counts["present"], counts["absent"], threshold, label)
         panels.append(Panel(name, drawn, note, name))
     return panels
-
-
-def _rate(rate: dict[str, float | None], why: str) -> Cell:
-    if rate["value"] is None:
-        return undefined(why)
-    bounds = wording.interval(rate["low"], rate["high"])
-    shown = Markup('<span class="interval">({})</span>').format(bounds)
-    return Markup("{} {}").format(wording.decimal(rate["value"]), shown)
 
 
 def _without(inputs: Inputs, name: str, key: str) -> Panel:

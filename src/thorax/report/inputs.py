@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from thorax import journal
 from thorax.config import Paths, Report
 from thorax.files import read_json, sha256_file
+from thorax.report import wording
 from thorax.report.rows import read_cohort
 from thorax.tables import read_csv
 
@@ -110,6 +111,11 @@ class Inputs:
     def headline(self) -> str:
         """The part whose numbers come first."""
         return self.parts[0]
+
+    def bounds(self, part: str, name: str, key: str) -> str:
+        """95% interval of a class's metric as text, empty where it was not taken."""
+        ends = self.intervals.get(part, {}).get(name, {}).get(key, {})
+        return wording.interval(ends.get("low"), ends.get("high"))
 
     @property
     def first_model(self) -> dict[str, Any]:

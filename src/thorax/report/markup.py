@@ -123,8 +123,13 @@ def value(number: float | None, reason: str) -> Cell:
 
 def with_interval(metrics: dict[str, Any], key: str, reason: str) -> Cell:
     """A metric of a part and its 95% interval."""
-    if metrics[key] is None:
-        return undefined(reason)
     bounds = wording.interval(metrics[f"{key}_low"], metrics[f"{key}_high"])
+    return bounded(metrics[key], bounds, reason)
+
+
+def bounded(number: float | None, bounds: str, reason: str) -> Cell:
+    """A metric and its interval as text, which may be empty."""
+    if number is None:
+        return undefined(reason)
     shown = Markup('<span class="interval">({})</span>').format(bounds) if bounds else ""
-    return Markup("{} {}").format(wording.decimal(metrics[key]), shown)
+    return Markup("{} {}").format(wording.decimal(number), shown)

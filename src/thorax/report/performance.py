@@ -11,6 +11,7 @@ from thorax.report.markup import (
     Row,
     Section,
     Table,
+    bounded,
     render,
     undefined,
     value,
@@ -90,9 +91,7 @@ def per_class_table(inputs: Inputs, part: str) -> Table:
         cells: list[Cell] = [wording.share(values["positives"], known)]
         for key in _PER_CLASS:
             why = inputs.undefined.get(f"{part}.per_class.{name}.{key}", "")
-            ends = inputs.intervals.get(part, {}).get(name, {}).get(key, {})
-            bounds = {f"{key}_{end}": ends.get(end) for end in ("low", "high")}
-            cells.append(with_interval({**values, **bounds}, key, why))
+            cells.append(bounded(values[key], inputs.bounds(part, name, key), why))
         if not inputs.exclusive:
             cells.append(wording.decimal(values["threshold"]))
         rows.append(Row(name, cells, name))
