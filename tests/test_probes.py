@@ -155,7 +155,7 @@ def test_a_marker_that_goes_with_a_finding_is_called_and_another_one_is_not(
     audit = runpy.run_path(str(ROOT / "benchmarks" / "shortcut.py"))["audit"]
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "data/local", "data/local")
-    found = audit(correlation, 0, load_paths(ROOT / "dvc.yaml"))
+    found = audit("Nodule", correlation, 0, load_paths(ROOT / "dvc.yaml"))
     assert found["shortcuts"] == called
     assert (found["exchanged"]["fall"] >= 0.2) == bool(called)
     assert (found["marker_reversed"]["fall"] >= 0.2) == bool(called)

@@ -515,6 +515,20 @@ class TestNumbers:
 
 
 class TestWorries:
+    @pytest.mark.parametrize(
+        ("before", "after", "worried"),
+        [(0.9, 0.8, True), (0.9, 0.79, False), (0.55, 0.55, False), (0.9, 0.5, False)],
+    )
+    def test_an_auroc_that_outlives_the_lungs_is_a_worry(self, run, before, after, worried):
+        name = run.outputs[0]
+        first = run.probes["per_class"][name]
+        lungs = {**first["covered"]["lungs"], "before": before, "after": after}
+        changed = {**first, "covered": {**first["covered"], "lungs": lungs}}
+        per_class = {**run.probes["per_class"], name: changed}
+        other = dataclasses.replace(run, probes={**run.probes, "per_class": per_class})
+        found = [c for c in cautions(other) if c.title == "Much is left without the lungs"]
+        assert [c.items for c in found] == [[f"{name}: {after:.3f} of {before:.3f}"]] * worried
+
     def test_a_sure_gap_and_its_group_are_named(self, run):
         (worry,) = (c for c in cautions(run) if c.title == "Worse for some patients")
         assert worry.items == ["sex: 0.100 less in F than in M (0.020–0.200)"]

@@ -9,12 +9,23 @@ from thorax.report.subgroups import worst_first
 from thorax.report.training import kept_epoch
 
 FEW_PATIENTS = 100  # under this an interval of AUROC is seldom narrower than 0.1
+KEPT = 0.75  # share of what the AUROC is above guessing that is much without the lungs
+SEEN = 0.1  # above guessing that an AUROC must be for a share of it to mean something
 FEW_IMAGES = 30  # with or without a finding, in the part that is judged
 
 
 def doubts(inputs: Inputs) -> Iterator[Caution]:
     """Optimism, shortcuts, small numbers, undefined values, training that ended early."""
-    for source in (_optimism, _shortcuts, _metadata, _gaps, _few, _undefined, _training):
+    for source in (
+        _optimism,
+        _shortcuts,
+        _without_lungs,
+        _metadata,
+        _gaps,
+        _few,
+        _undefined,
+        _training,
+    ):
         yield from source(inputs)
 
 
@@ -40,6 +51,24 @@ def _shortcuts(inputs: Inputs) -> Iterator[Caution]:
             "It takes a shortcut",
             f"{wording.listed(found)}: with the corners of images that have the other label the"
             " AUROC falls by 0.2 or more. What lies in the corners is no disease.",
+        )
+
+
+def _without_lungs(inputs: Inputs) -> Iterator[Caution]:
+    probed = inputs.probes["per_class"] if inputs.probes else {}
+    found = {name: each["covered"]["lungs"] for name, each in probed.items() if each["covered"]}
+    kept = [
+        f"{name}: {wording.decimal(fell['after'])} of {wording.decimal(fell['before'])}"
+        for name, fell in found.items()
+        if fell["after"] - 0.5 >= KEPT * max(fell["before"] - 0.5, SEEN)
+    ]
+    if kept:
+        yield Caution(
+            "care",
+            "Much is left without the lungs",
+            "With the lungs covered most of the AUROC remains: the model can tell from elsewhere in"
+            " the image, or from lung that the estimate of the lung fields left uncovered.",
+            kept,
         )
 
 
