@@ -24,7 +24,7 @@ LAYERS = [
     ["people", "looks"],
     ["plots", "bundle"], ["evaluate"],
     ["report"], ["committed", "paired"], ["gate"], ["summary"], ["doctor"],
-    ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger", "compare"],
+    ["claims", "recipes", "smoke", "experiments"], ["studies", "ledger", "compare", "external"],
     ["protocols", "ledger_page"], ["cli"],
 ]  # fmt: skip
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}

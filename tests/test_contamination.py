@@ -50,9 +50,9 @@ def test_patients_are_known_within_a_data_set_and_images_everywhere(
 def test_a_meeting_is_refused_or_marked(bundle):
     same = test(["1"], ["x"])
     with pytest.raises(IntegrityError, match="1 of the 1 test images' patients"):
-        refuse_contaminated([bundle], "A set", same, marked=False)
-    assert refuse_contaminated([bundle], "A set", same, marked=True)
-    assert not refuse_contaminated([bundle], "A set", test(["9"], ["z"]), marked=False)
+        refuse_contaminated([bundle], "A set", same, marked=False, advice="Do this.")
+    assert refuse_contaminated([bundle], "A set", same, marked=True, advice="")
+    assert not refuse_contaminated([bundle], "A set", test(["9"], ["z"]), marked=False, advice="")
 
 
 def test_no_name_is_in_the_list(bundle):

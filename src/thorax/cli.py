@@ -28,6 +28,16 @@ def _gate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from thorax.external import evaluate_bundle
+
+    bundle, to = Path(arguments.bundle), Path(arguments.to)
+    print(evaluate_bundle(bundle, arguments.set, to, forced=arguments.forced))
+    return 0
+
+
 def _compare(arguments: argparse.Namespace) -> int:
     from thorax.compare import compare
 
@@ -116,6 +126,12 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     for name in ("a", "b"):
         audit.add_argument(name, metavar=name.upper(), help="folder, archive or manifest.csv")
     audit.add_argument("--json", metavar="FILE", help="write the counts and examples there too")
+    evaluate = commands.add_parser("evaluate", help="a finished bundle on other images")
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument("bundle", metavar="BUNDLE", help="folder that the evaluate stage wrote")
+    evaluate.add_argument("--to", default="external", metavar="FOLDER", help="for the results")
+    evaluate.add_argument("--forced", action="store_true", help="though it was trained on some")
+    evaluate.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
     compare = commands.add_parser("compare", help="two experiments, paired over patients")
     compare.set_defaults(run=_compare)
     compare.add_argument("first", metavar="EXPERIMENT")

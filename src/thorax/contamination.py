@@ -52,7 +52,7 @@ def met(folder: Path, title: str, test: pd.DataFrame) -> tuple[int, int]:
 
 
 def refuse_contaminated(
-    folders: Iterable[Path], title: str, test: pd.DataFrame, *, marked: bool
+    folders: Iterable[Path], title: str, test: pd.DataFrame, *, marked: bool, advice: str
 ) -> bool:
     """Whether the test set meets what any of the models was trained on.
 
@@ -60,7 +60,8 @@ def refuse_contaminated(
         folders: bundles.
         title: of the data set.
         test: rows with `image_id`, `patient_id`, `sha256`.
-        marked: the split is known to be leaky and every number is marked so; go on.
+        marked: go on, every number is marked.
+        advice: what to do about it, for the message.
 
     Raises:
         IntegrityError: it does, and nothing says that it may.
@@ -73,7 +74,6 @@ def refuse_contaminated(
             return True
         raise IntegrityError(
             f"{folder} was trained on {by_patient} of the {len(test)} test images' patients"
-            f" ({by_image} images themselves). Train it on this split with `dvc repro`, or choose"
-            " split.method: random with split.on_leak: warn, which marks every number as leaky."
+            f" ({by_image} images themselves). {advice}"
         )
     return False

@@ -41,6 +41,8 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
         cohort.title,
         cohort.table.take(cohort.rows("test", folds[0])),
         marked=leaky,
+        advice="Train it on this split with `dvc repro`, or choose split.method: random with"
+        " split.on_leak: warn, which marks every number as leaky.",
     )
     val, test, per_fold = predict_folds(cohort, folds, paths)
     undefined: dict[str, str] = {}
@@ -97,13 +99,14 @@ def predict_folds(
             if len(test_rows)
             else np.zeros((0, len(cohort.outputs)))
         )
-    val = _collect(cohort, np.concatenate(val_rows), np.concatenate(val_p))
-    test = _collect(cohort, test_rows, np.mean(test_p, axis=0))
-    each = {f: _collect(cohort, test_rows, p) for f, p in zip(folds, test_p, strict=True)}
+    val = collect(cohort, np.concatenate(val_rows), np.concatenate(val_p))
+    test = collect(cohort, test_rows, np.mean(test_p, axis=0))
+    each = {f: collect(cohort, test_rows, p) for f, p in zip(folds, test_p, strict=True)}
     return val, test, each
 
 
-def _collect(cohort: Cohort, rows: NDArray[np.int64], p: NDArray[np.float64]) -> Predictions:
+def collect(cohort: Cohort, rows: NDArray[np.int64], p: NDArray[np.float64]) -> Predictions:
+    """Predictions for cache rows [N] from their probabilities [N, O]."""
     # Six decimals, as in the table: every metric can be recomputed from the file to the last digit.
     return Predictions(
         cohort.task,

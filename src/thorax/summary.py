@@ -11,14 +11,12 @@ from thorax.files import read_json
 HEADLINE = ("accuracy", "precision", "recall", "f1", "auroc", "average_precision", "loss")
 
 
-def headline(metrics: dict[str, Any]) -> str:
-    """Headline metrics of validation and test with their 95 % intervals, as a table."""
-    lines = [f"{'':<18}{'validation':>26}{'test':>26}"]
+def headline(parts: dict[str, dict[str, Any]]) -> str:
+    """Headline metrics with their 95 % intervals as a table, a column for each titled part."""
+    lines = [f"{'':<18}" + "".join(f"{title:>26}" for title in parts)]
     for name in HEADLINE:
-        cells = [_with_interval(metrics[part], name) for part in ("val", "test")]
-        lines.append(f"{name:<18}{cells[0]:>26}{cells[1]:>26}")
-    if metrics["protocol"]["leaky"]:
-        lines.append("LEAKY split: patients stand on two sides, these numbers overstate.")
+        cells = (_with_interval(metrics, name) for metrics in parts.values())
+        lines.append(f"{name:<18}" + "".join(f"{cell:>26}" for cell in cells))
     return "\n".join(lines)
 
 
@@ -45,7 +43,9 @@ def main() -> int:
     """Print it all."""
     paths = load_paths()
     metrics = read_json(Path(paths.metrics))
-    print(headline(metrics))
+    print(headline({"validation": metrics["val"], "test": metrics["test"]}))
+    if metrics["protocol"]["leaky"]:
+        print("LEAKY split: patients stand on two sides, these numbers overstate.")
     print(changes(metrics, paths.metrics))
     print(f"Report: {Path(paths.report).absolute()}")
     return 0
