@@ -79,7 +79,13 @@ def write_run(folder: Path, *, images=48, size=32, task="multi-label", folds=1, 
     positive = "A" if task == "binary" else None
     write_json(
         Path(paths.dataset),
-        {"title": "Squares and stripes", "task": task, "classes": classes, "positive": positive},
+        {
+            "title": "Squares",
+            "people": "squares",
+            "task": task,
+            "classes": classes,
+            "positive": positive,
+        },
     )
     box = {"finding": classes[0], "rings": "8 8 20 8 20 20 8 20"}
     drawn = [name for name, row in zip(ids, y, strict=True) if row[0] == 1]

@@ -94,6 +94,13 @@ def test_known_images_are_refused_and_marked_when_forced(bundle, elsewhere, tmp_
     assert json.loads(Path("out/metrics.json").read_text())["protocol"]["contaminated"] is True
 
 
+def test_patients_of_the_same_name_elsewhere_are_others(bundle, elsewhere):
+    """The bundle's come from another source; there `0` is somebody else."""
+    kept = json.loads((bundle / "0" / FILE).read_text())["patients"]
+    assert hashes("patient", ["squares:0"])[0] in kept
+    assert hashes("patient", ["folder:0"])[0] not in kept
+
+
 def test_data_without_any_of_its_classes_is_refused(bundle, elsewhere, tmp_path):
     write_images(tmp_path / "others", "CD")
     with pytest.raises(DataError, match=r"classes \(A\); it has C, D"):

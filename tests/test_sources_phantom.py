@@ -50,7 +50,7 @@ def test_every_parameter_has_its_own_archive_and_others_do_not_matter():
     base = data_section()
     changes = {
         "phantom_patients": 11, "phantom_pixels": 65, "phantom_seed": 1,
-        "phantom_marker_correlation": 0.5, "phantom_marker_label": "Nodule",
+        "phantom_marker_correlation": 0.5, "phantom_marker_label": "Effusion",
     }  # fmt: skip
     names = {phantom.store(data_section(**{key: value})) for key, value in changes.items()}
     assert len(names | {phantom.store(base)}) == 6

@@ -24,20 +24,20 @@ def hashes(kind: str, names: Iterable[str]) -> list[str]:
     return sorted(hashlib.sha256(name.encode()).hexdigest()[:DIGITS] for name in distinct)
 
 
-def write_trained_on(folder: Path, title: str, trained: pd.DataFrame) -> None:
+def write_trained_on(folder: Path, people: str, trained: pd.DataFrame) -> None:
     """Keep hashes of the patients and images that a model saw, training and validation alike.
 
     Args:
         folder: the model's bundle.
-        title: of the data set; patient 17 of another one is somebody else.
+        people: of which data set; patient 17 of another one is somebody else.
         trained: rows with `patient_id` and `sha256` of the image's bytes.
     """
-    people = (f"{title}:{patient}" for patient in trained["patient_id"])
-    known = {"patients": hashes("patient", people), "images": hashes("image", trained["sha256"])}
+    names = (f"{people}:{patient}" for patient in trained["patient_id"])
+    known = {"patients": hashes("patient", names), "images": hashes("image", trained["sha256"])}
     write_json(folder / FILE, known)
 
 
-def met(folder: Path, title: str, test: pd.DataFrame) -> tuple[int, int]:
+def met(folder: Path, people: str, test: pd.DataFrame) -> tuple[int, int]:
     """How many rows of a test set show a patient, and how many are an image, of the bundle's list.
 
     Raises:
@@ -46,19 +46,19 @@ def met(folder: Path, title: str, test: pd.DataFrame) -> tuple[int, int]:
     known = read_json(folder / FILE)
     patients, images = set(known["patients"]), set(known["images"])
     by_patient = sum(
-        hashes("patient", [f"{title}:{patient}"])[0] in patients for patient in test["patient_id"]
+        hashes("patient", [f"{people}:{patient}"])[0] in patients for patient in test["patient_id"]
     )
     return by_patient, sum(hashes("image", [sha])[0] in images for sha in test["sha256"])
 
 
 def refuse_contaminated(
-    folders: Iterable[Path], title: str, test: pd.DataFrame, *, marked: bool, advice: str
+    folders: Iterable[Path], people: str, test: pd.DataFrame, *, marked: bool, advice: str
 ) -> bool:
     """Whether the test set meets what any of the models was trained on.
 
     Args:
         folders: bundles.
-        title: of the data set.
+        people: of which data set.
         test: rows with `image_id`, `patient_id`, `sha256`.
         marked: go on, every number is marked.
         advice: what to do about it, for the message.
@@ -67,7 +67,7 @@ def refuse_contaminated(
         IntegrityError: it does, and nothing says that it may.
     """
     for folder in folders:
-        by_patient, by_image = met(folder, title, test)
+        by_patient, by_image = met(folder, people, test)
         if not by_patient and not by_image:
             continue
         if marked:

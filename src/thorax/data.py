@@ -21,7 +21,7 @@ class Cohort:
     """All images of the cache with what is known of each.
 
     Attributes:
-        title: of the data set.
+        people: among whom a patient's identifier means one person.
         images: uint8 [N, H, W], memory-mapped.
         table: [N] rows with `image_id, patient_id, group, subset, fold, sha256`.
         task: key of `tasks.TASKS`.
@@ -29,7 +29,7 @@ class Cohort:
         targets: float [N, O]: 1, 0, NaN for unknown.
     """
 
-    title: str
+    people: str
     images: NDArray[np.uint8]
     table: pd.DataFrame
     task: str
@@ -69,4 +69,4 @@ def open_cohort(paths: Paths) -> Cohort:
     targets = labels[[LABEL + name for name in outputs]].to_numpy(float)
     images = open_images(Path(paths.cache))
     table = split.assign(sha256=labels["sha256"].to_numpy())
-    return Cohort(dataset["title"], images, table, dataset["task"], outputs, targets)
+    return Cohort(dataset["people"], images, table, dataset["task"], outputs, targets)

@@ -38,7 +38,7 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     leaky = read_json(Path(paths.split_table))["leaky"]
     contaminated = refuse_contaminated(
         models,
-        cohort.title,
+        cohort.people,
         cohort.table.take(cohort.rows("test", folds[0])),
         marked=leaky,
         advice="Train it on this split with `dvc repro`, or choose split.method: random with"

@@ -54,7 +54,7 @@ def evaluate_bundle(folder: Path, settings: list[str], to: Path, *, forced: bool
     cohort = read_cohort(params.data, bundle, paths)
     contaminated = refuse_contaminated(
         models,
-        cohort.title,
+        cohort.people,
         cohort.table,
         marked=forced,
         advice="Judge it on other patients, or say --forced, which marks every number.",
@@ -98,9 +98,9 @@ def read_cohort(data: Data, bundle: Bundle, paths: Paths) -> Cohort:
         )
     targets = rows.reindex(columns=[LABEL + name for name in bundle.outputs]).to_numpy(float)
     table = rows[["image_id", "patient_id", "sha256"]].assign(subset="test", fold=-1)
-    title = read_json(Path(paths.dataset))["title"]
+    people = read_json(Path(paths.dataset))["people"]
     images = np.load(Path(paths.cache) / "images.npy", mmap_mode="r")
-    return Cohort(title, images, table, bundle.task, bundle.outputs, targets)
+    return Cohort(people, images, table, bundle.task, bundle.outputs, targets)
 
 
 def predicted(cohort: Cohort, folds: list[int], paths: Paths) -> Predictions:

@@ -149,6 +149,7 @@ def _describe(dataset: Dataset, source: Source, data: Data, kind: str) -> dict[s
     return {
         "source": data.source,
         "title": source.title,
+        "people": source.people(data),
         "citation": source.citation,
         "licence": source.licence,
         "task": dataset.task,

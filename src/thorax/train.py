@@ -55,7 +55,7 @@ def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths
         folder = Path(paths.models) / str(fold)
         run.bundle(history, paths).save(_on_cpu(run.network), folder)
         seen = run.cohort.table.take(np.r_[run.train_rows, run.val_rows])
-        write_trained_on(folder, run.cohort.title, seen)
+        write_trained_on(folder, run.cohort.people, seen)
         journal.write(run.identity, run.clock.total(), run.clock.speed())
         print(run.clock.summary())
 

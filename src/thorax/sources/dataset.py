@@ -40,6 +40,7 @@ class Source:
         citation: whom to cite.
         licence: terms of use.
         read: labelled list from what lies on disk; opens no image.
+        people: among whom a patient's identifier means one person; known as one string.
         store: name of the folder or archive under `data/raw` that `fetch` fills.
         fetch: fills the store where it is incomplete; None: the user brings the data.
         missing: bytes that `fetch` would have to download.
@@ -49,6 +50,7 @@ class Source:
     citation: str
     licence: str
     read: Callable[[Survey, Data], Dataset]
+    people: Callable[[Data], str] = lambda data: data.source
     store: Callable[[Data], str] = lambda data: data.source
     fetch: Callable[[Data, Path], None] | None = None
     missing: Callable[[Path], int] = lambda store: 0  # noqa: ARG005 - nothing to download
