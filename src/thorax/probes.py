@@ -116,7 +116,7 @@ def exchanged(images: Images, given: NDArray[np.int64]) -> Images:
     """Copies [N, H, W] with the corners of other images [N]."""
     result = images.copy()
     for rows, columns in _corners(images):
-        result[:, rows, columns] = images[given][:, rows, columns]
+        result[:, rows, columns] = images[:, rows, columns][given]
     return result
 
 
