@@ -110,11 +110,11 @@ def made_up_groups(outputs: Sequence[str], people: bool) -> dict[str, Any]:
         return {"name": name, "images": 40, "patients": 20, "reason": None, **ends}
 
     small = {"name": "U", "images": 3, "reason": "under 30 images"}
-    gap = {"worst": "F", "best": "M", "auroc": 0.1, "auroc_low": 0.02, "auroc_high": 0.2}
+    gap = {"worst": "F", "best": "M", "auroc": 0.1, "chance": 0.012}
     groups = [group("M", 0.9), group("F", 0.8), small]
     sex = {"classes": list(outputs), "groups": groups, "gap": gap}
-    ends = [f"{key}{end}" for key in ("auroc", "ahead") for end in ("", "_low", "_high")]
-    half = dict(zip(ends, (0.6, 0.5, 0.7, 0.2, 0.1, 0.3), strict=True))
+    ends = [f"{key}{end}" for key in ("auroc", "model", "ahead") for end in ("", "_low", "_high")]
+    half = dict(zip(ends, (0.6, 0.5, 0.7, 0.8, 0.7, 0.9, 0.2, 0.1, 0.3), strict=True))
     own = half if people else dict.fromkeys(ends)
     return {
         "min_group": 30,

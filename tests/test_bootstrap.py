@@ -16,6 +16,7 @@ from thorax.bootstrap import (
     ranking_metrics,
     replicate_metrics,
     sample,
+    share_interval,
 )
 
 
@@ -126,3 +127,10 @@ def test_a_fall_of_the_auroc_is_paired():
     assert (same["fall"], same["fall_low"], same["fall_high"]) == (0, 0, 0)
     found = compare_auroc(y, before, before + 0.1 * rng.normal(0, 1, 300), weights)
     assert found["fall_high"] - found["fall_low"] < 0.03  # unpaired it would be about 0.1
+
+
+def test_where_no_replicate_moves_from_an_end_there_is_no_interval():
+    assert share_interval(np.ones(50)) == (None, None, 0)
+    assert share_interval(np.r_[np.zeros(50), np.nan]) == (None, None, 1)
+    assert share_interval(np.full(50, 0.4)) == (0.4, 0.4, 0)
+    assert share_interval(np.r_[np.ones(50), np.full(50, 0.9)]) == (0.9, 1.0, 0)

@@ -184,7 +184,7 @@ def test_marker_correlation_shows_in_the_truth_table(
     monkeypatch.setattr(
         archive,
         "_picture",
-        lambda _s, p, v, _p, _m: archive._Picture(nih.stem(p, v), b"", {}, []),
+        lambda _s, p, v, _p, _m: archive._Picture(nih.stem(p, v), b"", {}, [], {}),
     )
     path = tmp_path / "many.zip"
     write_archive(

@@ -93,7 +93,7 @@ def test_too_few_outcomes_have_a_reason_and_no_verdict():
     y[:4] = 1
     found = run(y, images, corners_of)
     assert found["per_class"]["A"] == {
-        "reason": "fewer than 5 images with or without it", "covered": None, "exchanged": None,
+        "reason": "fewer than 5 patients with or without it", "covered": None, "exchanged": None,
     }  # fmt: skip
     assert found["shortcuts"] == []
 
@@ -129,11 +129,26 @@ def test_what_is_covered_has_one_gray_in_all_images():
 
 
 @pytest.mark.parametrize("alike", [True, False])
-def test_donors_have_the_label_asked_for(alike):
+def test_donors_are_others_with_the_label_asked_for(alike):
     y = np.array([0.0, 1, 0, 1, 1] * 20)
-    given = donors(y, np.random.default_rng(0), alike=alike)
+    people = np.arange(100) // 10
+    given = donors(y, people, np.random.default_rng(0), alike=alike)
     assert ((y[given] == y) == alike).all()
+    assert (people[given] != people).all()
     assert len(set(given)) > 20
+
+
+def test_one_patients_own_corner_is_no_shortcut():
+    """Five images of one sick patient with a corner of their own say nothing about others."""
+    y, images = cohort(correlated=False)
+    y[:] = 0
+    y[:5] = 1
+    images[:5, 1:7, 1:7] = 250
+    people = ["sick"] * 5 + [str(i) for i in range(195)]
+    one = part(y, corners_of(images)[:, 0], people)
+    found = probe(one, images, covers(images), corners_of, draws=50, seed=0)
+    assert found["shortcuts"] == []
+    assert "5 patients" in found["per_class"]["A"]["reason"]
 
 
 def test_compare_equals_scikit_learn():

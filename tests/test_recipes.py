@@ -20,11 +20,13 @@ STUDIES = [
     "kermany-cnn-five-block", "three-class-transfer", "kermany-resnet50-frozen",
     "kermany-cnn-baseline", "kermany-cnn-deep",
 ]  # fmt: skip
-# What a recipe leaves to the user: where the data lies, how the machine is used, how much is drawn
-# to estimate intervals, what the page shows, and the phantom that no recipe trains on.
+# What a recipe leaves to the user: where the data lies, how the machine is used, how the result is
+# described beyond its thresholds, what the page shows, and the phantom that no recipe trains on.
 NOT_THE_RECIPES = (
     "data.path", "data.phantom_", "preprocess.max_bad", "train.channels_last", "train.compile",
-    "train.devices", "train.threads", "evaluate.bootstrap", "evaluate.seed", "report.",
+    "train.devices", "train.threads", "evaluate.prevalences",
+    "evaluate.bootstrap", "evaluate.min_group", "evaluate.localised", "evaluate.probed",
+    "evaluate.seed", "report.",
 )  # fmt: skip
 
 

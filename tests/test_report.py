@@ -531,11 +531,11 @@ class TestWorries:
 
     def test_a_sure_gap_and_its_group_are_named(self, run):
         (worry,) = (c for c in cautions(run) if c.title == "Worse for some patients")
-        assert worry.items == ["sex: 0.100 less in F than in M (0.020–0.200)"]
+        assert worry.items == ["sex: 0.100 less in F than in M (chance alone: 1.2%)"]
 
     def test_a_gap_that_may_be_chance_is_no_worry(self, run):
         sex = run.subgroups["attributes"]["sex"]
-        unsure = {"sex": {**sex, "gap": {**sex["gap"], "auroc_low": -0.01}}}
+        unsure = {"sex": {**sex, "gap": {**sex["gap"], "chance": 0.2}}}
         calm = dataclasses.replace(run, subgroups={**run.subgroups, "attributes": unsure})
         assert not [c for c in cautions(calm) if c.title == "Worse for some patients"]
 
@@ -543,7 +543,7 @@ class TestWorries:
     def test_metadata_as_good_as_the_model_is_a_worry(self, run, low, worried):
         metadata = {**run.subgroups["metadata"], "ahead_low": low}
         changed = dataclasses.replace(run, subgroups={**run.subgroups, "metadata": metadata})
-        found = [c for c in cautions(changed) if c.title == "Metadata alone do as well"]
+        found = [c for c in cautions(changed) if c.title == "Not shown to beat the metadata"]
         assert bool(found) == worried
 
 
@@ -610,7 +610,8 @@ class TestExplorer:
 class TestSubgroups:
     def test_the_worst_group_and_its_gap_come_first(self, run):
         (sentence,) = gaps(run.subgroups)
-        assert sentence == "Sex: worst in F, 0.100 AUROC under M (95% interval 0.020–0.200)."
+        shown = "Sex: worst in F, 0.100 AUROC under M; chance alone gives as much in 1.2%."
+        assert sentence == shown
         rows = group_table("sex", run.subgroups["attributes"]["sex"]).rows
         assert [row.head for row in rows] == ["F", "M", "U"]
         assert "under 30 images" in "".join(rows[2].cells)

@@ -154,6 +154,15 @@ def ranking_metrics(y: Array, p: Array, w: Array) -> tuple[Array, Array]:
     return auroc, average_precision
 
 
+def share_interval(values: Array) -> tuple[float | None, float | None, int]:
+    """As `interval` for what lies between 0 and 1; None where no replicate moves from an end.
+
+    That all of a sample is right does not make it certain of the next one.
+    """
+    low, high, undefined = interval(values)
+    return (None, None, undefined) if low == high and low in (0, 1) else (low, high, undefined)
+
+
 def interval(values: Array, level: float = 0.95) -> tuple[float | None, float | None, int]:
     """Percentile interval of replicates [R] and how many of them were undefined."""
     defined = values[np.isfinite(values)]

@@ -28,6 +28,7 @@ from thorax.tables import write_csv
 from thorax.tasks import TASKS
 from thorax.thresholds import choose
 
+NEVER = -1  # fold of test images
 UNDECIDED = 0.5  # threshold of a class that validation has only one outcome of
 
 
@@ -75,9 +76,10 @@ def evaluate(params: Evaluate, folds: list[int], paths: Paths) -> None:
     write_json(folder / "intervals.json", per_class)
     judged = test if len(test.y) else val
     decided = TASKS[cohort.task].decide(judged.p, thresholds)
-    groups = people.describe(params, cohort, folds[0], judged, decided, paths)
+    unseen = judged.of(judged.images["fold"].isin([folds[0], NEVER]))  # by the first fold's model
+    groups = people.describe(params, cohort, folds[0], judged, decided, unseen, paths)
     write_json(folder / "subgroups.json", groups)
-    look(params, cohort, folds[0], judged, paths)
+    look(params, cohort, folds[0], unseen, paths)
     plots.write({"val": val, "test": test}, metrics, Path(paths.plots))
 
 

@@ -1,6 +1,7 @@
 """The command `thorax evaluate BUNDLE`: a finished bundle on other images, nothing chosen anew.
 
-Models, preprocessing, thresholds and classes are the bundle's; only the data is `params.yaml`'s.
+Models, preprocessing, thresholds and classes are the bundle's; the data and how many replicates
+stand behind an interval are `params.yaml`'s.
 """
 
 from pathlib import Path
@@ -48,6 +49,8 @@ def evaluate_bundle(folder: Path, settings: list[str], to: Path, *, forced: bool
     """
     points = read_json(folder / POINTS)  # a DataError when it is no bundle
     models = sorted(path.parent for path in folder.glob("*/model.json"))
+    if not models:
+        raise DataError(f"{folder} has operating points, but no model. Copy the whole bundle.")
     bundle = Bundle(**read_json(models[0] / "model.json"))
     params = with_data(settings)
     paths = Paths(**{name: str(to / name) for name in Paths.model_fields} | {"models": str(folder)})
@@ -97,10 +100,17 @@ def read_cohort(data: Data, bundle: Bundle, paths: Paths) -> Cohort:
             f" {', '.join(class_names(rows))}."
         )
     targets = rows.reindex(columns=[LABEL + name for name in bundle.outputs]).to_numpy(float)
+    kept = np.ones(len(rows), bool)
+    if bundle.task == "multi-class":  # a class that is not there is absent, not unknown
+        targets = np.nan_to_num(targets)
+        kept = targets.sum(axis=1) == 1
+        print(f"{(~kept).sum():,} images of other classes are left out.")
     table = rows[["image_id", "patient_id", "sha256"]].assign(subset="test", fold=-1)
     people = read_json(Path(paths.dataset))["people"]
     images = np.load(Path(paths.cache) / "images.npy", mmap_mode="r")
-    return Cohort(people, images, table, bundle.task, bundle.outputs, targets)
+    images = images if kept.all() else images[kept]
+    table = table[kept].reset_index(drop=True)
+    return Cohort(people, images, table, bundle.task, bundle.outputs, targets[kept])
 
 
 def predicted(cohort: Cohort, folds: list[int], paths: Paths) -> Predictions:

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from thorax.batches import Batches, split_batches
-from thorax.bootstrap import draw, interval
+from thorax.bootstrap import draw, share_interval
 from thorax.explain import feature_layer, grad_cam
 from thorax.files import rounded
 
@@ -90,7 +90,7 @@ def scored(maps: Maps, masks: Masks, patients: "pd.Series[str]", draws: int) -> 
     weights = draw(patients, draws, 0).by_image()
     found: dict[str, Any] = {"images": len(maps), "patients": patients.nunique()}
     for key, values in (("pointing", pointing(maps, masks)), ("iou", iou(maps, masks))):
-        low, high, _ = interval(weights @ values / weights.sum(axis=1))
+        low, high, _ = share_interval(weights @ values / weights.sum(axis=1))
         found |= {key: rounded(float(values.mean()))}
         found |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
     # What a point anywhere hits, and what marking the whole image overlaps: the share of the mask.

@@ -150,8 +150,12 @@ def localise(
         ids = evenly(sorted(drawn), params.localised)
         if not ids:
             continue
-        rows, own = cohort.rows_of(ids), patients.loc[ids].reset_index(drop=True)
         masks = masks_of(regions, index, ids, name, cohort.images.shape[1])
+        seen = np.flatnonzero(masks.any(axis=(1, 2)))  # the rest was cropped away
+        ids, masks = [ids[i] for i in seen], masks[seen]
+        if not ids:
+            continue
+        rows, own = cohort.rows_of(ids), patients.loc[ids].reset_index(drop=True)
         result[name] = {
             what: scored(maps_of(network, batches, rows, output), masks, own, draws)
             for what, network in (("model", trained), ("random", random))
@@ -164,7 +168,7 @@ def cascade(
 ) -> list[dict[str, Any]]:
     """Likeness to the model's own maps as more and more of its weights are random; changes it.
 
-    The maps are of each image's most likely class, on a few images.
+    The maps are of the class that is most often the likeliest, on a few images.
     """
     ids = evenly(part.images["image_id"].tolist(), CASCADE_IMAGES)
     rows = cohort.rows_of(ids)

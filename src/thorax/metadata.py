@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 YEARS = 5  # width of an age band
 STEPS = 8  # bands of width and height per doubling
-KEYS = [f"{key}{end}" for key in ("auroc", "ahead") for end in ("", "_low", "_high")]
+KEYS = [f"{key}{end}" for key in ("auroc", "model", "ahead") for end in ("", "_low", "_high")]
 
 
 def features(manifest: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
@@ -80,12 +80,12 @@ def baseline(
 
 
 def _ahead(pair: Array | None) -> dict[str, float | None]:
-    """The baseline's AUROC and by how much the model's is higher, from both [2, 1 + R]."""
+    """AUROC of the baseline, of the model, and by how much this is higher, from both [2, 1 + R]."""
     if pair is None:
         return dict.fromkeys(KEYS)
     found: dict[str, float | None] = {}
     model, alone = pair
-    for key, values in (("auroc", alone), ("ahead", model - alone)):
+    for key, values in (("auroc", alone), ("model", model), ("ahead", model - alone)):
         low, high, _ = interval(values[1:])
         found |= {key: rounded(float(values[0]))}
         found |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from thorax import scores
-from thorax.bootstrap import draw, interval, replicate_metrics
+from thorax.bootstrap import draw, interval, replicate_metrics, share_interval
 from thorax.calibration import wilson
 from thorax.config import Evaluate
 from thorax.files import rounded
@@ -38,6 +38,12 @@ class Predictions:
     def exclusive(self) -> bool:
         """Whether exactly one class is true of an image."""
         return self.task == "multi-class"
+
+    def of(self, rows: "pd.Series[bool]") -> "Predictions":
+        """Those of some of the images."""
+        images = self.images[rows].reset_index(drop=True)
+        keep = rows.to_numpy()
+        return Predictions(self.task, self.outputs, images, self.y[keep], self.p[keep])
 
     def table(self, decisions: Array) -> pd.DataFrame:
         """One row an image: ids, y and p per class, true and predicted classes as text."""
@@ -118,7 +124,7 @@ def intervals(
     bounds = {}
     for key, values in replicates.items():
         usable = values[:, np.isfinite(values).any(axis=0)]
-        bounds[key] = interval(usable.mean(axis=1) if usable.shape[1] else np.full(1, np.nan))
+        bounds[key] = share_interval(usable.mean(axis=1) if usable.shape[1] else np.full(1, np.nan))
     for key, total, count in _by_image(part, d):
         sums, counts = (
             np.bincount(draws.patient, v, minlength=draws.weights.shape[1]) for v in (total, count)
@@ -129,10 +135,13 @@ def intervals(
     for i, name in enumerate(part.outputs):
         per_class[name] = {}
         for key, values in replicates.items():
-            low, high, dropped = interval(values[:, i])
-            if low == high and low in (0, 1) and key in SHARES:
-                low, high = wilson(round(low * (n := _patients(part, d, i, key))), n)
+            low, high, dropped = share_interval(values[:, i])
+            if low is None and key in SHARES and dropped < len(values) - 1:
+                certain = int(np.nanmax(values[:, i]))
+                low, high = wilson(certain * (n := _patients(part, d, i, key)), n)
             per_class[name][key] = {"low": rounded(low), "high": rounded(high), "dropped": dropped}
+        if len(part.outputs) == 1:  # the headline is the class
+            bounds |= {key: tuple(per_class[name][key].values()) for key in replicates}
     return bounds, per_class
 
 

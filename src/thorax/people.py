@@ -14,7 +14,13 @@ from thorax.tables import read_csv, read_manifest
 
 
 def describe(
-    params: Evaluate, cohort: Cohort, fold: int, part: Predictions, d: Array, paths: Paths
+    params: Evaluate,
+    cohort: Cohort,
+    fold: int,
+    part: Predictions,
+    d: Array,
+    unseen: Predictions,
+    paths: Paths,
 ) -> dict[str, Any]:
     """What `predictions/subgroups.json` holds.
 
@@ -24,6 +30,7 @@ def describe(
         fold: the first one trained.
         part: the images judged.
         d: decisions [N, O] at the frozen thresholds.
+        unseen: those of the images that are not in the training part of `fold`.
         paths: of manifest and cache.
     """
     manifest = read_manifest(Path(paths.manifest))
@@ -38,8 +45,8 @@ def describe(
     found["metadata"] = metadata.baseline(
         known.loc[pd.Index(cohort.table["image_id"].iloc[trained])],
         cohort.targets[trained],
-        part,
-        known.loc[ids],
+        unseen,
+        known.loc[unseen.images["image_id"]],
         draws=min(params.bootstrap, subgroups.DRAWS),
         seed=params.seed,
     )

@@ -3,7 +3,8 @@
 What lies in the corners (lead markers, labels, a ward's way to crop) should tell nothing about a
 disease. Covering it shows how much the scores lean on it; exchanging it between images with and
 without a finding reverses whatever it had to do with that finding, so a model that reads it is
-led astray. Both exchanges paste something foreign; only whose corners they are differs.
+led astray. Both exchanges paste corners of another patient; only that patient's label differs.
+The donors are drawn once: an interval covers other patients, not other donors.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from thorax.metrics import Predictions
 CORNER = 0.2  # share of height and width
 MARGIN = 0.03  # by which a lung field is widened, share of the width
 CALLED = 0.2  # fall of the AUROC from the corners of like images to those of unlike ones
-OUTCOMES = 5  # images with and without a finding that a probe needs
+OUTCOMES = 5  # patients with and without a finding that a probe needs
 DRAWS = 1000
 
 Array = NDArray[np.float64]
@@ -50,19 +51,20 @@ def probe(
         seed: of the draws and of the exchanges.
     """
     patients = part.images["patient_id"]
-    weights = draw(patients, min(draws, DRAWS), seed).by_image()
+    drawn = draw(patients, min(draws, DRAWS), seed)
+    people, weights = drawn.patient, drawn.by_image()
     scores = {name: score(changed) for name, changed in hidden.items()}
     per_class: dict[str, dict[str, Any]] = {}
     for i, name in enumerate(part.outputs):
         known = ~np.isnan(part.y[:, i])
         y, w = part.y[known, i], weights[:, known]
-        if min((y == 1).sum(), (y == 0).sum()) < OUTCOMES:
-            reason = f"fewer than {OUTCOMES} images with or without it"
+        if min(len(set(people[known][y == label])) for label in (0, 1)) < OUTCOMES:
+            reason = f"fewer than {OUTCOMES} patients with or without it"
             per_class[name] = {"reason": reason, "covered": None, "exchanged": None}
             continue
         own, rng = part.p[known, i], np.random.default_rng([seed, i])
         like, unlike = (
-            score(exchanged(images[known], donors(y, rng, alike=alike)))[:, i]
+            score(exchanged(images[known], donors(y, people[known], rng, alike=alike)))[:, i]
             for alike in (True, False)
         )
         per_class[name] = {
@@ -103,12 +105,20 @@ def widened(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.stack([cv2.dilate(mask.astype(np.uint8), kernel) for mask in masks]).astype(bool)
 
 
-def donors(y: Array, rng: np.random.Generator, *, alike: bool) -> NDArray[np.int64]:
-    """For each image [N] one at random that has the same label, or the other one."""
+def donors(
+    y: Array, people: NDArray[np.int64], rng: np.random.Generator, *, alike: bool
+) -> NDArray[np.int64]:
+    """For each image [N] one at random of another patient with the same label, or the other one.
+
+    Both labels need images of two patients at least.
+    """
     given = np.zeros(len(y), np.int64)
-    for label in (0, 1):
-        own = y == label
-        given[own] = rng.choice(np.flatnonzero(own == alike), own.sum())
+    todo = np.ones(len(y), bool)
+    while todo.any():
+        for label in (0, 1):
+            own = todo & (y == label)
+            given[own] = rng.choice(np.flatnonzero((y == label) == alike), own.sum())
+        todo = people[given] == people
     return given
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.bootstrap import Draws, draw, interval, replicate_metrics, sample
+from thorax.bootstrap import Draws, draw, replicate_metrics, sample, share_interval
 from thorax.files import rounded
 from thorax.metrics import Predictions
 
@@ -23,6 +23,7 @@ AGES = {
 }  # below so many years
 HEALTHY = ("no finding", "normal")
 OUTCOMES = 5  # images with and without a class that its AUROC needs at least
+PATIENTS = 10  # under which a group is too small whatever its images
 DRAWS, PAIR_DRAWS = 500, 200  # at most; there are many groups
 KEYS = ("auroc", "recall", "specificity", "underdiagnosis")
 
@@ -99,19 +100,24 @@ class _Judge:
         """All groups of one attribute, over the classes that every group can be judged by."""
         names = [name for name in pd.unique(values) if name]
         rows = {name: np.flatnonzero(values == name) for name in sorted(names)}
-        large = {name: own for name, own in rows.items() if len(own) >= self.min_group}
+        small = {name: why for name, own in rows.items() if (why := self._too_small(own))}
+        large = {name: own for name, own in rows.items() if name not in small}
         classes = self._common_classes(list(large.values()))
         groups = {name: self._group(name, own, classes) for name, own in large.items()}
-        small = [
-            {"name": name, "images": len(own), "reason": f"under {self.min_group} images"}
-            for name, own in rows.items()
-            if name not in large
-        ]
         return {
             "classes": [self.part.outputs[c] for c in classes],
-            "groups": [*(each.row for each in groups.values()), *small],
+            "groups": [
+                *(each.row for each in groups.values()),
+                *({"name": n, "images": len(rows[n]), "reason": why} for n, why in small.items()),
+            ],
             "gap": _gap(groups),
         }
+
+    def _too_small(self, rows: NDArray[np.int64]) -> str | None:
+        if len(rows) < self.min_group:
+            return f"under {self.min_group} images"
+        few = self.part.images["patient_id"].iloc[rows].nunique() < PATIENTS
+        return f"under {PATIENTS} patients" if few else None
 
     def _common_classes(self, groups: list[NDArray[np.int64]]) -> list[int]:
         """Classes of which every group has a few images with and without."""
@@ -140,7 +146,7 @@ class _Judge:
             for draws in (sample(len(rows)), self.draws.of(rows))
         )
         for key in KEYS:
-            low, high, _ = interval(drawn[key])
+            low, high, _ = share_interval(drawn[key])
             row |= {key: rounded(float(exact[key][0]))}
             row |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
         return Group(row, drawn["auroc"])
@@ -162,15 +168,20 @@ def _columns(
 
 
 def _gap(groups: dict[str, Group]) -> dict[str, Any] | None:
-    """Best and worst group by AUROC and their difference, drawn together."""
+    """Best and worst group by AUROC, their difference, and how often chance gives as much.
+
+    The best and the worst are picked after the fact, so an interval of their difference would lie
+    above 0 far too often. Instead every group's replicates are moved to one common value, as if all
+    groups were alike, and the widest difference of each replicate is compared with the one seen.
+    """
     judged = {name: each for name, each in groups.items() if each.row.get("auroc") is not None}
     if len(judged) < 2:
         return None
     ranked = sorted(judged, key=lambda name: judged[name].row["auroc"])
-    worst, best = judged[ranked[0]], judged[ranked[-1]]
-    low, high, _ = interval(best.auroc - worst.auroc)
-    gap = best.row["auroc"] - worst.row["auroc"]
+    gap = judged[ranked[-1]].row["auroc"] - judged[ranked[0]].row["auroc"]
+    moved = np.stack([each.auroc - each.row["auroc"] for each in judged.values()])
+    widest = np.ptp(moved[:, np.isfinite(moved).all(axis=0)], axis=0)
+    chance = (1 + (widest >= gap).sum()) / (1 + len(widest)) if len(widest) > 1 else None
     return {
-        "worst": ranked[0], "best": ranked[-1], "auroc": rounded(gap),
-        "auroc_low": rounded(low), "auroc_high": rounded(high),
+        "worst": ranked[0], "best": ranked[-1], "auroc": rounded(gap), "chance": rounded(chance),
     }  # fmt: skip

@@ -132,7 +132,8 @@ def _picture(seed: int, patient: Patient, visit: Visit, pixels: int, marker: boo
     boxes = [(f, *box) for f, mask in masks.items() for box in _boxes(mask)]
     encoded = {finding: _png(mask) for finding, mask in masks.items()}
     outlines = {finding: _outline(mask) for finding, mask in masks.items()}
-    return _Picture(stem(patient, visit), _png(image), encoded, boxes, outlines)
+    drawn = {finding: rings for finding, rings in outlines.items() if rings}
+    return _Picture(stem(patient, visit), _png(image), encoded, boxes, drawn)
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
@@ -147,7 +148,7 @@ def _boxes(mask: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
 
 
 def _outline(mask: NDArray[np.uint8]) -> str:
-    """Rings of corners around a mask, `x y x y …;x y …`, true to a quarter of a pixel."""
+    """Rings of corners around a mask, `x y x y …;x y …`, true to half a pixel."""
     # Contours run through the centres of pixels: on twice as fine a grid half a pixel is a quarter.
     fine = np.repeat(np.repeat(mask, 2, axis=0), 2, axis=1)
     contours, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)

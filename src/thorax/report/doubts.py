@@ -11,6 +11,7 @@ from thorax.report.training import kept_epoch
 FEW_PATIENTS = 100  # under this an interval of AUROC is seldom narrower than 0.1
 KEPT = 0.75  # share of what the AUROC is above guessing that is much without the lungs
 SEEN = 0.1  # above guessing that an AUROC must be for a share of it to mean something
+BY_CHANCE = 0.05  # over all attributes together (Bonferroni)
 FEW_IMAGES = 30  # with or without a finding, in the part that is judged
 
 
@@ -66,8 +67,8 @@ def _without_lungs(inputs: Inputs) -> Iterator[Caution]:
         yield Caution(
             "care",
             "Much is left without the lungs",
-            "With the lungs covered most of the AUROC remains: the model can tell from elsewhere in"
-            " the image, or from lung that the estimate of the lung fields left uncovered.",
+            "With the lungs covered most of the AUROC remains. The finding may lie elsewhere, the"
+            " cover's outline or lung beside it may tell, or the model reads what is no disease.",
             kept,
         )
 
@@ -77,7 +78,7 @@ def _metadata(inputs: Inputs) -> Iterator[Caution]:
     if found["ahead_low"] is not None and found["ahead_low"] <= 0:
         yield Caution(
             "care",
-            "Metadata alone do as well",
+            "Not shown to beat the metadata",
             f"A regression on {wording.listed(found['columns'])} reaches AUROC"
             f" {wording.decimal(found['auroc'])} without looking at an image; the model is ahead by"
             f" {wording.decimal(found['ahead'])}"
@@ -86,20 +87,20 @@ def _metadata(inputs: Inputs) -> Iterator[Caution]:
 
 
 def _gaps(inputs: Inputs) -> Iterator[Caution]:
+    gaps = list(worst_first(inputs.subgroups))
     sure = [
         (name, gap)
-        for name, gap in worst_first(inputs.subgroups)
-        if gap["auroc_low"] is not None and gap["auroc_low"] > 0
+        for name, gap in gaps
+        if gap["chance"] is not None and gap["chance"] * len(gaps) < BY_CHANCE
     ]
     if sure:
         yield Caution(
             "care",
             "Worse for some patients",
-            "The AUROC is lower in some groups, and the interval of the difference lies above 0. It"
-            " does not correct for having looked at many groups.",
+            "The AUROC is lower in some groups, by more than chance would give among so many.",
             [
                 f"{name}: {wording.decimal(gap['auroc'])} less in {gap['worst']} than in"
-                f" {gap['best']} ({wording.interval(gap['auroc_low'], gap['auroc_high'])})"
+                f" {gap['best']} (chance alone: {100 * gap['chance']:.1f}%)"
                 for name, gap in sure
             ],
         )

@@ -22,6 +22,7 @@ def block(inputs: Inputs) -> Markup:
         "shortcuts.html",
         images=inputs.probes["images"],
         patients=inputs.probes["patients"],
+        folds=len(inputs.models),
         part=wording.part_name(inputs.headline).lower(),
         pictures=[
             Picture(data_uri(image, LARGEST), f"A radiograph, {words}", words)

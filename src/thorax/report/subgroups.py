@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from thorax.report import wording
 from thorax.report.inputs import Inputs
-from thorax.report.markup import Cell, Row, Section, Table, render, value, with_interval
+from thorax.report.markup import Cell, Row, Section, Table, render, with_interval
 
 COLUMNS = ["Group", "Images", "Patients", "AUROC", "", "Sensitivity", "Specificity",
            "Sick called healthy"]  # fmt: skip
@@ -46,8 +46,8 @@ def gaps(found: dict[str, Any]) -> list[str]:
     """A sentence for each attribute, the largest gap first."""
     sentences = []
     for name, gap in worst_first(found):
-        bounds = wording.interval(gap["auroc_low"], gap["auroc_high"])
-        sure = f" (95% interval {bounds})" if bounds else ""
+        chance = gap["chance"]
+        sure = "" if chance is None else f"; chance alone gives as much in {100 * chance:.1f}%"
         sentences.append(
             f"{titled(name)}: worst in {gap['worst']}, {wording.decimal(gap['auroc'])} AUROC under"
             f" {gap['best']}{sure}."
@@ -96,19 +96,14 @@ def _bar(group: dict[str, Any]) -> Markup:
 
 def metadata(inputs: Inputs) -> Table:
     """AUROC of the metadata-only baseline beside the model's, a row a class and their mean."""
-    own, found = inputs.metrics[inputs.headline], inputs.subgroups["metadata"]
-    rows = [Row(name, _beside(each, own["per_class"][name]["auroc"]), name)
-            for name, each in found["per_class"].items()]  # fmt: skip
+    found = inputs.subgroups["metadata"]
+    rows = [Row(name, _beside(each), name) for name, each in found["per_class"].items()]
     if len(rows) > 1:
-        rows.append(Row("Mean", _beside(found, own["auroc"])))
+        rows.append(Row("Mean", _beside(found)))
     columns = ["Class", "Metadata only", "Model", "Model ahead by"]
     return Table("AUROC without the image and with it", columns, rows)
 
 
-def _beside(found: dict[str, Any], model: float | None) -> list[Cell]:
+def _beside(found: dict[str, Any]) -> list[Cell]:
     why = "no metadata, or one outcome only"
-    return [
-        with_interval(found, "auroc", why),
-        value(model, "one outcome only"),
-        with_interval(found, "ahead", why),
-    ]
+    return [with_interval(found, key, why) for key in ("auroc", "model", "ahead")]

@@ -43,12 +43,14 @@ SOURCES: dict[str, Source] = {
         title="Class folders of the user's own",
         citation="Not told by the folder.",
         licence="Not told by the folder; your data's own terms apply.",
+        people=lambda data: f"folder {data.path}",
         read=folder.read,
     ),
     "table": Source(
         title="Table of the user's own",
         citation="Not told by the card; see the card's head.",
         licence="Not told by the card; your data's own terms apply.",
+        people=lambda data: f"table {data.path}",
         read=table.read,
     ),
 }

@@ -20,7 +20,7 @@ _OTHER_NAMES = {"Infiltrate": "Infiltration"}  # NIH's table of boxes abbreviate
 def regions(survey: Survey) -> pd.DataFrame:
     """One row a region: image, finding, rings; boxes only where nothing was outlined exactly."""
     outlines, boxes = _rows(survey, OUTLINES), _rows(survey, BOXES)
-    drawn = pd.DataFrame([line[:3] for line in outlines], columns=COLUMNS)
+    drawn = pd.DataFrame([line for line in outlines if len(line) == 3 and line[2]], columns=COLUMNS)
     boxed = pd.DataFrame([_boxed(line) for line in boxes if len(line) >= 6], columns=COLUMNS)
     exact = pd.MultiIndex.from_frame(drawn[COLUMNS[:2]])
     rest = boxed[~pd.MultiIndex.from_frame(boxed[COLUMNS[:2]]).isin(exact)]
