@@ -28,19 +28,22 @@ IMAGES = 6  # a patient
 CORRELATION = 0.7  # between scores of one patient with the same label
 SEPARATION = 1.5  # of the means of sick and healthy, in standard deviations
 TRUTH = float(norm.cdf(SEPARATION / np.sqrt(2)))  # AUROC of images of different patients
+FEW = 20
 COHORTS = 500
 DRAWS = 2000
 METHODS = ("patients", "images", "delong")
 
 
-def cohort(rng: np.random.Generator) -> tuple[Array, Array, "pd.Series[str]"]:
+def cohort(
+    rng: np.random.Generator, people: int = PATIENTS
+) -> tuple[Array, Array, "pd.Series[str]"]:
     """Labels, scores and patients [N]; half of the patients are sick, in all of their images."""
-    sick = np.arange(PATIENTS) % 2
-    shared = np.sqrt(CORRELATION) * rng.standard_normal(PATIENTS)
+    sick = np.arange(people) % 2
+    shared = np.sqrt(CORRELATION) * rng.standard_normal(people)
     y = np.repeat(sick, IMAGES).astype(float)
-    own = np.sqrt(1 - CORRELATION) * rng.standard_normal(PATIENTS * IMAGES)
+    own = np.sqrt(1 - CORRELATION) * rng.standard_normal(people * IMAGES)
     score = SEPARATION * y + np.repeat(shared, IMAGES) + own
-    return y, score, pd.Series(np.repeat(np.arange(PATIENTS).astype(str), IMAGES))
+    return y, score, pd.Series(np.repeat(np.arange(people).astype(str), IMAGES))
 
 
 def delong(y: Array, score: Array) -> tuple[float, float]:
@@ -55,9 +58,9 @@ def delong(y: Array, score: Array) -> tuple[float, float]:
     return float(auroc - half), float(auroc + half)
 
 
-def intervals(seed: int, draws: int) -> dict[str, tuple[float, float]]:
+def intervals(seed: int, draws: int, people: int) -> dict[str, tuple[float, float]]:
     """The three intervals of one simulated cohort."""
-    y, score, patients = cohort(np.random.default_rng([seed, 0]))
+    y, score, patients = cohort(np.random.default_rng([seed, 0]), people)
     by_patient = draw(patients, draws, seed).by_image()
     by_image = np.random.default_rng([seed, 1]).multinomial(len(y), [1 / len(y)] * len(y), draws)
     found = {"delong": delong(y, score)}
@@ -69,9 +72,11 @@ def intervals(seed: int, draws: int) -> dict[str, tuple[float, float]]:
     return found
 
 
-def coverage(cohorts: int = COHORTS, draws: int = DRAWS) -> dict[str, float]:
+def coverage(
+    cohorts: int = COHORTS, draws: int = DRAWS, people: int = PATIENTS
+) -> dict[str, float]:
     """Share of the cohorts whose interval holds the true AUROC."""
-    found = [intervals(seed, draws) for seed in range(cohorts)]
+    found = [intervals(seed, draws, people) for seed in range(cohorts)]
     return {
         name: float(np.mean([each[name][0] <= TRUTH <= each[name][1] for each in found]))
         for name in METHODS
@@ -89,6 +94,7 @@ def main() -> None:
             "auroc": round(TRUTH, 4), "cohorts": COHORTS, "draws": DRAWS,
         },
         "coverage": coverage(),
+        "few_patients": {"patients": FEW, "coverage": coverage(people=FEW)},
         "seconds": round(time.perf_counter() - start, 1),
     }  # fmt: skip
     write_json(Path(__file__).with_suffix(".json"), result)

@@ -2,8 +2,8 @@
 
 Phantoms whose corner marker goes with Nodule, which is hard to see, with nothing, or with Effusion,
 which the network finds without it; shipped settings otherwise. The audit only exchanges corners;
-beside it stands what it estimates, the AUROC on the same test patients X-rayed again with the
-marker's correlation reversed.
+beside it stands what that imitates, the AUROC on the same test visits X-rayed again with the
+chances of a marker swapped between images with and without the finding.
 
 python benchmarks/shortcut.py        # writes benchmarks/shortcut.json, about 14 minutes
 """
@@ -18,14 +18,19 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
+import numpy as np
 from lightning_fabric import Fabric
 
+from thorax.batches import Batches
 from thorax.config import Params, Paths, load_params, load_paths
 from thorax.data import open_cohort
+from thorax.decode import prepare as resize
 from thorax.evaluate import evaluate
 from thorax.files import read_json, write_json
 from thorax.machine import describe
 from thorax.manifest import prepare
+from thorax.phantom.cohort import draw_patient, marker_rates
+from thorax.phantom.radiograph import photograph, render
 from thorax.predict import open_model, predict
 from thorax.preprocess import preprocess
 from thorax.scores import auroc
@@ -58,9 +63,7 @@ def audit(label: str, correlation: float, seed: int, paths: Paths) -> dict[str, 
     evaluate(params.evaluate, [0], paths)
     found = read_json(Path(paths.predictions) / "probes.json")
     own = found["per_class"][label]
-    prepare(settings(label, -correlation, seed).data, paths)
-    preprocess(params.preprocess, paths)
-    reversed_auroc = judge(label, paths)
+    reversed_auroc = judge(label, params, paths)
     as_it_is = own["covered"]["corners"]["before"]
     return {
         "label": label,
@@ -77,14 +80,27 @@ def audit(label: str, correlation: float, seed: int, paths: Paths) -> dict[str, 
     }
 
 
-def judge(label: str, paths: Paths) -> float:
-    """AUROC of the label on the test patients, as their images are now."""
+def judge(label: str, params: Params, paths: Paths) -> float:
+    """AUROC of the label on the test visits, X-rayed again with the marker's chances swapped."""
     cohort = open_cohort(paths)
     rows, output = cohort.rows("test", 0), cohort.outputs.index(label)
+    y = cohort.targets[:, output]
+    rates = marker_rates(float(y.mean()), params.data.phantom_marker_correlation)
+    images = []
+    for row in rows:
+        number, visit = (int(part) for part in cohort.table["image_id"][row][:-4].split("_"))
+        patient = draw_patient(params.data.phantom_seed, number)
+        shot = patient.visits[visit]
+        marker = shot.marker_draw < rates[1 if y[row] == 1 else 0]
+        attenuation, _ = render(patient, shot, params.data.phantom_pixels)
+        seed = params.data.phantom_seed
+        image = photograph(seed, patient, shot, attenuation, marker=marker)
+        images.append(resize(image, params.preprocess)[0])
     fabric = Fabric(devices=1)
     network, batches = open_model(cohort, 0, fabric, paths)
-    p = predict(fabric, network, batches, rows, cohort.task, "reversed")
-    return round(float(auroc(cohort.targets[rows, output], p[:, output])), 4)
+    again = Batches(np.stack(images), batches.mean, batches.deviation, batches.device, True)
+    p = predict(fabric, network, again, np.arange(len(rows)), cohort.task, "reversed")
+    return round(float(auroc(y[rows], p[:, output])), 4)
 
 
 def main() -> None:

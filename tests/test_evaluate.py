@@ -226,3 +226,22 @@ def test_the_surest_image_of_each_class_is_explained(run):
         showing = table[table[f"y_{name}"] == "1"]
         surest = showing.loc[showing[f"p_{name}"].astype(float).idxmax(), "image_id"]
         assert image_id == surest
+
+
+def test_without_a_test_part_the_first_model_is_probed_on_what_it_has_not_seen(tmp_path):
+    paths = write_run(tmp_path, images=72, folds=2)
+    split = pd.read_csv(paths.split, dtype={"image_id": str, "patient_id": str})
+    whole = split.assign(subset="trainval", fold=(split["group"] % 3 == 0).astype(int))
+    whole.to_csv(paths.split, index=False)
+    settings = params(train={"epochs": 1})
+    for fold in (0, 1):
+        train(fold, settings.model, settings.train, settings.augment, paths)
+    evaluate(settings.evaluate, [0, 1], paths)
+    probes = json.loads((Path(paths.predictions) / "probes.json").read_text())
+    own = whole[whole["fold"] == 0]
+    assert probes["images"] == len(own) == 48
+    with np.load(Path(paths.predictions) / "gradcam.npz") as kept:
+        assert set(kept["image_ids"]) <= set(own["image_id"])
+    found = json.loads((Path(paths.predictions) / "localisation.json").read_text())
+    assert found["per_class"]["A"]["model"]["images"] <= 48
+    assert metrics(paths)["val"]["images"] == 72

@@ -9,6 +9,7 @@ from thorax.report.subgroups import worst_first
 from thorax.report.training import kept_epoch
 
 FEW_PATIENTS = 100  # under this an interval of AUROC is seldom narrower than 0.1
+VERY_FEW = 30  # under this a 95% interval holds less often than that (benchmarks/coverage.py)
 KEPT = 0.75  # share of what the AUROC is above guessing that is much without the lungs
 SEEN = 0.1  # above guessing that an AUROC must be for a share of it to mean something
 BY_CHANCE = 0.05  # over all attributes together (Bonferroni)
@@ -111,11 +112,14 @@ def _few(inputs: Inputs) -> Iterator[Caution]:
     own = inputs.metrics[part]
     where = wording.part_name(part).lower()
     if own["patients"] < FEW_PATIENTS:
+        narrow = own["patients"] < VERY_FEW
         yield Caution(
             "care",
             "Few patients",
             f"The {where} part has {wording.plural(own['patients'], 'patient')}. Differences inside"
-            " the intervals may be chance.",
+            " the intervals may be chance."
+            + narrow
+            * " With so few, even the intervals are too narrow.",
         )
     rare = []
     for name, values in own["per_class"].items():
