@@ -62,7 +62,11 @@ CLAIM = (
     ("29", "Uncertainty", "performance"),
     ("30", "Robustness or sensitivity analysis", "explanations"),
     ("31", "Explainability", "explanations"),
-    ("32", "Validation on external data", "not answered: one data set is judged"),
+    (
+        "32",
+        "Validation on external data",
+        "not answered: one data set is judged; `thorax evaluate` judges elsewhere",
+    ),
     ("33", "Flow of participants", "split"),
     ("34", "Demographics of each partition", "data"),
     ("35", "Performance on all partitions", "performance"),
