@@ -89,16 +89,15 @@ def with_data(settings: list[str]) -> Params:
 def read_cohort(data: Data, bundle: Bundle, paths: Paths) -> Cohort:
     """All images of the data, prepared as the bundle's were, with labels of its classes."""
     prepare(data, paths)
-    preprocess(check(bundle.preprocess, Preprocess, "model.json"), paths)
-    index = read_csv(Path(paths.cache) / "index.csv")
-    rows = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
-    rows = rows.loc[index["image_id"]].reset_index(drop=True)
-    known = [name for name in bundle.outputs if LABEL + name in rows]
-    if not known:
+    manifest = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
+    if not any(LABEL + name in manifest for name in bundle.outputs):
         raise DataError(
             f"The data has none of the bundle's classes ({', '.join(bundle.outputs)}); it has"
-            f" {', '.join(class_names(rows))}."
+            f" {', '.join(class_names(manifest))}."
         )
+    preprocess(check(bundle.preprocess, Preprocess, "model.json"), paths)
+    index = read_csv(Path(paths.cache) / "index.csv")
+    rows = manifest.loc[index["image_id"]].reset_index(drop=True)
     targets = rows.reindex(columns=[LABEL + name for name in bundle.outputs]).to_numpy(float)
     kept = np.ones(len(rows), bool)
     if bundle.task == "multi-class":  # a class that is not there is absent, not unknown
