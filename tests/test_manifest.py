@@ -162,7 +162,8 @@ def test_the_manifest_is_the_same_bytes_again_and_from_any_packing(tmp_path):
 def test_labels_are_written_as_1_0_or_nothing(tmp_path):
     card = {
         "file": "t.csv", "image": "f", "suffix": "", "patient": "p", "patient_pattern": None,
-        "view": None, "sex": None, "age": "age", "split": None, "label": None, "separator": None,
+        "view": None, "sex": None, "age": "age", "vendor": None, "site": None, "split": None,
+        "label": None, "separator": None,
         "labels": {"x": "X", "y": "Y"}, "present": ["1"], "absent": ["0"], "unknown": ["-1"],
         "blank": "unknown", "keep": {}, "merge_rows": False, "task": "multi-label",
         "positive": None,

@@ -14,7 +14,8 @@ from thorax.sources.validation import validate
 CARDS = Path(__file__).parents[1] / "cards"
 CARD = {
     "file": "labels.csv", "image": "file", "suffix": "", "patient": "who", "patient_pattern": None,
-    "view": None, "sex": None, "age": None, "split": None, "label": "finding", "separator": "|",
+    "view": None, "sex": None, "age": None, "vendor": None, "site": None, "split": None,
+    "label": "finding", "separator": "|",
     "labels": {"Mass": "Mass", "Edema": "Edema", "healthy": None}, "present": [], "absent": [],
     "unknown": ["?"], "blank": "absent", "keep": {}, "merge_rows": False, "task": "multi-label",
     "positive": None,
@@ -342,3 +343,13 @@ def test_covid():
     sars = row_of(dataset.table, "b.jpg")
     assert (sars["label_Viral"], sars["label_COVID-19"], sars["view"]) == (1, 0, "AP")
     assert row_of(dataset.table, "c.jpg")["label_No Finding"] == 1
+
+
+def test_vendor_and_site_become_groups_where_the_card_names_them():
+    content = _rows("a.png,1,Mass,GE,Oslo", "b.png,2,healthy,,Bergen",
+                    header="file,who,finding,maker,hospital")  # fmt: skip
+    dataset = _read(content, CARD, ["a.png", "b.png"], vendor="maker", site="hospital")
+    assert dataset.table["vendor"].tolist() == ["GE", ""]
+    assert dataset.table["site"].tolist() == ["Oslo", "Bergen"]
+    with pytest.raises(DataError, match="lacks the columns ward"):
+        _read(content, site="ward")

@@ -22,12 +22,12 @@ KEYS = [f"{key}{end}" for key in ("auroc", "model", "ahead") for end in ("", "_l
 
 
 def features(manifest: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
-    """Categories of each image: sex, age band, view, size of the original, vendor where known.
+    """Categories of each image: sex, age band, view, original size, vendor and site where known.
 
     Bands are fixed beforehand, so no judged image has a say in where they lie.
 
     Args:
-        manifest: rows with `sex`, `age`, `view` and perhaps `vendor`; missing is a category.
+        manifest: rows with `sex`, `age`, `view`, perhaps `vendor`, `site`; missing is a category.
         sizes: `width` and `height` of the same images' originals, pixels.
     """
     known = {
@@ -37,8 +37,9 @@ def features(manifest: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
         "width": np.floor(STEPS * np.log2(sizes["width"].to_numpy(float))),
         "height": np.floor(STEPS * np.log2(sizes["height"].to_numpy(float))),
     }
-    if "vendor" in manifest:
-        known["vendor"] = manifest["vendor"].to_numpy()
+    for name in ("vendor", "site"):
+        if name in manifest:
+            known[name] = manifest[name].to_numpy()
     table = pd.DataFrame(known).astype(str)
     return table[[name for name in table if table[name].nunique() > 1]]
 

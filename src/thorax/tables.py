@@ -13,7 +13,7 @@ from thorax.files import replacing
 
 LABEL = "label_"
 MANIFEST_COLUMNS = [
-    "image_id", "location", "patient_id", "view", "sex", "age", "vendor", "official_split",
+    "image_id", "location", "patient_id", "view", "sex", "age", "vendor", "site", "official_split",
     "sha256",
 ]  # fmt: skip
 

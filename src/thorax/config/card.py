@@ -26,6 +26,8 @@ class TableCard(Section):
     view: str | None
     sex: str | None
     age: str | None
+    vendor: str | None
+    site: str | None
     split: str | None
     label: str | None
     separator: Annotated[str, Field(min_length=1)] | None

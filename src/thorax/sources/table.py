@@ -76,7 +76,7 @@ def _table(survey: Survey, card: TableCard) -> tuple[str, pd.DataFrame]:
         )
     content, place = next(iter(found.items()))
     rows = read_table(content, place)
-    named = [card.image, card.patient, card.view, card.sex, card.age, card.split, *card.keep]
+    named = [card.image, card.patient, *_described(card).values(), card.split, *card.keep]
     named += [card.label] if card.label is not None else list(card.labels)
     missing = [name for name in dict.fromkeys(named) if name is not None and name not in rows]
     if missing:
@@ -110,8 +110,7 @@ def _columns(
     """Give the card's columns the manifest's names."""
     names = rows[card.image].str.strip()
     table = pd.DataFrame({"image_id": (names + card.suffix).where(names != "", "")})
-    known = {"patient_id": card.patient, "view": card.view, "sex": card.sex, "age": card.age}
-    for name, column in known.items():
+    for name, column in {"patient_id": card.patient, **_described(card)}.items():
         table[name] = rows[column] if column is not None else ""
     if card.patient_pattern is not None:
         table["patient_id"] = [_joined(card.patient_pattern, name) for name in table["image_id"]]
@@ -129,6 +128,11 @@ def _columns(
     return table
 
 
+def _described(card: TableCard) -> dict[str, str | None]:
+    """What a card may know of an image besides its patient: name in the manifest → column."""
+    return {name: getattr(card, name) for name in ("view", "sex", "age", "vendor", "site")}
+
+
 def _joined(pattern: str, name: str) -> str:
     match = re.search(pattern, name)
     return "-".join(filter(None, match.groups())) if match else ""
@@ -143,7 +147,7 @@ def _merge(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.Dat
     differ = spoken.groupby(table["image_id"], sort=False).nunique().gt(1).any(axis=1)
     if differ.any():
         problems.append(
-            f"{differ.sum():,} images have rows that differ in patient, view, sex, age or split: "
+            f"{differ.sum():,} images have rows that differ in patient, split or what they tell: "
             f"{listed(differ.index[differ])}. Correct them in the table."
         )
     merged = spoken.assign(**table.drop(columns=texts)).groupby("image_id", sort=False)
