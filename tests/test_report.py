@@ -533,6 +533,11 @@ class TestWorries:
         (worry,) = (c for c in cautions(run) if c.title == "Worse for some patients")
         assert worry.items == ["sex: 0.100 less in F than in M (chance alone: 1.2%)"]
 
+    def test_the_model_card_names_them_but_not_without_end(self, run):
+        assert "0.100 less in F than in M (chance alone: 1.2%)." in model_card(run)
+        noted = dataclasses.replace(run, dataset={**run.dataset, "notes": list("abcdefgh")})
+        assert "a. b. c. d. e. And 3 more." in model_card(noted)
+
     def test_a_gap_that_may_be_chance_is_no_worry(self, run):
         sex = run.subgroups["attributes"]["sex"]
         unsure = {"sex": {**sex, "gap": {**sex["gap"], "chance": 0.2}}}

@@ -8,6 +8,7 @@ from thorax.report.cautions import cautions
 from thorax.report.inputs import Inputs
 from thorax.report.summary import lead
 
+MOST = 5  # items of one worry
 FORBIDDEN = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
 
 
@@ -50,13 +51,19 @@ def model_card(inputs: Inputs) -> str:
         "Intervals are 95%, by bootstrap over patients. Thresholds were chosen on validation.",
         "## What to worry about",
         "\n".join(
-            " ".join([f"- {worry.title}: {worry.text}", *(f"{item}." for item in worry.items)])
+            " ".join([f"- {worry.title}: {worry.text}", *_first(worry.items)])
             for worry in cautions(inputs)
         )
         or "- Nothing.",
         "Performance by subgroup, calibration, leakage audit and explanations stand in the report.",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _first(items: list[str]) -> list[str]:
+    """The first items as sentences; the page has them all."""
+    shown = [f"{item.rstrip('.')}." for item in items[:MOST]]
+    return [*shown, f"And {len(items) - MOST} more."] if len(items) > MOST else shown
 
 
 def counts(inputs: Inputs) -> str:
