@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from thorax.report import wording
 from thorax.report.inputs import Inputs
-from thorax.report.markup import Cell, Row, Section, Table, render, with_interval
+from thorax.report.markup import Cell, Row, Section, Table, render, value, with_interval
 
 COLUMNS = ["Group", "Images", "Patients", "AUROC", "", "Sensitivity", "Specificity",
            "Sick called healthy"]  # fmt: skip
@@ -106,4 +106,8 @@ def metadata(inputs: Inputs) -> Table:
 
 def _beside(found: dict[str, Any]) -> list[Cell]:
     why = "no metadata, or one outcome only"
-    return [with_interval(found, key, why) for key in ("auroc", "model", "ahead")]
+    return [
+        with_interval(found, "auroc", why),
+        value(found["model"], why),  # its interval stands in the performance section
+        with_interval(found, "ahead", why),
+    ]
