@@ -49,3 +49,16 @@ def test_a_full_disk_is_said_beforehand(checkout, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: full)
     with pytest.raises(ResourceError, match="free"):
         doctor.main()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("\n  weights: none", "\n  weights: nope.pth", r"model\.weights"),
+        ("card: null", "card: cards/nope.yaml", r"data\.card"),
+    ],
+)
+def test_a_file_that_is_not_there_stops_it(checkout, old, new, key):
+    edit(old, new)
+    with pytest.raises(ConfigError, match=key + r".*does not exist"):
+        doctor.main()

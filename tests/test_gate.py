@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,29 @@ def test_without_a_cache_the_comparison_is_called_unpaired(project):
     for broken in (None, "0.9", True):
         write_metrics(project, auroc=broken)
         assert gate("--baseline", "HEAD")[0] == 7
+
+
+@pytest.mark.parametrize("changes", [{"images": 6}, {"per_class": {"healthy": {}, "sick": {}}}])
+def test_unpaired_metrics_of_another_test_part_are_refused(project, changes):
+    shutil.rmtree(".dvc")
+    metrics = json.loads(Path("metrics/metrics.json").read_text())
+    known = {"images": 240, "per_class": {"A": {}, "B": {}}}
+    metrics["test"] |= known
+    Path("metrics/metrics.json").write_text(json.dumps(metrics))
+    sh("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-am", "known")
+    assert gate("--baseline", "HEAD")[0] == 0
+    metrics["test"] |= changes
+    Path("metrics/metrics.json").write_text(json.dumps(metrics))
+    code, text = gate("--baseline", "HEAD")
+    assert code == 3
+    assert "The test parts differ" in text
+
+
+def test_where_nothing_was_run_nothing_is_judged(project):
+    Path("predictions/test.csv").unlink()
+    code, text = gate("--baseline", "HEAD")
+    assert code == 3
+    assert "dvc repro" in text
 
 
 def test_other_test_images_are_refused(project):

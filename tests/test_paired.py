@@ -69,7 +69,7 @@ def test_other_images_labels_or_classes_are_refused_with_names():
     table = predictions()
     with pytest.raises(DataError, match=r"1 test images are only in the current(.|\n)*00000\.png"):
         differences(table, table.iloc[1:])
-    with pytest.raises(DataError, match="other labels"):
+    with pytest.raises(DataError, match="other bytes, labels"):
         differences(table, table.assign(y_A=1 - table["y_A"]))
     with pytest.raises(DataError, match="different classes"):
         differences(table, predictions(classes=("A", "C")))
@@ -98,3 +98,12 @@ def test_accuracy_of_exclusive_classes_is_of_images():
     table["patient_id"] = (np.arange(60) // 2).astype(str)
     found = {each.metric: each for each in differences(table, table)}
     assert found["accuracy"].current == pytest.approx((truth == called).mean())
+
+
+def test_other_pictures_under_the_same_names_are_refused():
+    table = predictions(1)
+    now, was = (table.assign(sha256=table["image_id"] + end) for end in ("", "x"))
+    assert digest(now) != digest(was)
+    with pytest.raises(DataError, match="other bytes, labels or patients"):
+        differences(now, was)
+    assert differences(now, was.drop(columns="sha256"))  # tables of old do not tell

@@ -135,3 +135,8 @@ def test_odd_values_survive_dvc(value, tmp_path):
     path.write_text("a: 1\n")
     apply_overrides(path, [override("a", value)])
     assert read_yaml(Path(path))["a"] == value
+
+
+def test_outside_of_a_checkout_it_is_said_that_there_are_no_recipes(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_recipes(tmp_path / "recipes")

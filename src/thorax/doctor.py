@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from thorax.config import load_params, load_paths
-from thorax.errors import ResourceError, ThoraxError
+from thorax.errors import ConfigError, ResourceError, ThoraxError
 from thorax.files import main_root
 from thorax.manifest import locate
 
@@ -20,6 +20,16 @@ def examine() -> str:
     """
     params, paths = load_params(), load_paths()
     kind, root = locate(params.data)
+    files = {"data.card": params.data.card, "model.weights": params.model.weights}
+    for key, value in files.items():
+        if (
+            isinstance(value, str)
+            and value not in ("none", "imagenet")
+            and not Path(value).exists()
+        ):
+            raise ConfigError(
+                f"{key} in params.yaml is {value!r}, which does not exist. Correct it."
+            )
     where = "your data" if kind == "path" else "the raw store; fetched if missing"
     free = shutil.disk_usage(main_root()).free
     if free < LEAST_FREE:

@@ -6,7 +6,7 @@ from typing import Any
 
 from thorax.committed import committed_metrics, committed_predictions, read_predictions
 from thorax.config import Paths
-from thorax.errors import ConfigError, GateFailed, GateInconclusive
+from thorax.errors import ConfigError, DataError, GateFailed, GateInconclusive
 from thorax.files import read_json
 from thorax.paired import RISING, Difference, differences
 
@@ -28,11 +28,14 @@ def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
     """
     if metric not in RISING:
         raise ConfigError(f"--metric is {metric!r}; it must be one of {', '.join(RISING)}.")
+    current = Path(paths.predictions) / "test.csv"
+    if not current.exists():
+        raise DataError(f"Nothing to judge: {current} is not here. Run `dvc repro` or `dvc pull`.")
     is_file = Path(baseline).is_file()
     old = read_predictions(Path(baseline)) if is_file else committed_predictions(baseline)
     if old is None:
         return unpaired(paths, baseline, margin, metric)
-    now = read_predictions(Path(paths.predictions) / "test.csv")
+    now = read_predictions(current)
     found = differences(now, old)
     deciding = next((each for each in found if each.metric == metric), None)
     if deciding is None:
@@ -51,6 +54,14 @@ def unpaired(paths: Paths, ref: str, margin: float, metric: str) -> str:
     """
     old = committed_metrics(ref, paths.metrics).get("test", {})
     new = read_json(Path(paths.metrics)).get("test", {})
+    for what in ("images", "per_class"):
+        sides = [part.get(what, 0) for part in (old, new)]
+        if what == "per_class":
+            sides = [sorted(side) if side else 0 for side in sides]
+        if all(sides) and sides[0] != sides[1]:
+            raise DataError(
+                f"The test parts differ ({sides[0]} and {sides[1]}), so nothing can be compared."
+            )
     rows = []
     verdict = "FAIL"
     for name in RISING:

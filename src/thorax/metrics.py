@@ -53,7 +53,8 @@ class Predictions:
             columns[f"p_{name}"] = self.p[:, i]
         columns["true"] = [self._names(row) for row in self.y]
         columns["predicted"] = [self._names(row) for row in decisions]
-        ids = self.images[["image_id", "patient_id", "subset", "fold"]]
+        known = ("image_id", "patient_id", "sha256", "subset", "fold")
+        ids = self.images[[name for name in known if name in self.images]]
         return pd.concat([ids, pd.DataFrame(columns, index=ids.index)], axis=1)
 
     def _names(self, row: Array) -> str:

@@ -14,6 +14,7 @@ from thorax.errors import DataError
 RISING = ("auroc", "average_precision", "accuracy", "precision", "recall", "f1")
 DRAWS = 2000
 SEED = 0
+IDENTITY = ("image_id", "patient_id", "sha256")  # of a test image; tables of old have no sha256
 NAMED = 5  # images named in a message
 
 Array = NDArray[np.float64]
@@ -88,7 +89,8 @@ def require_same_images(current: pd.DataFrame, baseline: pd.DataFrame) -> None:
     labels = [column for column in current.columns if column.startswith("y_")]
     if labels != [column for column in baseline.columns if column.startswith("y_")]:
         raise DataError("The two predictions are of different classes; they cannot be compared.")
-    if _digest(current, labels) == _digest(baseline, labels):
+    identity = [name for name in IDENTITY if name in current and name in baseline]
+    if _digest(current, identity + labels) == _digest(baseline, identity + labels):
         return
     ids, others = set(current["image_id"]), set(baseline["image_id"])
     apart = sorted(ids ^ others)
@@ -98,17 +100,18 @@ def require_same_images(current: pd.DataFrame, baseline: pd.DataFrame) -> None:
             f" {len(others - ids)} only in the baseline's, such as {', '.join(apart[:NAMED])}. A"
             " paired comparison needs the same test images: use the same data and split."
         )
-    raise DataError("The same test images have other labels or patients in the baseline.")
+    raise DataError("The same test images have other bytes, labels or patients in the baseline.")
 
 
 def digest(table: pd.DataFrame) -> str:
-    """SHA-256 over image ids, patients and labels, in the order of the ids."""
-    labels = [column for column in table.columns if column.startswith("y_")]
-    return _digest(table.sort_values("image_id", ignore_index=True), labels)
+    """SHA-256 over image ids, patients, bytes and labels, in the order of the ids."""
+    names = map(str, table.columns)
+    columns = [name for name in names if name in IDENTITY or name.startswith("y_")]
+    return _digest(table.sort_values("image_id", ignore_index=True), columns)
 
 
-def _digest(table: pd.DataFrame, labels: list[str]) -> str:
-    text = table[["image_id", "patient_id", *labels]].to_csv(index=False)
+def _digest(table: pd.DataFrame, columns: list[str]) -> str:
+    text = table[columns].to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

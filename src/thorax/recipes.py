@@ -68,8 +68,10 @@ def load_recipes(folder: Path = FOLDER) -> dict[str, Recipe]:
     """Every recipe by its name, each followed by its variants.
 
     Raises:
-        ConfigError: a file with mistakes, all listed.
+        ConfigError: no such folder, or a file with mistakes, all listed.
     """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} does not exist in {Path.cwd()}: recipes stand in a checkout.")
     recipes: dict[str, Recipe] = {}
     for path in sorted(folder.glob("*.yaml")):
         file = check(read_yaml(path), RecipeFile, str(path))

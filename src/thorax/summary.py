@@ -47,7 +47,8 @@ def main() -> int:
     if metrics["protocol"]["leaky"]:
         print("LEAKY split: patients stand on two sides, these numbers overstate.")
     print(changes(metrics, paths.metrics))
-    print(f"Report: {Path(paths.report).absolute()}")
+    report = Path(paths.report).absolute()
+    print(f"Report: {report}" if report.exists() else "No report is here: run `dvc repro`.")
     return 0
 
 
