@@ -10,7 +10,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from thorax.bootstrap import (
     _weighted_metrics,
-    compare_auroc,
     draw,
     interval,
     ranking_metrics,
@@ -116,17 +115,6 @@ def test_draws_of_some_images_are_the_same_draws():
     np.testing.assert_array_equal(draws.of(some).by_image(), draws.by_image()[:, some])
     mask = np.isin(np.arange(8), some)
     np.testing.assert_array_equal(draws.of(mask).by_image(), draws.by_image()[:, some])
-
-
-def test_a_fall_of_the_auroc_is_paired():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 300).astype(float)
-    before = y + rng.normal(0, 1, 300)
-    weights = draw(pd.Series(np.arange(300).astype(str)), 500, 0).by_image()
-    same = compare_auroc(y, before, before, weights)
-    assert (same["fall"], same["fall_low"], same["fall_high"]) == (0, 0, 0)
-    found = compare_auroc(y, before, before + 0.1 * rng.normal(0, 1, 300), weights)
-    assert found["fall_high"] - found["fall_low"] < 0.03  # unpaired it would be about 0.1
 
 
 def test_where_no_replicate_moves_from_an_end_there_is_no_interval():

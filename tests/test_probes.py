@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from thorax.bootstrap import draw
 from thorax.config import load_paths
 from thorax.metrics import Predictions
 from thorax.probes import compare, covered, covers, donors, exchanged, probe
@@ -159,6 +160,17 @@ def test_compare_equals_scikit_learn():
     assert found["after"] == round(roc_auc_score(y, after), 4)
     assert found["fall_low"] == found["fall_high"] == found["fall"]
     assert found["change"] == round(float(np.abs(before - after).mean()), 4)
+
+
+def test_a_fall_of_the_auroc_is_paired():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300).astype(float)
+    before = y + rng.normal(0, 1, 300)
+    weights = draw(pd.Series(np.arange(300).astype(str)), 500, 0).by_image()
+    same = compare(y, before, before, weights)
+    assert (same["fall"], same["fall_low"], same["fall_high"]) == (0, 0, 0)
+    found = compare(y, before, before + 0.1 * rng.normal(0, 1, 300), weights)
+    assert found["fall_high"] - found["fall_low"] < 0.03  # unpaired it would be about 0.1
 
 
 @pytest.mark.slow

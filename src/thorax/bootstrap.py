@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.files import rounded
-
 Array = NDArray[np.float64]
 
 CHUNK = 400_000  # weights held at once: small enough for the processor's cache
@@ -74,21 +72,6 @@ def replicate_metrics(y: Array, p: Array, d: Array, draws: Draws) -> dict[str, A
         for weights in np.array_split(draws.weights, -(-len(draws.weights) // step))
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def compare_auroc(y: Array, before: Array, after: Array, weights: Array) -> dict[str, float | None]:
-    """AUROC of two sets of scores of the same images [N] and its fall over draws [R, N]."""
-    once = np.ones((1, len(y)))
-    was, now = (float(ranking_metrics(y, p, once)[0][0]) for p in (before, after))
-    drawn = ranking_metrics(y, before, weights)[0] - ranking_metrics(y, after, weights)[0]
-    low, high, _ = interval(drawn)
-    return {
-        "before": rounded(was),
-        "after": rounded(now),
-        "fall": rounded(was - now),
-        "fall_low": rounded(low),
-        "fall_high": rounded(high),
-    }
 
 
 def _weighted_metrics(y: Array, p: Array, d: Array, w: Array) -> dict[str, Array]:

@@ -11,6 +11,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
+from thorax.batches import open_images
 from thorax.bundle import POINTS
 from thorax.config import Data, Evaluate, Params, Paths, Preprocess, check, parse_yaml, read_yaml
 from thorax.contamination import refuse_contaminated
@@ -106,7 +107,7 @@ def read_cohort(data: Data, bundle: Bundle, paths: Paths) -> Cohort:
         print(f"{(~kept).sum():,} images of other classes are left out.")
     table = rows[["image_id", "patient_id", "sha256"]].assign(subset="test", fold=-1)
     people = read_json(Path(paths.dataset))["people"]
-    images = np.load(Path(paths.cache) / "images.npy", mmap_mode="r")
+    images = open_images(Path(paths.cache))
     images = images if kept.all() else images[kept]
     table = table[kept].reset_index(drop=True)
     return Cohort(people, images, table, bundle.task, bundle.outputs, targets[kept])

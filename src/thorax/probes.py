@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thorax.bootstrap import compare_auroc, draw
+from thorax.bootstrap import draw, interval, ranking_metrics
 from thorax.files import rounded
 from thorax.lungs import lung_fields
 from thorax.metrics import Predictions
@@ -140,9 +140,22 @@ def _corners(images: Images) -> list[tuple[slice, slice]]:
 
 
 def compare(y: Array, before: Array, after: Array, weights: Array) -> Found:
-    """Fall of the AUROC, and `change`, the mean absolute difference of the scores [N]."""
-    change = rounded(float(np.abs(before - after).mean()))
-    return {**compare_auroc(y, before, after, weights), "change": change}
+    """AUROC of two sets of scores of the same images [N] and its fall over draws [R, N].
+
+    `change` is the mean absolute difference of the scores.
+    """
+    once = np.ones((1, len(y)))
+    was, now = (float(ranking_metrics(y, p, once)[0][0]) for p in (before, after))
+    drawn = ranking_metrics(y, before, weights)[0] - ranking_metrics(y, after, weights)[0]
+    low, high, _ = interval(drawn)
+    return {
+        "before": rounded(was),
+        "after": rounded(now),
+        "fall": rounded(was - now),
+        "fall_low": rounded(low),
+        "fall_high": rounded(high),
+        "change": rounded(float(np.abs(before - after).mean())),
+    }
 
 
 def called(found: Found | None) -> bool:
