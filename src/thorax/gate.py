@@ -54,14 +54,9 @@ def unpaired(paths: Paths, ref: str, margin: float, metric: str) -> str:
     """
     old = committed_metrics(ref, paths.metrics).get("test", {})
     new = read_json(Path(paths.metrics)).get("test", {})
-    for what in ("images", "per_class"):
-        sides = [part.get(what, 0) for part in (old, new)]
-        if what == "per_class":
-            sides = [sorted(side) if side else 0 for side in sides]
-        if all(sides) and sides[0] != sides[1]:
-            raise DataError(
-                f"The test parts differ ({sides[0]} and {sides[1]}), so nothing can be compared."
-            )
+    was, now = ((part.get("images"), sorted(part.get("per_class", ()))) for part in (old, new))
+    if was != now:
+        raise DataError(f"The test parts differ ({was} and {now}), so nothing can be compared.")
     rows = []
     verdict = "FAIL"
     for name in RISING:

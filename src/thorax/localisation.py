@@ -100,9 +100,9 @@ def scored(maps: Maps, masks: Masks, patients: "pd.Series[str]", draws: int) -> 
 
 def maps_of(network: nn.Module, batches: Batches, rows: NDArray[np.int64], output: int) -> Maps:
     """Grad-CAM of one output for cache rows [N]: float32 [N, H, W]."""
-    parts = []
+    parts, layer = [], ""
     for batch in batches.stream(split_batches(rows, BATCH)):
-        layer = feature_layer(network, batch.x_BCHW)
+        layer = layer or feature_layer(network, batch.x_BCHW)
         parts.append(grad_cam(network, batch.x_BCHW, np.full(len(batch.rows), output), layer))
     return np.concatenate(parts)
 

@@ -15,7 +15,7 @@ from thorax.batches import Batches
 from thorax.config import Evaluate, Paths
 from thorax.data import Cohort
 from thorax.explain import feature_layer, grad_cam
-from thorax.files import replacing, write_json
+from thorax.files import read_json, replacing, write_json
 from thorax.localisation import (
     CASCADE,
     CASCADE_IMAGES,
@@ -27,7 +27,7 @@ from thorax.localisation import (
     scored,
 )
 from thorax.metrics import Predictions
-from thorax.predict import load, open_model, predict
+from thorax.predict import Bundle, open_model, predict
 from thorax.probes import covers, probe
 from thorax.tables import read_csv
 
@@ -48,11 +48,9 @@ def look(params: Evaluate, cohort: Cohort, fold: int, part: Predictions, paths: 
     """
     fabric, folder = Fabric(devices=1), Path(paths.predictions)
     network, batches = open_model(cohort, fold, fabric, paths)
-    bundle, _ = load(Path(paths.models) / str(fold))
-
-    def untrained() -> nn.Module:
-        torch.manual_seed(0)
-        return bundle.build().to(batches.device)
+    bundle = Bundle(**read_json(Path(paths.models) / str(fold) / "model.json"))
+    torch.manual_seed(0)
+    untrained = bundle.build().to(batches.device)
 
     def score(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         changed = Batches(images, batches.mean, batches.deviation, batches.device, True)
@@ -66,7 +64,7 @@ def look(params: Evaluate, cohort: Cohort, fold: int, part: Predictions, paths: 
     )
     found = {
         "limit": params.localised,
-        "per_class": localise(params, cohort, part, network, untrained(), batches, regions, index),
+        "per_class": localise(params, cohort, part, network, untrained, batches, regions, index),
         "cascade": cascade(cohort, part, network, batches),  # last: it destroys the network
     }
     write_json(folder / "localisation.json", found)
