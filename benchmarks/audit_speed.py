@@ -11,9 +11,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from thorax.audit import Images, compare
-from thorax.files import write_json
-from thorax.machine import describe
+from thorax.io import write_json
+from thorax.provenance import machine
+from thorax.split.leakage import Images, compare
 
 IMAGES = 50_000
 PLANTED = 100  # images of B that are near copies of one of A
@@ -36,7 +36,7 @@ def main() -> None:
     start = time.perf_counter()
     found = compare(a, b, distance=10, correlation=0.99)
     result = {
-        "machine": describe(),
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "images": [IMAGES, IMAGES],
         "seconds": round(time.perf_counter() - start, 1),

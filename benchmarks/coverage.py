@@ -17,9 +17,9 @@ from scipy.stats import norm, rankdata
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from thorax.bootstrap import draw, interval, ranking_metrics
-from thorax.files import write_json
-from thorax.machine import describe
+from thorax.io import write_json
+from thorax.metrics.bootstrap import draw, interval, ranking_metrics
+from thorax.provenance import machine
 
 Array = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def main() -> None:
     """Simulate, print and write."""
     start = time.perf_counter()
     result = {
-        "machine": describe(),
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "design": {
             "patients": PATIENTS, "images_a_patient": IMAGES, "correlation": CORRELATION,

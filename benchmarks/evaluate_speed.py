@@ -17,16 +17,16 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from thorax import metadata, subgroups
-from thorax.calibration import fit_temperature
 from thorax.config import load_params
-from thorax.files import write_json
-from thorax.machine import describe
-from thorax.metrics import Predictions, intervals, subset_metrics
-from thorax.operating import summarise
-from thorax.plots import write
+from thorax.evaluate import metadata_baseline, subgroups
+from thorax.evaluate.curves import write
+from thorax.io import write_json
+from thorax.metrics.calibration import fit_temperature
+from thorax.metrics.operating import summarise
+from thorax.metrics.summary import Predictions, intervals, subset_metrics
+from thorax.metrics.thresholds import choose
+from thorax.provenance import machine
 from thorax.tasks import TASKS
-from thorax.thresholds import choose
 
 IMAGES, PATIENTS, CLASSES = 25_596, 2_797, 14
 
@@ -82,12 +82,14 @@ def main() -> None:
     groups = subgroups.attributes(people)
     draws = {"draws": params.bootstrap, "seed": 0}
     timed("subgroups", lambda: subgroups.summarise(test, d, groups, min_group=30, **draws))
-    known = metadata.features(people, sizes)
-    timed("metadata", lambda: metadata.baseline(known, val.y, test, known, draws=500, seed=0))
+    known = metadata_baseline.features(people, sizes)
+    timed(
+        "metadata", lambda: metadata_baseline.baseline(known, val.y, test, known, draws=500, seed=0)
+    )
     with TemporaryDirectory() as folder:
         timed("plots", lambda: write({"val": val, "test": test}, metrics, Path(folder)))
     result = {
-        "machine": describe(),
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "images": IMAGES,
         "patients": PATIENTS,

@@ -19,9 +19,9 @@ from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from thorax.files import write_json
-from thorax.machine import describe
-from thorax.paired import differences
+from thorax.io import write_json
+from thorax.metrics.paired import differences
+from thorax.provenance import machine
 
 PATIENTS = 300
 PREVALENCE = 0.4  # of patients; a patient's images share the finding
@@ -76,7 +76,7 @@ def main() -> None:
     """Simulate, print and write."""
     start = time.perf_counter()
     result = {
-        "machine": describe(),
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "design": {
             "patients": PATIENTS, "margin": MARGIN, "simulations": SIMULATIONS,

@@ -11,13 +11,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 import numpy as np
 
-from thorax.files import write_json
-from thorax.lungs import lung_fields
-from thorax.machine import describe
-from thorax.phantom.cohort import draw_patient
-from thorax.phantom.lungs import lung_field
-from thorax.phantom.radiograph import photograph, render
-from thorax.probes import widened
+from thorax.explain.lung_mask import lung_fields
+from thorax.explain.occlusion import widened
+from thorax.io import write_json
+from thorax.provenance import machine
+from thorax_phantom.cohort import draw_patient
+from thorax_phantom.lungs import lung_field
+from thorax_phantom.radiograph import photograph, render
 
 SEED = 11  # not the cohort on which the number of votes and the bonus for the area were chosen
 PATIENTS = 300
@@ -47,7 +47,7 @@ def main() -> None:
         }
 
     result = {
-        "machine": describe(),
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "phantoms": PATIENTS,
         "dice": summary(_dice(fields, lungs)),

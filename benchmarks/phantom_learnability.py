@@ -29,7 +29,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
 
-from thorax.phantom import write_archive
+from thorax_phantom import write_archive
 
 PATIENTS, PIXELS, SEED = 600, 192, 0
 SIDE, EPOCHS, BATCH, SEEDS = 64, 20, 32, (0, 1, 2)

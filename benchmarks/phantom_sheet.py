@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thorax.phantom.cohort import Patient, Visit, draw_patient
-from thorax.phantom.findings import FINDINGS, NO_FINDING
-from thorax.phantom.radiograph import photograph, render
+from thorax_phantom.cohort import Patient, Visit, draw_patient
+from thorax_phantom.findings import FINDINGS, NO_FINDING
+from thorax_phantom.radiograph import photograph, render
 
 SEED, PIXELS, TILE, PATIENTS = 1, 192, 288, 3
 COLOURS = [(80, 80, 255), (255, 160, 60), (80, 220, 80), (60, 220, 255), (255, 90, 220)]  # BGR

@@ -21,21 +21,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 import numpy as np
 from lightning_fabric import Fabric
 
-from thorax.batches import Batches
 from thorax.config import Params, Paths, load_params, load_paths
-from thorax.data import open_cohort
-from thorax.decode import prepare as resize
+from thorax.dataset.dataset import open_cohort
+from thorax.dataset.loader import Batches
+from thorax.download import prepare
 from thorax.evaluate import evaluate
-from thorax.files import read_json, write_json
-from thorax.machine import describe
-from thorax.manifest import prepare
-from thorax.phantom.cohort import draw_patient, marker_rates
-from thorax.phantom.radiograph import photograph, render
-from thorax.predict import open_model, predict
+from thorax.io import read_json, write_json
+from thorax.metrics.classification import auroc
+from thorax.models.inference import open_model, predict
 from thorax.preprocess import preprocess
-from thorax.scores import auroc
+from thorax.preprocess.decode import prepare as resize
+from thorax.provenance import machine
 from thorax.split import split
-from thorax.train import train
+from thorax.train.loop import train
+from thorax_phantom.cohort import draw_patient, marker_rates
+from thorax_phantom.radiograph import photograph, render
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKERS = (("Nodule", 0.6), ("Nodule", 0.0), ("Effusion", 0.6))
@@ -116,7 +116,7 @@ def main() -> None:
                 os.chdir(ROOT)
             print(audits[-1])
     result = {
-        "machine": describe(),
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "audits": audits,
         "seconds": round(time.perf_counter() - start),

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thorax.calibration import fit_temperature
-from thorax.metrics import Predictions
-from thorax.operating import summarise
+from thorax.metrics.calibration import fit_temperature
+from thorax.metrics.operating import summarise
+from thorax.metrics.summary import Predictions
 
 
 def calibration(

@@ -12,8 +12,7 @@ import pandas as pd
 
 from made_up_calibration import calibration
 from thorax.config import Params, Paths, load_params, load_paths
-from thorax.files import rounded, write_json
-from thorax.tables import write_csv
+from thorax.io import rounded, write_csv, write_json
 
 ROOT = Path(__file__).parents[1]
 FINDINGS = ("Effusion", "Nodule", "No Finding")

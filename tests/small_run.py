@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from thorax.config import Paths, load_params
-from thorax.files import write_json
-from thorax.tables import write_csv
+from thorax.io import write_csv, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from small_run import ROOT
-from thorax.audit import KINDS, audit_split, compare, patients_by_rule, shares_anything
-from thorax.audit_sets import read
-from thorax.smoke import write_data
+from thorax.split.leakage import KINDS, audit_split, compare, patients_by_rule, shares_anything
+from thorax.studies.audit import read
+from thorax.studies.smoke import write_data
 
 LIMITS = {"distance": 10, "correlation": 0.99}
 REAL = os.environ.get("THORAX_SHARED_DATA")

@@ -6,8 +6,8 @@ import torch
 from torchvision.transforms import Normalize
 
 from small_run import params
-from thorax import augment
-from thorax.batches import Batches, epoch_order, normalization, split_batches
+from thorax.dataset import augment
+from thorax.dataset.loader import Batches, epoch_order, normalization, split_batches
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 24, 24)).astype(np.uint8)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from thorax.bootstrap import (
+from thorax.metrics.bootstrap import (
     _weighted_metrics,
     draw,
     interval,
@@ -66,7 +66,7 @@ def test_the_seed_pairs_replicates_and_chunks_change_nothing(monkeypatch):
     patients = pd.Series((np.arange(60) // 3).astype(str))
     arguments = (y, p, (p > 0.5) * 1.0)
     whole = replicate_metrics(*arguments, draw(patients, 30, 5))
-    monkeypatch.setattr("thorax.bootstrap.CHUNK", 60 * 7)
+    monkeypatch.setattr("thorax.metrics.bootstrap.CHUNK", 60 * 7)
     parts = replicate_metrics(*arguments, draw(patients, 30, 5))
     for name in whole:
         np.testing.assert_array_equal(whole[name], parts[name])

@@ -11,8 +11,8 @@ from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from thorax import scores
-from thorax.calibration import (
+from thorax.metrics import classification
+from thorax.metrics.calibration import (
     brier,
     calibration_error,
     equal_mass,
@@ -23,8 +23,8 @@ from thorax.calibration import (
     scaled,
     wilson,
 )
-from thorax.metrics import Predictions
-from thorax.operating import HISTOGRAM, RISKS, operating_point, probabilities, summarise
+from thorax.metrics.operating import HISTOGRAM, RISKS, operating_point, probabilities, summarise
+from thorax.metrics.summary import Predictions
 
 PREVALENCES = [0.01, 0.3]
 
@@ -60,7 +60,7 @@ class TestTemperature:
         found, _ = fit_temperature(y, p, exclusive)
 
         def loss(t):
-            return scores.log_loss(y, scaled(p, t, exclusive), exclusive=exclusive)
+            return classification.log_loss(y, scaled(p, t, exclusive), exclusive=exclusive)
 
         grid = np.exp(np.linspace(-4, 4, 400))
         assert loss(found) <= min(map(loss, grid)) + 1e-9

@@ -6,8 +6,8 @@ from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 import numpy as np
 import pytest
 
-from thorax.claims import Claim, Confusion, hits, interval, matrices, verdict, wilson
 from thorax.errors import ConfigError
+from thorax.studies.claims import Claim, Confusion, hits, interval, matrices, verdict, wilson
 
 PNEUMONIA = {"accuracy": "91.03", "precision": "89.76", "recall": "96.67", "f1": "93.09"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from made_up_predictions import predictions
 from test_gate import project, sh, store_in_cache  # noqa: F401 - `project` is a fixture
-from thorax.compare import compare
+from thorax.compare.pair import compare
 from thorax.errors import ConfigError, DataError
 
 

@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 
 from small_run import params, write_run
-from thorax.contamination import FILE, met, refuse_contaminated, write_trained_on
 from thorax.errors import DataError, IntegrityError
 from thorax.evaluate import evaluate
-from thorax.files import read_json, write_json
-from thorax.tables import read_csv, write_csv
-from thorax.train import train
+from thorax.io import read_csv, read_json, write_csv, write_json
+from thorax.models.trained_on import FILE, met, refuse_contaminated, write_trained_on
+from thorax.train.loop import train
 
 TRAINED = pd.DataFrame({"patient_id": ["1", "1", "2"], "sha256": ["a", "b", "c"]})
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from small_run import params
-from thorax.decode import decode, prepare
+from thorax.preprocess.decode import decode, prepare
 
 RAMP = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
 

@@ -17,10 +17,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from thorax import download
-from thorax.download import ATTEMPTS, fetch
+from thorax.download import http
+from thorax.download.http import ATTEMPTS, fetch
 from thorax.errors import BusyError, DataError, IntegrityError, ResourceError
-from thorax.files import locked
+from thorax.io import locked
 
 CONTENT = bytes(i * 7 % 251 for i in range(300_000))
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -130,8 +130,8 @@ def server():
 def sleeps(monkeypatch):
     """The pauses between tries in seconds, noted instead of waited for."""
     pauses: list[float] = []
-    monkeypatch.setattr(download, "sleep", pauses.append)
-    monkeypatch.setattr(download.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(http, "sleep", pauses.append)
+    monkeypatch.setattr(http.random, "uniform", lambda low, high: high)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return pauses
 
@@ -339,12 +339,12 @@ def test_nobody_listens(target, sleeps):
 
 
 def test_silent_server_times_out_and_is_asked_again(server, target, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT", (5.0, 0.5))
+    monkeypatch.setattr(http, "TIMEOUT", (5.0, 0.5))
     server.answers.append(Answer(silence=1.5))
     fetch(server.url, target, sha256=SHA256)
     assert_whole(target)
     assert len(server.log) == 2
-    assert int(server.starts[1].strip("bytes=-")) >= len(CONTENT) - download.CHUNK
+    assert int(server.starts[1].strip("bytes=-")) >= len(CONTENT) - http.CHUNK
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
@@ -461,7 +461,7 @@ def test_disk_that_fills_up_meanwhile_keeps_what_is_there(server, target, monkey
 
     leave_part(target, server.url, CONTENT[:1000])
     with monkeypatch.context() as patch, pytest.raises(ResourceError, match="No room to write"):
-        patch.setattr(download.Part, "append", full)
+        patch.setattr(http.Part, "append", full)
         fetch(server.url, target)
     fetch(server.url, target, sha256=SHA256)
     assert server.starts == ["bytes=1000-"] * 2
@@ -486,7 +486,7 @@ def test_killed_process_is_continued_where_it_died(server, target):
     )
     command = [sys.executable, "-c", program, server.url, str(target)]
     part = Path(f"{target}.part")
-    environment = os.environ | {"PYTHONPATH": str(Path(download.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(http.__file__).parents[1])}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         while not part.exists() or part.stat().st_size < 500_000:

@@ -11,13 +11,13 @@ import torch
 from scipy.stats import binomtest
 
 from small_run import params, write_run
-from thorax import scores
-from thorax.calibration import fit_temperature
 from thorax.evaluate import evaluate
-from thorax.metrics import Predictions, intervals
-from thorax.predict import load
-from thorax.tables import read_csv
-from thorax.train import train
+from thorax.io import read_csv
+from thorax.metrics import classification
+from thorax.metrics.calibration import fit_temperature
+from thorax.metrics.summary import Predictions, intervals
+from thorax.models.inference import load
+from thorax.train.loop import train
 
 
 @pytest.fixture(scope="module", params=["multi-label", "binary", "multi-class"])
@@ -59,7 +59,7 @@ def test_the_contract_of_names(run):
     _, paths, _ = run
     found = metrics(paths)
     for part in ("val", "test"):
-        for name in scores.HEADLINE:
+        for name in classification.HEADLINE:
             assert {name, f"{name}_low", f"{name}_high"} <= set(found[part])
     assert found["protocol"]["leaky"] is False
     assert set(found["folds"]) == {"0", "1", "mean", "deviation"}
@@ -73,7 +73,7 @@ def test_everything_can_be_computed_again_from_the_table(run):
     p = table[[f"p_{n}" for n in names]].to_numpy(float)
     decided = [row.split("|") for row in table["predicted"]]
     d = np.array([[float(n in row) for n in names] for row in decided])
-    own = scores.overall(y, p, d, exclusive=task == "multi-class")
+    own = classification.overall(y, p, d, exclusive=task == "multi-class")
     for name, value in own.items():
         assert metrics(paths)["test"][name] == pytest.approx(value, abs=5.1e-5)
 

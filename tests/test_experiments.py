@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from thorax import experiments
 from thorax.errors import ConfigError
+from thorax.studies import experiments
 
 STAGE = """
 stages:

@@ -9,8 +9,8 @@ from torch import nn
 
 from small_run import params
 from thorax.config import ModelName
-from thorax.explain import feature_layer, grad_cam
-from thorax.models import build
+from thorax.explain.gradcam import feature_layer, grad_cam
+from thorax.models.build import build
 
 QUICK = ["cnn5", "cnn-five-block", "cnn-deep", "resnet18", "densenet121", "efficientnet-b0"]
 

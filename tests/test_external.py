@@ -10,15 +10,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from small_run import params, write_run
-from thorax.bundle import POINTS
 from thorax.cli import main
-from thorax.contamination import FILE, hashes
+from thorax.compare.external import evaluate_bundle, with_data
 from thorax.errors import ConfigError, DataError, IntegrityError
 from thorax.evaluate import evaluate
-from thorax.external import evaluate_bundle, with_data
-from thorax.files import sha256_file
-from thorax.tables import read_csv
-from thorax.train import train
+from thorax.io import read_csv, sha256_file
+from thorax.models.bundle import POINTS
+from thorax.models.trained_on import FILE, hashes
+from thorax.train.loop import train
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from thorax.errors import BusyError, DataError
-from thorax.files import locked, main_root, read_json, replacing, rounded, write_json
+from thorax.io import locked, main_root, read_json, replacing, rounded, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_leftovers(tmp_path):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from thorax.fingerprints import fingerprint, near_identical
+from thorax.near_duplicates import fingerprint, near_identical
 
 
 def picture(seed, size=256):

@@ -11,7 +11,7 @@ import pytest
 
 from made_up_predictions import predictions
 from small_run import ROOT
-from thorax.committed import committed_metrics, committed_predictions, read_predictions
+from thorax.compare.history import committed_metrics, committed_predictions, read_predictions
 from thorax.errors import ConfigError, DataError
 
 METRICS = {"auroc": 0.9, "auroc_high": 0.93, "average_precision": 0.8, "accuracy": 0.9,

@@ -3,12 +3,12 @@
 import pytest
 
 from small_run import ROOT
-from thorax import experiments, ledger, ledger_page
 from thorax.config import read_yaml
 from thorax.errors import ConfigError
-from thorax.experiments import Result
-from thorax.files import read_json
-from thorax.recipes import load_recipes, merged
+from thorax.io import read_json
+from thorax.studies import experiments, ledger, ledger_page
+from thorax.studies.experiments import Result
+from thorax.studies.recipes import load_recipes, merged
 
 RECIPES = load_recipes(ROOT / "recipes")
 PART = {"images": 700, "accuracy": 0.97, "accuracy_low": 0.96, "accuracy_high": 0.98, "loss": 0.1}

@@ -13,14 +13,14 @@ from torch import nn
 
 from small_run import params, write_run
 from thorax.archives import Survey, survey
-from thorax.decode import prepare
+from thorax.download.annotations import regions
 from thorax.evaluate import evaluate
-from thorax.explain import grad_cam
-from thorax.localisation import evenly, iou, likeness, masks_of, pointing, randomise, scored
-from thorax.models import build
-from thorax.phantom import write_archive
-from thorax.sources.regions import regions
-from thorax.train import train
+from thorax.explain.gradcam import grad_cam
+from thorax.explain.localization import evenly, iou, likeness, masks_of, pointing, randomise, scored
+from thorax.models.build import build
+from thorax.preprocess.decode import prepare
+from thorax.train.loop import train
+from thorax_phantom import write_archive
 
 NIH = b"""Image Index,Finding Label,Bbox [x,y,w,h],,,
 a.png,Infiltrate,10.5,20,30,40,,,

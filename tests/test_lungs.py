@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from thorax.lungs import lung_fields
-from thorax.phantom.cohort import draw_patient
-from thorax.phantom.lungs import lung_field
-from thorax.phantom.radiograph import photograph, render
+from thorax.explain.lung_mask import lung_fields
+from thorax_phantom.cohort import draw_patient
+from thorax_phantom.lungs import lung_field
+from thorax_phantom.radiograph import photograph, render
 
 SIZE = 96
 

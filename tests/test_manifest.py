@@ -10,11 +10,10 @@ import pytest
 from made_up import data_section, nih_row, nih_table, write_folder, write_tar, write_zip
 from thorax.archives import survey
 from thorax.config import Paths
+from thorax.download import open_root, prepare
+from thorax.download.sources import SOURCES
 from thorax.errors import BusyError, DataError
-from thorax.files import locked, read_json
-from thorax.manifest import open_root, prepare
-from thorax.sources import SOURCES
-from thorax.tables import MANIFEST_COLUMNS, read_manifest
+from thorax.io import MANIFEST_COLUMNS, locked, read_json, read_manifest
 
 PATHS = Paths.model_construct(
     manifest="data/manifest.csv", dataset="data/dataset.json", regions="data/regions.csv"

@@ -11,7 +11,7 @@ from torch import nn
 from small_run import params
 from thorax.config import ModelName
 from thorax.errors import ConfigError, IntegrityError, ResourceError
-from thorax.models import build, head_path, head_weights, keep_frozen_in_eval, set_trainable
+from thorax.models.build import build, head_path, head_weights, keep_frozen_in_eval, set_trainable
 
 NAMES = get_args(ModelName)
 QUICK = [

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from small_run import params
-from thorax.optim import Schedule, make_optimizer
+from thorax.train.optim import Schedule, make_optimizer
 
 STEPS = 10
 

@@ -6,10 +6,10 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from made_up_predictions import predictions
-from thorax import paired
-from thorax.bootstrap import draw
 from thorax.errors import DataError
-from thorax.paired import Difference, differences, digest
+from thorax.metrics import paired
+from thorax.metrics.bootstrap import draw
+from thorax.metrics.paired import Difference, differences, digest
 
 
 def difference(low, high, patients=100):

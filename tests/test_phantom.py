@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from thorax.phantom import archive, nih, write_archive
-from thorax.phantom.cohort import draw_patient, marker_rates
-from thorax.phantom.findings import FINDINGS, NO_FINDING
-from thorax.phantom.radiograph import photograph, render
+from thorax_phantom import archive, nih, write_archive
+from thorax_phantom.cohort import draw_patient, marker_rates
+from thorax_phantom.findings import FINDINGS, NO_FINDING
+from thorax_phantom.radiograph import photograph, render
 
 SMALL = {"patients": 10, "pixels": 64, "seed": 3}
 MARKER = {"marker_correlation": 0.0, "marker_label": "Effusion"}

@@ -13,9 +13,8 @@ import pytest
 
 from small_run import params, paths_in
 from thorax.errors import DataError, IntegrityError
-from thorax.files import write_json
+from thorax.io import read_csv, write_csv, write_json
 from thorax.preprocess import preprocess
-from thorax.tables import read_csv, write_csv
 
 CONTENTS = {
     f"{i}.png": cv2.imencode(".png", np.full((20, 30), 20 * i + 10, np.uint8))[1].tobytes()

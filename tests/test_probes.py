@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from thorax.bootstrap import draw
 from thorax.config import load_paths
-from thorax.metrics import Predictions
-from thorax.probes import compare, covered, covers, donors, exchanged, probe
+from thorax.explain.occlusion import compare, covered, covers, donors, exchanged, probe
+from thorax.metrics.bootstrap import draw
+from thorax.metrics.summary import Predictions
 
 ROOT = Path(__file__).parents[1]
 SIZE = 40
@@ -74,7 +74,9 @@ def test_a_scorer_that_does_not_look_there_is_not_called():
 def test_lungs_and_the_rest_are_covered_in_turn(monkeypatch):
     lungs = np.zeros((SIZE, SIZE), bool)
     lungs[10:30, 12:28] = True
-    monkeypatch.setattr("thorax.probes.lung_fields", lambda x: np.broadcast_to(lungs, x.shape))
+    monkeypatch.setattr(
+        "thorax.explain.occlusion.lung_fields", lambda x: np.broadcast_to(lungs, x.shape)
+    )
     y, images = cohort(correlated=False)
     images[:] = 60
     images[np.ix_(y == 1, range(10, 30), range(12, 28))] = 90

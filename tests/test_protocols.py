@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from small_run import ROOT
-from thorax import protocols
 from thorax.errors import ConfigError
-from thorax.protocols import compare, difference, report
+from thorax.studies import protocols
+from thorax.studies.protocols import compare, difference, report
 
 # Threads that wait do not spin: other tests share the processors.
 PATIENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from thorax.config import Data
-from thorax.errors import IntegrityError, ResourceError
-from thorax.sources import publishers
-from thorax.sources.publishers import (
+from thorax.download.sources import publishers
+from thorax.download.sources.publishers import (
     KERMANY,
     NIH_IMAGES,
     NIH_TABLES,
@@ -19,6 +18,7 @@ from thorax.sources.publishers import (
     fetch_kermany,
     fetch_nih,
 )
+from thorax.errors import IntegrityError, ResourceError
 
 DATA = Data.model_construct()
 

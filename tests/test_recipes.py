@@ -7,10 +7,10 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 
 from small_run import ROOT
-from thorax.claims import Claim, verdict
 from thorax.config import load_params, read_yaml
 from thorax.errors import ConfigError
-from thorax.recipes import find, leaves, load_recipes, merged, override
+from thorax.studies.claims import Claim, verdict
+from thorax.studies.recipes import find, leaves, load_recipes, merged, override
 
 RECIPES = load_recipes(ROOT / "recipes")
 FILES = sorted((ROOT / "recipes").glob("*.yaml"))

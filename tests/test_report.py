@@ -17,26 +17,41 @@ import pytest
 from made_up_run import FINDINGS, write_run
 from thorax.config import Paths, Report
 from thorax.errors import DataError, IntegrityError
-from thorax.report import cohort, report, summary, wording
-from thorax.report.cautions import cautions
+from thorax.report import report, wording
+from thorax.report.caveats import cautions
 from thorax.report.charts import rows, tidy
-from thorax.report.checklists import CLAIM, TRIPOD
-from thorax.report.cohort import class_table, facts, original_sizes
-from thorax.report.confusion import matrices
-from thorax.report.examples import ALARM, CLEARED, FOUND, MISSED, kinds, of_kind, strips
-from thorax.report.explanations import pairs
-from thorax.report.explanations import scores as box_scores
-from thorax.report.explanations import section as explanation_section
-from thorax.report.explorer import counts
-from thorax.report.explorer import section as explorer_section
+from thorax.report.components import Row, Table, environment
 from thorax.report.figures import history, roc, steps
 from thorax.report.inputs import Inputs, gather
-from thorax.report.markup import Row, Table, environment
 from thorax.report.model_card import model_card
 from thorax.report.page import SECTIONS, page
-from thorax.report.partition import part_table
-from thorax.report.performance import decision_rule, fold_table, headline_table, per_class_table
-from thorax.report.pictures import (
+from thorax.report.rows import part_of
+from thorax.report.sections import data, summary
+from thorax.report.sections.checklists import CLAIM, TRIPOD
+from thorax.report.sections.confusion import matrices
+from thorax.report.sections.data import class_table, facts, original_sizes
+from thorax.report.sections.examples import ALARM, CLEARED, FOUND, MISSED, kinds, of_kind, strips
+from thorax.report.sections.explanations import pairs
+from thorax.report.sections.explanations import scores as box_scores
+from thorax.report.sections.explanations import section as explanation_section
+from thorax.report.sections.explorer import counts
+from thorax.report.sections.explorer import section as explorer_section
+from thorax.report.sections.performance import (
+    decision_rule,
+    fold_table,
+    headline_table,
+    per_class_table,
+)
+from thorax.report.sections.reproduction import flattened, shown
+from thorax.report.sections.shortcuts import block as shortcut_block
+from thorax.report.sections.shortcuts import covered_table, exchanged_table
+from thorax.report.sections.split import part_table
+from thorax.report.sections.subgroups import gaps
+from thorax.report.sections.subgroups import section as subgroup_section
+from thorax.report.sections.subgroups import table as group_table
+from thorax.report.sections.summary import card, lead
+from thorax.report.sections.training import kept_epoch, story
+from thorax.report.thumbnails import (
     class_means,
     data_uri,
     difference_map,
@@ -44,16 +59,7 @@ from thorax.report.pictures import (
     overlay,
     sample_rows,
 )
-from thorax.report.pictures import side_for as side
-from thorax.report.reproduction import flattened, shown
-from thorax.report.rows import part_of
-from thorax.report.shortcuts import block as shortcut_block
-from thorax.report.shortcuts import covered_table, exchanged_table
-from thorax.report.subgroups import gaps
-from thorax.report.subgroups import section as subgroup_section
-from thorax.report.subgroups import table as group_table
-from thorax.report.summary import card, lead
-from thorax.report.training import kept_epoch, story
+from thorax.report.thumbnails import side_for as side
 
 OPTIONS = Report(examples=2)
 NO_VALUE = re.compile(r"\b(None|NaN|nan|inf)\b")
@@ -285,7 +291,7 @@ class TestData:
         known = dict(facts(run))
         assert known["Sex"] == known["View"] == known["Age, median (quartiles)"] == "not known"
         assert not any("Age" in row.head or "Female" in row.head for row in part_table(run).rows)
-        assert "Age and sex" not in plain(cohort.section(run).body)
+        assert "Age and sex" not in plain(data.section(run).body)
 
     def test_sizes_of_the_originals(self):
         one = pd.DataFrame({"width": [640.0, 640.0], "height": [480.0, 480.0]})

@@ -8,7 +8,9 @@ import pytest
 from made_up_run import write_run
 from thorax.config import Report
 from thorax.report import wording
-from thorax.report.calibration import (
+from thorax.report.calibration_figures import decision_curve, reliability, scores
+from thorax.report.inputs import gather
+from thorax.report.sections.calibration import (
     calibration_table,
     decision_panels,
     facts,
@@ -18,9 +20,7 @@ from thorax.report.calibration import (
     score_panels,
     section,
 )
-from thorax.report.calibration_figures import decision_curve, reliability, scores
-from thorax.report.inputs import gather
-from thorax.report.performance import decision_rule
+from thorax.report.sections.performance import decision_rule
 
 
 def inputs_of(folder, **changes):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from thorax import scores
+from thorax.metrics import classification
 
 
 def sample(n=200, classes=3, unknown=0.0):
@@ -17,7 +17,7 @@ def sample(n=200, classes=3, unknown=0.0):
 
 def test_headline_metrics_equal_scikit_learn():
     y, p, d = sample()
-    own = scores.overall(y, p, d, exclusive=False)
+    own = classification.overall(y, p, d, exclusive=False)
     expected = {
         "auroc": sk.roc_auc_score(y, p, average="macro"),
         "average_precision": sk.average_precision_score(y, p, average="macro"),
@@ -35,7 +35,7 @@ def test_exclusive_classes_count_by_image():
     p = rng.dirichlet([1, 1, 1], 100)
     label = rng.integers(0, 3, 100)
     y, d = np.eye(3)[label], np.eye(3)[p.argmax(axis=1)]
-    own = scores.overall(y, p, d, exclusive=True)
+    own = classification.overall(y, p, d, exclusive=True)
     assert own["accuracy"] == pytest.approx((label == p.argmax(axis=1)).mean())
     assert own["loss"] == pytest.approx(sk.log_loss(label, p))
     assert own["auroc"] == pytest.approx(sk.roc_auc_score(label, p, multi_class="ovr"))
@@ -44,33 +44,33 @@ def test_exclusive_classes_count_by_image():
 def test_unknown_labels_are_left_out():
     y, p, d = sample(unknown=0.3)
     known = ~np.isnan(y[:, 0])
-    own = scores.per_class(y[:, 0], p[:, 0], d[:, 0])
+    own = classification.per_class(y[:, 0], p[:, 0], d[:, 0])
     assert own["auroc"] == pytest.approx(sk.roc_auc_score(y[known, 0], p[known, 0]))
-    assert sum(scores.confusion(y[:, 0], d[:, 0]).values()) == known.sum()
+    assert sum(classification.confusion(y[:, 0], d[:, 0]).values()) == known.sum()
 
 
 def test_what_is_undefined_is_none_and_left_out_of_the_mean():
     y, p, d = sample()
     y[:, 0] = 0
     d[:, 0] = 0
-    empty = scores.per_class(y[:, 0], p[:, 0], d[:, 0])
+    empty = classification.per_class(y[:, 0], p[:, 0], d[:, 0])
     assert [empty[k] for k in ("auroc", "average_precision", "precision", "recall", "f1")] == [
         None
     ] * 5
     assert empty["accuracy"] == 1
-    own = scores.overall(y, p, d, exclusive=False)
+    own = classification.overall(y, p, d, exclusive=False)
     assert own["auroc"] == pytest.approx(sk.roc_auc_score(y[:, 1:], p[:, 1:], average="macro"))
 
 
 def test_nothing_at_all_is_undefined():
     nothing = np.zeros((0, 2))
-    own = scores.overall(nothing, nothing, nothing, exclusive=False)
+    own = classification.overall(nothing, nothing, nothing, exclusive=False)
     assert set(own.values()) == {None}
 
 
 def test_micro_adds_the_counts_of_all_classes():
     y, _, d = sample()
-    assert scores.micro(y, d)["f1"] == pytest.approx(sk.f1_score(y, d, average="micro"))
+    assert classification.micro(y, d)["f1"] == pytest.approx(sk.f1_score(y, d, average="micro"))
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_micro_adds_the_counts_of_all_classes():
      ("f1", None, 0.2, False), ("f1", 0.2, None, True), ("loss", 0.2, 0.2, False)],
 )  # fmt: skip
 def test_beats(name, value, other, better):
-    assert scores.beats(name, value, other) is better
+    assert classification.beats(name, value, other) is better

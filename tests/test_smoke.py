@@ -8,12 +8,12 @@ from made_up import data_section
 from small_run import ROOT
 from thorax.archives import survey, walk
 from thorax.config import load_params
-from thorax.decode import decode
+from thorax.download.sources import SOURCES
+from thorax.download.validate import validate
 from thorax.errors import ConfigError
-from thorax.smoke import LAYOUTS, write_data
-from thorax.sources import SOURCES
-from thorax.sources.validation import validate
+from thorax.preprocess.decode import decode
 from thorax.split import assign
+from thorax.studies.smoke import LAYOUTS, write_data
 
 TASKS = {"nih": "multi-label", "kermany": "binary", "folder": "multi-class"}
 

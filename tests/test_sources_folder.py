@@ -1,9 +1,9 @@
 import pytest
 
 from made_up import data_section, row_of, survey_of
+from thorax.download.sources import folder
+from thorax.download.validate import validate
 from thorax.errors import DataError
-from thorax.sources import folder
-from thorax.sources.validation import validate
 
 
 def _read(*places, positive=None, same=None):

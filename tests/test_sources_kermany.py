@@ -5,9 +5,9 @@ import pytest
 
 from made_up import data_section, row_of, survey_of
 from thorax.archives import survey
+from thorax.download.sources import kermany
+from thorax.download.validate import validate
 from thorax.errors import DataError
-from thorax.sources import kermany
-from thorax.sources.validation import validate
 
 
 def _read(found, rule="conservative"):

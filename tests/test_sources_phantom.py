@@ -2,9 +2,9 @@ import pytest
 
 from made_up import data_section, nih_row, nih_table, survey_of
 from thorax.archives import survey
+from thorax.download.sources import SOURCES, phantom
+from thorax.download.validate import validate
 from thorax.errors import DataError
-from thorax.sources import SOURCES, phantom
-from thorax.sources.validation import validate
 
 SMALL = {"phantom_patients": 10, "phantom_pixels": 64}
 

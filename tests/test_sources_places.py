@@ -1,7 +1,7 @@
 import pytest
 
 from made_up import survey_of
-from thorax.sources.places import locate, path_in_data, shared_folders
+from thorax.download.sources.match import locate, path_in_data, shared_folders
 
 
 @pytest.mark.parametrize(

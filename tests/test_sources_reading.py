@@ -4,8 +4,8 @@ import io
 import pandas as pd
 import pytest
 
+from thorax.download.sources.columns import decode, listed, read_table, unknown_labels
 from thorax.errors import DataError
-from thorax.sources.reading import decode, listed, read_table, unknown_labels
 
 
 def _cells(content, name="t.csv"):

@@ -7,9 +7,9 @@ import pytest
 
 from made_up import data_section, row_of, survey_of
 from thorax.config import TableCard, check, read_yaml
+from thorax.download.sources import card
+from thorax.download.validate import validate
 from thorax.errors import ConfigError, DataError
-from thorax.sources import table
-from thorax.sources.validation import validate
 
 CARDS = Path(__file__).parents[1] / "cards"
 CARD = {
@@ -29,7 +29,7 @@ NAMES = ["a.png", "b.png", "c.png", "d.png"]
 
 def _read(content, card=CARD, places=NAMES, name="labels.csv", **changes):
     found = survey_of(places, {name: content})
-    return validate(table.read(found, data_section(source="table", card={**card, **changes})), "x")
+    return validate(card.read(found, data_section(source="table", card={**card, **changes})), "x")
 
 
 def _labels(dataset):
@@ -204,21 +204,21 @@ def test_the_table_and_its_columns_must_be_there():
         _read(SIMPLE, patient="patient", sex="sex")
     found = survey_of(NAMES, {"x/labels.csv": SIMPLE, "y/labels.csv": SIMPLE + "e.png,1,Mass\n"})
     with pytest.raises(DataError, match=r"2 different tables labels\.csv"):
-        table.read(found, data_section(source="table", card=CARD))
+        card.read(found, data_section(source="table", card=CARD))
     chosen = data_section(source="table", card=CARD | {"file": "x/labels.csv"})
-    assert len(table.read(found, chosen).table) == 4
+    assert len(card.read(found, chosen).table) == 4
 
 
 def test_the_card_may_be_a_file_or_stand_in_params(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = survey_of(NAMES, {"labels.csv": SIMPLE})
     Path("card.yaml").write_text(json.dumps(CARD), encoding="utf-8")  # JSON is YAML
-    inline = table.read(found, data_section(source="table", card=CARD)).table
-    assert table.read(found, data_section(source="table", card="card.yaml")).table.equals(inline)
+    inline = card.read(found, data_section(source="table", card=CARD)).table
+    assert card.read(found, data_section(source="table", card="card.yaml")).table.equals(inline)
     with pytest.raises(ConfigError, match=r"data\.card in params\.yaml is null.*chexpert\.yaml"):
-        table.read(found, data_section(source="table"))
+        card.read(found, data_section(source="table"))
     with pytest.raises(ConfigError, match=r"no\.yaml does not exist"):
-        table.read(found, data_section(source="table", card="no.yaml"))
+        card.read(found, data_section(source="table", card="no.yaml"))
 
 
 def test_a_temporary_copy_finds_an_untracked_card_in_the_checkout(tmp_path, monkeypatch):
@@ -229,10 +229,10 @@ def test_a_temporary_copy_finds_an_untracked_card_in_the_checkout(tmp_path, monk
     found = survey_of(NAMES, {"labels.csv": SIMPLE})
     data = data_section(source="table", card="card.yaml")
     (tmp_path / "card.yaml").write_text(json.dumps(CARD), encoding="utf-8")
-    assert table.read(found, data).task == "multi-label"
+    assert card.read(found, data).task == "multi-label"
     tracked = CARD | {"task": "multi-class"}
     (copy / "card.yaml").write_text(json.dumps(tracked), encoding="utf-8")
-    assert table.read(found, data).task == "multi-class"
+    assert card.read(found, data).task == "multi-class"
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def _shipped(name, content, places):
     card = check(read_yaml(CARDS / f"{name}.yaml"), TableCard, name)
     found = survey_of(places, {f"deep/{card.file}": content})
     data = data_section(source="table", card=str(CARDS / f"{name}.yaml"))
-    return validate(table.read(found, data), "x")
+    return validate(card.read(found, data), "x")
 
 
 def test_chexpert():

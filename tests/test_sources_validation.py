@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from thorax.download.sources.base import Dataset
+from thorax.download.validate import validate
 from thorax.errors import DataError
-from thorax.sources.dataset import Dataset
-from thorax.sources.validation import validate
-from thorax.tables import MANIFEST_COLUMNS
+from thorax.io import MANIFEST_COLUMNS
 
 
 def _dataset(task="multi-label", rows=4, **columns):

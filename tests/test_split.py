@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from small_run import params, write_run
-from thorax import split as splitting
 from thorax.errors import DataError, IntegrityError
-from thorax.files import read_json
+from thorax.io import read_json
 from thorax.split import assign, summarise
+from thorax.split import stage as splitting
 
 CLASSES = ["Common", "Usual", "Rare"]
 

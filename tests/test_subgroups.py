@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from thorax.metadata import baseline, features
-from thorax.metrics import Predictions
-from thorax.report.subgroups import worst_first
-from thorax.subgroups import attributes, summarise
+from thorax.evaluate.metadata_baseline import baseline, features
+from thorax.evaluate.subgroups import attributes, summarise
+from thorax.metrics.summary import Predictions
+from thorax.report.sections.subgroups import worst_first
 
 
 def run(n=400, *, outputs=("Mass", "No Finding"), worse="F", seed=0):

@@ -8,16 +8,9 @@ from dvc.utils.hydra import apply_overrides
 from sklearn.metrics import f1_score
 
 from small_run import ROOT
-from thorax.config import (
-    AtSensitivity,
-    AtSpecificity,
-    Params,
-    check,
-    load_params,
-    read_yaml,
-)
+from thorax.config import AtSensitivity, AtSpecificity, Params, check, load_params, read_yaml
 from thorax.errors import ConfigError
-from thorax.thresholds import choose
+from thorax.metrics.thresholds import choose
 
 
 def sample():

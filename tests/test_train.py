@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 
 from small_run import ROOT, params, write_run
 from thorax.errors import BusyError, ConfigError, NumericsError
-from thorax.files import locked
-from thorax.models import build
-from thorax.train import train
+from thorax.io import locked
+from thorax.models.build import build
+from thorax.train.loop import train
 
 CHECKPOINTS = Path(".dvc/tmp/checkpoints")
 
@@ -131,7 +131,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(folder, phases):
 
 
 def test_other_settings_or_data_never_resume(folder):
-    from thorax.run import open_run
+    from thorax.train.setup import open_run
 
     def identity(paths, **changes):
         s = params(**changes)
@@ -146,7 +146,7 @@ def test_other_settings_or_data_never_resume(folder):
 
 
 def test_the_same_run_twice_at_once_is_refused(folder):
-    from thorax.run import open_run
+    from thorax.train.setup import open_run
 
     paths, s = write_run(folder), params()
     identity = open_run(0, s.model, s.train, s.augment, paths).identity

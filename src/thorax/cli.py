@@ -16,13 +16,13 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _summary(_: argparse.Namespace) -> int:
-    from thorax.summary import main
+    from thorax.compare.summary import main
 
     return main()
 
 
 def _gate(arguments: argparse.Namespace) -> int:
-    from thorax.gate import gate
+    from thorax.compare.gate import gate
 
     print(gate(load_paths(), arguments.baseline, arguments.margin, arguments.metric))
     return 0
@@ -31,7 +31,7 @@ def _gate(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from thorax.external import evaluate_bundle
+    from thorax.compare.external import evaluate_bundle
 
     bundle, to = Path(arguments.bundle), Path(arguments.to)
     print(evaluate_bundle(bundle, arguments.set, to, forced=arguments.forced))
@@ -39,28 +39,28 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from thorax.compare import compare
+    from thorax.compare.pair import compare
 
     print(compare(arguments.first, arguments.second))
     return 0
 
 
 def _recipe(arguments: argparse.Namespace) -> int:
-    from thorax import studies
+    from thorax.studies import run
 
     if arguments.action == "list":
-        print(studies.table())
+        print(run.table())
     elif arguments.action == "show":
-        print(studies.show(arguments.name))
+        print(run.show(arguments.name))
     else:
-        names = studies.names(arguments.names, every=arguments.all, variants=arguments.variants)
+        names = run.names(arguments.names, every=arguments.all, variants=arguments.variants)
         how = {key: getattr(arguments, key) for key in ("smoke", "queue", "fetch")}
-        print(studies.run(names, arguments.set, **how))
+        print(run.run(names, arguments.set, **how))
     return 0
 
 
 def _ledger(arguments: argparse.Namespace) -> int:
-    from thorax import ledger, ledger_page
+    from thorax.studies import ledger, ledger_page
 
     print(ledger.record(arguments.record) if arguments.record else ledger_page.main())
     return 0
@@ -69,14 +69,14 @@ def _ledger(arguments: argparse.Namespace) -> int:
 def _audit(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from thorax.audit_sets import audit
+    from thorax.studies.audit import audit
 
     json = Path(arguments.json) if arguments.json else None
     return audit(Path(arguments.a), Path(arguments.b), json)
 
 
 def _protocols(arguments: argparse.Namespace) -> int:
-    from thorax.protocols import compare
+    from thorax.studies.protocols import compare
 
     print(compare(arguments.name, arguments.seeds, arguments.set, fetch=arguments.fetch))
     return 0

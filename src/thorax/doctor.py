@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 from thorax.config import load_params, load_paths
+from thorax.download import locate
 from thorax.errors import ConfigError, ResourceError, ThoraxError
-from thorax.files import main_root
-from thorax.manifest import locate
+from thorax.io import main_root
 
 LEAST_FREE = 2 * 1024**3  # bytes; the embedded data needs about a tenth of it
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from thorax.report import wording
+from thorax.report.components import Caution
 from thorax.report.inputs import Inputs
-from thorax.report.markup import Caution
-from thorax.report.subgroups import worst_first
-from thorax.report.training import kept_epoch
+from thorax.report.sections.subgroups import worst_first
+from thorax.report.sections.training import kept_epoch
 
 FEW_PATIENTS = 100  # under this an interval of AUROC is seldom narrower than 0.1
 VERY_FEW = 30  # under this a 95% interval holds less often than that (benchmarks/coverage.py)

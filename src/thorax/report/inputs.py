@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax import journal
+from thorax import provenance
 from thorax.config import Paths, Report
-from thorax.files import read_json, sha256_file
+from thorax.io import read_csv, read_json, sha256_file
 from thorax.report import wording
 from thorax.report.rows import read_cohort
-from thorax.tables import read_csv
 
 PARTS = ("val", "test")
 
@@ -148,7 +147,9 @@ def gather(options: Report, paths: Paths) -> Inputs:
         metrics=metrics,
         intervals=read_json(predictions / "intervals.json"),
         undefined=read_json(predictions / "undefined.json"),
-        journal={fold: journal.read(model["fingerprint"]) for fold, model in models.items()},
+        journal={
+            fold: provenance.recorded_run(model["fingerprint"]) for fold, model in models.items()
+        },
         leakage=read_json(Path(paths.leakage)),
         calibration=read_json(predictions / "calibration.json"),
         subgroups=read_json(predictions / "subgroups.json"),

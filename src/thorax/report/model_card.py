@@ -4,9 +4,9 @@ After Mitchell et al. 2019, Model Cards for Model Reporting (FAT*), sections in 
 """
 
 from thorax.report import wording
-from thorax.report.cautions import cautions
+from thorax.report.caveats import cautions
 from thorax.report.inputs import Inputs
-from thorax.report.summary import lead
+from thorax.report.sections.summary import lead
 
 MOST = 5  # items of one worry
 FORBIDDEN = "Not a medical device. Not for diagnosis, triage or any decision about a patient."

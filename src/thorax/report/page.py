@@ -3,31 +3,31 @@
 from pathlib import Path
 
 from thorax.config import Paths, Report
-from thorax.files import write_text
-from thorax.report import (
+from thorax.io import write_text
+from thorax.report import wording
+from thorax.report.components import environment, source
+from thorax.report.inputs import Inputs, gather
+from thorax.report.model_card import model_card
+from thorax.report.sections import (
     calibration,
     checklists,
-    cohort,
+    data,
     examples,
     explanations,
     explorer,
     leakage,
-    partition,
     performance,
     reproduction,
+    split,
     subgroups,
     summary,
     training,
-    wording,
 )
-from thorax.report.inputs import Inputs, gather
-from thorax.report.markup import environment, source
-from thorax.report.model_card import model_card
 
 SECTIONS = (
     summary.section,
-    cohort.section,
-    partition.section,
+    data.section,
+    split.section,
     leakage.section,
     performance.section,
     calibration.section,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from thorax.config import Paths
 from thorax.errors import IntegrityError
-from thorax.tables import LABEL, read_csv, read_manifest
+from thorax.io import LABEL, read_csv, read_manifest
 
 
 def read_cohort(paths: Paths, split: dict[str, Any]) -> pd.DataFrame:

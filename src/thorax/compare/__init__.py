@@ -1,0 +1,1 @@
+"""Runs beside each other: the regression gate, paired comparison, external data."""

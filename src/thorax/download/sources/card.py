@@ -1,0 +1,157 @@
+"""Any table of images, labels and columns that a card describes (`data.card`, see cards/)."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from thorax.archives import Survey
+from thorax.config import Data, TableCard, check, read_yaml
+from thorax.download.sources.base import Dataset
+from thorax.download.sources.columns import listed, read_table, unknown_labels
+from thorax.download.sources.labels import read_labels
+from thorax.download.sources.match import SPLITS, locate, path_in_data
+from thorax.errors import ConfigError, DataError
+from thorax.io import main_root
+
+
+def read(survey: Survey, data: Data) -> Dataset:
+    """Read the table that the card describes.
+
+    Raises:
+        ConfigError: `data.card` is missing or has mistakes.
+        DataError: the table or a column of it is missing; other problems go to the dataset.
+    """
+    card = _card(data)
+    notes: list[str] = []
+    place, rows = _table(survey, card)
+    rows = _kept(rows, card, place, notes)
+    labels, problems = read_labels(rows, card, place)
+    table = _columns(rows, card, notes, problems).join(labels)
+    if card.merge_rows:
+        table = _merge(table, notes, problems)
+    places = locate(table["image_id"].tolist(), survey.images)
+    table["location"] = places.locations
+    table["sha256"] = [survey.images.get(location, "") for location in places.locations]
+    absent = table["location"] == ""
+    if absent.any():
+        names = table.loc[absent, "image_id"] + " (" + table.index[absent] + ")"
+        problems.append(
+            f"{absent.sum():,} of {len(table):,} images that {place} names are not under "
+            f"{survey.root}: {listed(names)}. Add them, or drop their rows (`keep`)."
+        )
+    if unlisted := len(survey.images) - len(set(table["location"]) - {""}):
+        notes.append(f"{unlisted:,} images on disk are not in the rows used of {place}.")
+    problems += places.problems
+    return Dataset(card.task, card.positive, table[~absent], notes + places.notes, problems)
+
+
+def _card(data: Data) -> TableCard:
+    if data.card is None:
+        raise ConfigError(
+            "data.card in params.yaml is null, but data.source is table. Name a card, for example "
+            "cards/chexpert.yaml, or write its keys there."
+        )
+    if isinstance(data.card, TableCard):
+        return data.card
+    path = Path(data.card)
+    if not path.exists():  # a run in a temporary copy sees only tracked files
+        path = main_root() / data.card
+    return check(read_yaml(path), TableCard, str(path))
+
+
+def _table(survey: Survey, card: TableCard) -> tuple[str, pd.DataFrame]:
+    """Find the one table of the card's name in any folder or archive, and check its columns."""
+    found = {
+        content: place
+        for place, content in sorted(survey.tables.items())
+        if f"/{path_in_data(place)}".endswith(f"/{card.file}")
+    }
+    if len(found) != 1:
+        what = f"{len(found)} different tables" if found else "no table"
+        there = listed(found.values() if found else survey.tables) or "no table at all"
+        raise DataError(
+            f"{survey.root} holds {what} {card.file}, but the card (key `file`) needs exactly one; "
+            f"there is {there}. Put it beside the images, or name it with its folder."
+        )
+    content, place = next(iter(found.items()))
+    rows = read_table(content, place)
+    named = [card.image, card.patient, *_described(card).values(), card.split, *card.keep]
+    named += [card.label] if card.label is not None else list(card.labels)
+    missing = [name for name in dict.fromkeys(named) if name is not None and name not in rows]
+    if missing:
+        raise DataError(
+            f"{place} lacks the columns {listed(missing)}, which the card names; it has "
+            f"{listed(rows.columns)}. Correct the card."
+        )
+    return place, rows
+
+
+def _kept(rows: pd.DataFrame, card: TableCard, place: str, notes: list[str]) -> pd.DataFrame:
+    """Drop rows by the values that the card keeps, and count them."""
+    for column, allowed in card.keep.items():
+        cells = rows[column].str.strip()
+        kept = cells.isin(allowed)
+        if not kept.any():
+            raise DataError(
+                f"No row of {place} has {column} {listed(map(repr, allowed))} (key `keep` of the "
+                f"card); there is {listed(repr(text) for text in cells.unique())}."
+            )
+        if not kept.all():
+            dropped = listed(repr(text) for text in sorted(cells[~kept].unique()))
+            notes.append(f"{(~kept).sum():,} rows dropped for their {column}: {dropped}.")
+        rows = rows[kept]
+    return rows
+
+
+def _columns(
+    rows: pd.DataFrame, card: TableCard, notes: list[str], problems: list[str]
+) -> pd.DataFrame:
+    """Give the card's columns the manifest's names."""
+    names = rows[card.image].str.strip()
+    table = pd.DataFrame({"image_id": (names + card.suffix).where(names != "", "")})
+    for name, column in {"patient_id": card.patient, **_described(card)}.items():
+        table[name] = rows[column] if column is not None else ""
+    if card.patient_pattern is not None:
+        table["patient_id"] = [_joined(card.patient_pattern, name) for name in table["image_id"]]
+    elif card.patient is None:
+        table["patient_id"] = table["image_id"]
+        notes.append("No column tells patients apart: every image counts as a patient of its own.")
+    table["official_split"] = ""
+    if card.split is not None:
+        words = rows[card.split].str.strip().str.lower()
+        table["official_split"] = words.map(lambda word: SPLITS.get(word, ""))
+        strange = words[~words.isin([*SPLITS, ""])].value_counts()
+        if len(strange):
+            counts = {str(text): int(count) for text, count in strange.items()}
+            problems.append(unknown_labels(counts, list(SPLITS), f"column {card.split}"))
+    return table
+
+
+def _described(card: TableCard) -> dict[str, str | None]:
+    """What a card may know of an image besides its patient: name in the manifest → column."""
+    return {name: getattr(card, name) for name in ("view", "sex", "age", "vendor", "site")}
+
+
+def _joined(pattern: str, name: str) -> str:
+    match = re.search(pattern, name)
+    return "-".join(filter(None, match.groups())) if match else ""
+
+
+def _merge(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.DataFrame:
+    """Make one row of an image's several: a finding in any is present, absent beats unknown."""
+    if table["image_id"].is_unique:
+        return table
+    texts = [name for name in table if not str(name).startswith("label_")]
+    spoken = table[texts].mask(table[texts] == "")
+    differ = spoken.groupby(table["image_id"], sort=False).nunique().gt(1).any(axis=1)
+    if differ.any():
+        problems.append(
+            f"{differ.sum():,} images have rows that differ in patient, split or what they tell: "
+            f"{listed(differ.index[differ])}. Correct them in the table."
+        )
+    merged = spoken.assign(**table.drop(columns=texts)).groupby("image_id", sort=False)
+    first = table.index[~table["image_id"].duplicated()]
+    result = merged.agg({name: "max" if name not in texts else "first" for name in table})
+    notes.append(f"{len(table):,} rows merged into {len(result):,} images.")
+    return result.fillna(dict.fromkeys(texts, "")).set_axis(first)

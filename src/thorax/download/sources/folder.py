@@ -1,0 +1,82 @@
+"""Images in one folder per class, also under train, val and test, packed or not."""
+
+import pandas as pd
+
+from thorax.archives import Survey
+from thorax.config import Data
+from thorax.download.sources.base import Dataset
+from thorax.download.sources.columns import listed
+from thorax.download.sources.match import SPLITS, path_in_data, shared_folders
+from thorax.errors import DataError
+
+_EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NORMAL/c.png"
+
+
+def read(survey: Survey, data: Data) -> Dataset:
+    """List the images of class folders; each is its own patient, for nothing tells otherwise.
+
+    The class is the first folder under `train`, `val` or `test` where all images stand in such,
+    else the first folder that not all images share. Two classes make a binary task, whose positive
+    class is `data.positive` or the last in the alphabet; more make a multi-class task.
+
+    Raises:
+        DataError: fewer than two class folders, images in none, or an unknown `data.positive`.
+    """
+    paths = {location: path_in_data(location) for location in survey.images}
+    within = _within_splits(paths) or _without_wrappers(paths)
+    table = pd.DataFrame(
+        {
+            "image_id": list(within.values()),
+            "location": list(within),
+            "patient_id": list(within.values()),
+            "sha256": [survey.images[location] for location in within],
+        },
+        index=list(within),
+    )
+    folders = [path.split("/")[:-1] for path in within.values()]
+    depth = int(all(parts and parts[0].lower() in SPLITS for parts in folders))
+    table["official_split"] = [SPLITS[parts[0].lower()] if depth else "" for parts in folders]
+    label = pd.Series([[*parts[depth:], ""][0] for parts in folders], table.index)
+    classes = sorted(set(label) - {""})
+    problems = _problems(table[label == ""].index, classes, data)
+    if problems:
+        raise DataError(f"{survey.root}: " + " ".join(problems))
+    for name in classes:
+        table[f"label_{name}"] = (label == name).astype(float)
+    notes = ["No rule tells patients apart: every image counts as a patient of its own."]
+    if len(classes) > 2:
+        return Dataset("multi-class", None, table, notes)
+    return Dataset("binary", data.positive or classes[-1], table, notes)
+
+
+def _within_splits(paths: dict[str, str]) -> dict[str, str] | None:
+    """Cut every path down to what starts with its split folder, if all of them have one."""
+    within = {}
+    for location, path in paths.items():
+        *folders, name = path.split("/")
+        level = next((i for i, folder in enumerate(folders) if folder.lower() in SPLITS), None)
+        if level is None:
+            return None
+        within[location] = "/".join([*folders[level:], name])
+    return within
+
+
+def _without_wrappers(paths: dict[str, str]) -> dict[str, str]:
+    shared = shared_folders(paths.values())
+    return {location: path.split("/", shared)[-1] for location, path in paths.items()}
+
+
+def _problems(outside: "pd.Index[str]", classes: list[str], data: Data) -> list[str]:
+    problems = []
+    if len(outside):
+        problems.append(f"{len(outside):,} images stand in no class folder: {listed(outside)}.")
+    if len(classes) < 2:
+        problems.append(
+            f"{len(classes)} class folders are too few ({listed(classes) or 'none'}). Two or more "
+            f"are expected, such as {_EXAMPLE}; the name of an archive is no folder."
+        )
+    if data.positive is not None and classes and data.positive not in classes:
+        problems.append(
+            f"data.positive is {data.positive!r}, but the folders are {listed(classes)}."
+        )
+    return problems

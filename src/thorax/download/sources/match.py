@@ -1,0 +1,93 @@
+"""From names in a table and folders on disk to locations, whether archived or unpacked."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from thorax.archives import TAR, ZIP
+from thorax.download.sources.columns import listed
+
+# Names under which folders and tables mark the official parts; nobody is tested on `val`.
+SPLITS = {
+    "train": "trainval", "training": "trainval", "trainval": "trainval", "train_val": "trainval",
+    "val": "trainval", "valid": "trainval", "validate": "trainval", "validation": "trainval",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Places:
+    """Location of every name (empty where no image has it), and what was odd about them."""
+
+    locations: list[str]
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def path_in_data(location: str) -> str:
+    """Path of an image as if its archive were unpacked in place: `a.zip!x/y.png` is `x/y.png`."""
+    archive, _, member = location.partition("!")
+    if not member or not archive.lower().endswith((*ZIP, *TAR)):
+        return location
+    folder = archive.rpartition("/")[0]
+    return f"{folder}/{member}" if folder else member
+
+
+def shared_folders(paths: Iterable[str]) -> int:
+    """Count the leading folders that all paths have in common."""
+    folders = [path.split("/")[:-1] for path in paths]
+    shared = 0
+    for level in zip(*folders, strict=False):
+        if len(set(level)) > 1:
+            break
+        shared += 1
+    return shared
+
+
+def locate(names: Sequence[str], images: Mapping[str, str]) -> Places:
+    """Find the image that each name of a table means, in any folder depth or archive.
+
+    A name matches a path that ends with it. Folders that all names start with may be missing on
+    disk (`CheXpert-v1.0/train/…` in a table whose images were unpacked elsewhere).
+
+    Args:
+        names: file names or relative paths; surplus leading folders only if all share them.
+        images: SHA-256 by location.
+    """
+    wanted = [name.replace("\\", "/").strip("/").removeprefix("./") for name in names]
+    order = sorted(images, key=lambda place: ("!" in place, len(place), place))
+    paths = {location: path_in_data(location) for location in order}
+    for surplus in range(shared_folders(wanted) + 1):
+        shorter = [name.split("/", surplus)[-1] for name in wanted]
+        matches = _matches(shorter, paths)
+        if any(matches):
+            break
+    return _pick(names, matches, images)
+
+
+def _matches(names: Sequence[str], paths: Mapping[str, str]) -> list[list[str]]:
+    """List the locations whose path ends with a name, looked up by as many folders as it has."""
+    depths = {name.count("/") for name in names}
+    by_end = defaultdict(list)
+    for location, path in paths.items():
+        parts = path.split("/")
+        for depth in depths:
+            if depth < len(parts):
+                by_end["/".join(parts[-depth - 1 :])].append(location)
+    return [by_end.get(name, []) for name in names]
+
+
+def _pick(names: Sequence[str], matches: list[list[str]], images: Mapping[str, str]) -> Places:
+    several = {name: found for name, found in zip(names, matches, strict=True) if len(found) > 1}
+    differ = [n for n, found in several.items() if len({images[place] for place in found}) > 1]
+    places = Places([found[0] if found else "" for found in matches])
+    if differ:
+        examples = (f"{name}: {' and '.join(several[name][:2])}" for name in differ)
+        places.problems.append(
+            f"{len(differ)} names stand for several different files; keep one of each, or point "
+            f"data.path at one folder: {listed(examples)}"
+        )
+    if len(several) > len(differ):
+        copies = len(several) - len(differ)
+        places.notes.append(f"{copies} images lie on disk more than once, byte for byte; one used.")
+    return places

@@ -1,0 +1,78 @@
+"""Synthetic X-rays with known truth, generated on the spot: works offline and for no licence."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import thorax_phantom as generator
+from thorax.archives import Survey
+from thorax.config import Data
+from thorax.download.sources.base import Dataset
+from thorax.download.sources.columns import read_table
+from thorax.download.sources.match import path_in_data
+from thorax.download.sources.nih import NO_FINDING, read_layout
+from thorax.errors import DataError
+from thorax.io import write_text
+from thorax.progress import bar
+
+CLASSES = ("Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", NO_FINDING)
+
+
+def store(data: Data) -> str:
+    """Name the archive after its parameters, so that those of all experiments lie side by side."""
+    settings = {key: value for key, value in data.model_dump().items() if key.startswith("phantom")}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"phantom/phantom-{digest[:12]}.zip"
+
+
+def generate(data: Data, archive: Path) -> None:
+    """Write the archive that `data.phantom_…` describes, unless this very code already did."""
+    written_by, code = archive.with_suffix(".code"), _digest_of_the_generator()
+    if archive.exists() and written_by.exists() and written_by.read_text() == code:
+        return
+    progress: tqdm[Any] = bar("generate phantoms")
+    with progress:
+
+        def show(done: int, total: int) -> None:
+            progress.total = total
+            progress.update(done - progress.n)
+
+        generator.write_archive(
+            archive,
+            patients=data.phantom_patients,
+            pixels=data.phantom_pixels,
+            seed=data.phantom_seed,
+            marker_correlation=data.phantom_marker_correlation,
+            marker_label=data.phantom_marker_label,
+            progress=show,
+        )
+    write_text(written_by, code)
+
+
+def _digest_of_the_generator() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(generator.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def read(survey: Survey, _data: Data) -> Dataset:
+    """Read the archive as NIH's layout with the phantom's own classes.
+
+    Raises:
+        DataError: `data.path` holds other images, which a user must have meant to be read.
+    """
+    tables = [place for place in survey.tables if path_in_data(place).endswith("phantom.csv")]
+    if not tables:
+        raise DataError(
+            f"{survey.root} holds {len(survey.images):,} images, but data.source is phantom, which "
+            "generates its own. Set data.source to kermany, nih, folder or table to use yours, or "
+            "empty that folder."
+        )
+    dataset = read_layout(survey, CLASSES)
+    known = read_table(survey.tables[tables[0]], tables[0]).set_index("Image Index")["Vendor"]
+    dataset.table["vendor"] = dataset.table["image_id"].map(known).fillna("")
+    return dataset

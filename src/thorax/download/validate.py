@@ -1,0 +1,194 @@
+"""What must hold for every labelled list of images, wherever it comes from."""
+
+import re
+from dataclasses import replace
+
+import pandas as pd
+
+from thorax.download.sources.base import Dataset
+from thorax.download.sources.columns import listed
+from thorax.errors import DataError
+from thorax.io import LABEL, MANIFEST_COLUMNS, class_names
+
+_SEX = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"}
+_NO_SEX = {"", "U", "O", "UNKNOWN", "OTHER"}
+_VIEW = {
+    "PA": "PA", "POSTEROANTERIOR": "PA", "AP": "AP", "ANTEROPOSTERIOR": "AP", "AP SUPINE": "AP",
+    "AP ERECT": "AP", "L": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL",
+    "LATERAL": "LATERAL",
+}  # fmt: skip
+_PER_YEAR = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}  # units of DICOM's ages
+_OLDEST = 120
+
+
+def validate(dataset: Dataset, where: str) -> Dataset:
+    """Normalise a labelled list and check it; the result is sorted by `image_id`.
+
+    Sex becomes M, F or empty; view PA, AP, LATERAL or empty; age years within 0-120 or empty; all
+    three count what they blank. Rows that say the same of one image are merged.
+
+    Args:
+        dataset: as a source reads it.
+        where: the data's place, for the message.
+
+    Raises:
+        DataError: all problems at once, those that the source found first.
+    """
+    notes, problems = list(dataset.notes), list(dataset.problems)
+    table = _complete(dataset.table)
+    table["view"] = _normal(table["view"], _VIEW, {""}, "view", notes)
+    table["sex"] = _normal(table["sex"], _SEX, _NO_SEX, "sex", notes)
+    table["age"] = _years(table["age"], notes)
+    table = _merged(table, notes, problems)
+    table = _labelled(table, dataset.task, notes, problems)
+    if len(table):
+        problems += _patient_problems(table)
+        problems += _class_problems(table, notes)
+        notes += _copies(table)
+    elif not problems:
+        problems.append("No image is left to learn from.")
+    if problems:
+        count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+        raise DataError(f"{count} in {where}:\n" + "\n".join(f"- {text}" for text in problems))
+    table = table.sort_values("image_id", kind="stable").reset_index(drop=True)
+    return replace(dataset, table=table, notes=notes, problems=[])
+
+
+def _complete(table: pd.DataFrame) -> pd.DataFrame:
+    """Put the manifest's columns first and fill those that the source does not know."""
+    labels = [column for column in table if str(column).startswith(LABEL)]
+    unknown = {column: "" for column in MANIFEST_COLUMNS if column not in table}
+    table = table.assign(**unknown)[[*MANIFEST_COLUMNS, *labels]]
+    for column in ("image_id", "patient_id"):
+        table[column] = table[column].str.strip()
+    return table
+
+
+def _normal(
+    texts: "pd.Series[str]", known: dict[str, str], empty: set[str], what: str, notes: list[str]
+) -> list[str]:
+    upper = [text.strip().upper() for text in texts]
+    strange = [text for text in upper if text not in known and text not in empty]
+    if strange:
+        values = listed(repr(text) for text in sorted(set(strange)))
+        notes.append(f"{len(strange):,} rows have an unknown {what} ({values}); left empty.")
+    return [known.get(text, "") for text in upper]
+
+
+def _years(texts: "pd.Series[str]", notes: list[str]) -> list[str]:
+    """Read every distinct age once; years without noise, such as `58` or `0.92`."""
+    ages = {text: _age(text.strip().upper()) for text in texts.unique()}
+    wrong = [text for text in texts if ages[text] is None]
+    if wrong:
+        values = listed(repr(text) for text in sorted(set(wrong)))
+        notes.append(f"{len(wrong):,} ages outside 0-{_OLDEST} years ({values}) became missing.")
+    return [ages[text] or "" for text in texts]
+
+
+def _age(text: str) -> str | None:
+    """Read `58`, `58.0` or DICOM's `058Y`, `011M`, `003W`, `010D`; None for no possible age."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)([YMWD]?)", text)
+    if not match:
+        return None if text else ""
+    years = float(match[1]) / _PER_YEAR[match[2]]
+    return f"{round(years, 2):g}" if years <= _OLDEST else None
+
+
+def _merged(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.DataFrame:
+    """Keep one of several rows that say the same of an image; report those that do not."""
+    said = [str(column) for column in table if column != "location"]
+    repeats = table.duplicated(said)
+    if repeats.any():
+        notes.append(f"{repeats.sum():,} rows repeat an image that is listed already; merged.")
+        table = table[~repeats]
+    clash = table["image_id"].duplicated(keep=False) & (table["image_id"] != "")
+    if clash.any():
+        rows = table[clash].groupby("image_id", sort=False)
+        problems.append(
+            f"{rows.ngroups:,} images are listed more than once with different content; keep the "
+            "right row of each (or set merge_rows in the card of a table with a row per box or "
+            "reader): "
+            f"{listed(_clash(group, said) for _, group in rows)}"
+        )
+    nameless = table["image_id"] == ""
+    if nameless.any():
+        problems.append(f"{nameless.sum():,} rows name no image: {listed(table.index[nameless])}")
+    return table
+
+
+def _clash(rows: pd.DataFrame, columns: list[str]) -> str:
+    first, second = rows.iloc[0], rows.iloc[1]
+    pairs = ((name, first[name], second[name]) for name in columns)
+    differ = [
+        name for name, one, other in pairs if one != other and not pd.isna([one, other]).all()
+    ]
+    return (
+        f"{first['image_id']} ({rows.index[0]} and {rows.index[1]} differ in {', '.join(differ)})"
+    )
+
+
+def _labelled(
+    table: pd.DataFrame, task: str, notes: list[str], problems: list[str]
+) -> pd.DataFrame:
+    """Drop images without any known label; where classes exclude each other, demand exactly one."""
+    labels = table[[f"{LABEL}{name}" for name in class_names(table)]]
+    unknown = labels.isna().all(axis=1)
+    if task != "multi-label":
+        unknown |= labels.isna().any(axis=1) & (labels != 1).all(axis=1)
+        wrong = ~unknown & (labels.eq(1).sum(axis=1) != 1)
+        if wrong.any():
+            examples = table.loc[wrong, "image_id"] + " (" + table.index[wrong] + ")"
+            problems.append(
+                f"{wrong.sum():,} images have no class or several, but the task is {task}, where "
+                f"exactly one holds: {listed(examples)}"
+            )
+        table = table.fillna(dict.fromkeys(labels.columns, 0.0))
+    if unknown.any():
+        notes.append(f"{unknown.sum():,} images left out, because no label of theirs is known.")
+    return table[~unknown]
+
+
+def _patient_problems(table: pd.DataFrame) -> list[str]:
+    missing = table["patient_id"] == ""
+    if missing.any():
+        examples = table.loc[missing, "image_id"] + " (" + table.index[missing] + ")"
+        return [
+            f"{missing.sum():,} images have no patient, so that no split could keep patients "
+            f"apart. Give each one, or its own where nothing is known: {listed(examples)}"
+        ]
+    patients = table["patient_id"].nunique()
+    if patients < 2:
+        return [
+            f"{len(table):,} images of {patients} patient{'s' * (patients != 1)}; at least 2 "
+            "patients are needed to train on one and validate on another."
+        ]
+    return []
+
+
+def _class_problems(table: pd.DataFrame, notes: list[str]) -> list[str]:
+    classes = class_names(table)
+    varied = [name for name in classes if {0.0, 1.0} <= set(table[f"{LABEL}{name}"].dropna())]
+    for name in classes:
+        if name not in varied and len(varied) > 0:
+            share = "every" if (table[f"{LABEL}{name}"] == 1).any() else "no"
+            notes.append(f"{name}: {share} image with a known label has it; nothing to learn.")
+    if varied:
+        return []
+    present = [name for name in classes if (table[f"{LABEL}{name}"] == 1).any()]
+    return [
+        f"Only one class occurs ({listed(present) or 'none'} of {listed(classes)}); a classifier "
+        "needs images with and without a finding. Add the others, or point data.path higher up."
+    ]
+
+
+def _copies(table: pd.DataFrame) -> list[str]:
+    """Count byte-identical images; split keeps them together, but their labels may disagree."""
+    copies = table[table["sha256"].duplicated(keep=False)].groupby("sha256", sort=False)
+    if not copies.ngroups:
+        return []
+    labels = [f"{LABEL}{name}" for name in class_names(table)]
+    disagree = sum(len(group[labels].drop_duplicates()) > 1 for _, group in copies)
+    return [
+        f"{sum(map(len, copies.groups.values())):,} images are byte-identical to another one, in "
+        f"{copies.ngroups:,} groups, {disagree:,} of which have different labels."
+    ]

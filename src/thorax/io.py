@@ -1,0 +1,134 @@
+"""Files that are either whole or absent, their checksums, and where the shared folders are."""
+
+import configparser
+import fcntl
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from thorax.errors import BusyError, DataError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; once the block ends well it takes the final name.
+
+    The bytes are on disk (fsync) before the name appears, so a crash leaves the old file or the new
+    one and never half of one. Leftovers of earlier crashes are swept first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{path.name}.*.tmp"):
+        stale.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text under its final name only when it is complete."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys off, two-space indent, and never NaN or Infinity."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that an earlier stage wrote; a `DataError` says which one is broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist. Run `dvc repro` to make it.") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON ({error}). Run `dvc repro` again.") from None
+
+
+def rounded(value: float | None, decimals: int = 4) -> float | None:
+    """As many decimals as published figures here have; None where the value is undefined."""
+    return None if value is None or not math.isfinite(value) else round(float(value), decimals)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def main_root() -> Path:
+    """Root of the user's checkout, also from the temporary copy where `dvc exp run --temp` works.
+
+    DVC points such a copy at the checkout's cache through `.dvc/config.local`; what must survive
+    a run and is no DVC output (downloads, checkpoints) is found the same way.
+    """
+    local = Path(".dvc/config.local")
+    if local.exists():
+        parser = configparser.ConfigParser()
+        parser.read(local, encoding="utf-8")
+        cache = Path(parser.get("cache", "dir", fallback=""))
+        if cache.is_absolute() and cache.parts[-2:] == (".dvc", "cache"):
+            return cache.parent.parent
+    return Path.cwd()
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive lock file; `BusyError` when another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"{what} is in use by another process (lock {path}). Wait for it, or stop it."
+            raise BusyError(message) from None
+        yield
+
+
+LABEL = "label_"
+MANIFEST_COLUMNS = [
+    "image_id", "location", "patient_id", "view", "sex", "age", "vendor", "site", "official_split",
+    "sha256",
+]  # fmt: skip
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table with Unix line ends under its final name only when it is complete."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path, numbers: list[str] | None = None) -> pd.DataFrame:
+    """Read a CSV as text; columns in `numbers` (and all `label_…`) become floats, empty is NaN."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist. Run `dvc repro` to make it.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path} is not a valid table ({error}). Run `dvc repro` again.") from None
+    labels = [column for column in table.columns if column.startswith(LABEL)]
+    for column in [*labels, *(numbers or [])]:
+        table[column] = pd.to_numeric(table[column].replace("", None))
+    return table
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """Read the manifest: text, labels 1 / 0 / NaN (unknown), age in years or NaN."""
+    return read_csv(path, numbers=["age"])
+
+
+def class_names(manifest: pd.DataFrame) -> list[str]:
+    """Names of the classes in the order of their `label_…` columns."""
+    return [column.removeprefix(LABEL) for column in manifest.columns if column.startswith(LABEL)]

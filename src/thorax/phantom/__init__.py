@@ -1,5 +1,0 @@
-"""Synthetic chest X-rays with known truth, good enough to learn from; see docs/phantom.md."""
-
-from thorax.phantom.archive import write_archive
-
-__all__ = ["write_archive"]

@@ -1,0 +1,70 @@
+"""What the figures were seen on."""
+
+import os
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from thorax.io import main_root, read_json, write_json
+
+
+def machine() -> str:
+    """GPU if there is one, else processor, with the number of cores that may be used."""
+    cores = len(os.sched_getaffinity(0))
+    return f"{_gpu() or _processor()}, {cores} cores"
+
+
+def _gpu() -> str | None:
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    names = found.stdout.strip().splitlines()
+    if found.returncode or not names:
+        return None
+    return f"{len(names)} x {names[0]}" if len(names) > 1 else names[0]
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+FOLDER = Path(".dvc/tmp/journal")
+PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "dvc")
+
+
+def record_run(fingerprint: str, seconds: float, images_per_second: float) -> None:
+    """Keep what is known of a finished training run."""
+    entry = {
+        "machine": machine(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "seconds": round(seconds, 1),
+        "images_per_second": round(images_per_second, 2),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "commit": commit(),
+    }
+    write_json(main_root() / FOLDER / f"{fingerprint}.json", entry)
+
+
+def recorded_run(fingerprint: str) -> dict[str, Any] | None:
+    """What was kept of the run with this fingerprint; None where it was made elsewhere."""
+    path = main_root() / FOLDER / f"{fingerprint}.json"
+    return read_json(path) if path.exists() else None
+
+
+def commit() -> str | None:
+    """Commit of the checkout, `+` behind it if tracked files differ; None outside of git."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return found.stdout.strip() or None

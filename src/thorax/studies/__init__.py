@@ -1,0 +1,1 @@
+"""Published studies: recipes, runs, and what their claims are worth."""

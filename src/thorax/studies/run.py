@@ -1,0 +1,168 @@
+"""The command `thorax recipe`: list the studies, show one, run some."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from thorax.config import Data, Params, check, read_yaml
+from thorax.download import locate
+from thorax.download.sources import SOURCES
+from thorax.errors import ConfigError, DataError, ThoraxError
+from thorax.studies import experiments
+from thorax.studies.recipes import Recipe, find, leaves, load_recipes, override
+from thorax.studies.smoke import write_data
+
+SMOKE = {"preprocess.image_size": 64, "train.epochs": 2, "model.weights": "none"}
+SMOKE_DATA = Path("data/raw/smoke")
+
+
+def table() -> str:
+    """Every recipe and variant: data and whether it is at hand, model, claim."""
+    lines = []
+    for recipe in load_recipes().values():
+        settings = recipe.settings()
+        here = "at hand" if missing_data(settings.data) is None else "not here"
+        indent = "  " if recipe.variant_of else ""
+        what = f"{settings.data.source} ({here}), {settings.model.name}, {settings.split.method}"
+        lines.append(f"{indent}{recipe.name}: {what}")
+        if not recipe.variant_of:
+            lines.append(f"    {recipe.file.claim}")
+    return "\n".join(lines)
+
+
+def show(name: str) -> str:
+    """Source, claim and every setting in which the recipe differs from `params.yaml`."""
+    recipe = find(name, load_recipes())
+    now = dict(leaves(read_yaml(Path("params.yaml"))))
+    wanted = dict(leaves(recipe.settings().model_dump()))
+    differ = {path: value for path, value in wanted.items() if now.get(path) != value}
+    width = max(map(len, differ), default=0)
+    head = [recipe.file.study, f"Source: {recipe.file.source}", f"Claim: {recipe.file.claim}"]
+    head += [f"Ours: {recipe.file.ours}", f"Command: thorax recipe run {name}", ""]
+    changes = [f"  {path:<{width}}  {now.get(path)} → {value}" for path, value in differ.items()]
+    return "\n".join([*head, f"Different from params.yaml ({len(differ)}):", *changes])
+
+
+def names(given: Sequence[str], *, every: bool, variants: bool) -> list[str]:
+    """The recipes meant: those given or all, with their variants if asked for."""
+    recipes = load_recipes()
+    if every == bool(given):
+        raise ConfigError("Name recipes, or say --all. `thorax recipe list` shows them.")
+    chosen = [r.name for r in recipes.values() if not r.variant_of] if every else list(given)
+    for name in chosen:
+        find(name, recipes)
+    more = [r.name for r in recipes.values() if variants and r.variant_of in chosen]
+    return list(dict.fromkeys([*chosen, *more]))
+
+
+def run(
+    names: Sequence[str],
+    changes: Sequence[str] = (),
+    *,
+    smoke: bool = False,
+    queue: bool = False,
+    fetch: bool = False,
+) -> str:
+    """Run recipes one after another, or queue them; a failed one does not stop the others.
+
+    Args:
+        names: of recipes or variants.
+        changes: `key=value` settings on top of each recipe's.
+        smoke: on phantoms shaped like the recipe's data, small and short.
+        queue: leave them to `dvc queue start`.
+        fetch: download what is missing.
+
+    Raises:
+        ConfigError, DataError: before any work, when a recipe cannot start.
+        ThoraxError: after all others ended, which ones failed and where their logs are.
+    """
+    recipes = load_recipes()
+    chosen = [find(name, recipes) for name in names]
+    experiments.require_clean_params()
+    plans = {}
+    for recipe in chosen:
+        overrides = [override(*leaf) for leaf in leaves(recipe.params)]
+        overrides += smoke_overrides(recipe) if smoke else []
+        overrides += changes
+        require_start(recipe.name, changed(overrides), fetch=fetch)
+        plans[experiment_name(recipe.name, changes, smoke)] = overrides
+    start = experiments.queue if queue else experiments.run
+    failed = [name for name, overrides in plans.items() if not start(name, overrides)]
+    if failed:
+        logs = "\n".join(f"  {name}: {experiments.log_of(name)}" for name in failed)
+        raise ThoraxError(f"{len(failed)} of {len(plans)} recipes failed:\n{logs}")
+    then = "Start them with `dvc queue start`. " if queue else ""
+    return f"{then}`dvc exp show` compares, `thorax ledger` holds them against the claims."
+
+
+def experiment_name(name: str, changes: Sequence[str], smoke: bool = False) -> str:
+    """Name under which DVC keeps a run, so that runs with other settings stay apart."""
+    words = [name, *(["smoke"] if smoke else [])]
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key != "data.path":
+            words.append(f"{key.rpartition('.')[2]}-{value}")
+    return re.sub(r"[^\w.-]+", "-", "-".join(words)).strip("-.")
+
+
+def smoke_overrides(recipe: Recipe) -> list[str]:
+    """Settings that replace data, size, epochs and weights, and nothing else."""
+    settings = recipe.settings()
+    folder = write_data(settings.data.source, SMOKE_DATA / settings.data.source)
+    changes: dict[str, Any] = {**SMOKE, "data.path": str(folder.absolute())}
+    if settings.train.phases:
+        changes["train.phases"] = [phase | {"epochs": 2} for phase in settings.train.phases]
+    return [override(key, value) for key, value in changes.items()]
+
+
+def missing_data(data: Data) -> str | None:
+    """Why a run on this data cannot start; None when all of it is here."""
+    try:
+        kind, root = locate(data)
+    except DataError as error:
+        return str(error)
+    missing = SOURCES[data.source].missing(root) if kind == "raw" else 0
+    if not missing:
+        return None
+    return (
+        f"{SOURCES[data.source].title} is not here: {missing / 1e9:.1f} GB are missing from {root}."
+        " Add --fetch to download them from the publisher, or -S data.path=PATH if you have the"
+        " data, packed or not."
+    )
+
+
+def require_start(name: str, settings: Params, *, fetch: bool) -> None:
+    """See that data and starting weights are here.
+
+    Raises:
+        DataError: what is missing, which option fetches it or names its place.
+        ConfigError, ResourceError, IntegrityError: as `weights.require_imagenet`.
+    """
+    why = missing_data(settings.data)
+    if why and not (fetch and SOURCES[settings.data.source].fetch):
+        raise DataError(f"Recipe {name} cannot start. {why}")
+    if settings.model.weights == "imagenet":
+        from thorax.models.pretrained import require_imagenet
+
+        require_imagenet(settings.model.name)
+
+
+def changed(overrides: Sequence[str]) -> Params:
+    """All settings as DVC will write them: `params.yaml` with `key=value` on top, checked.
+
+    Raises:
+        ConfigError: a key or value that is not allowed, before anything runs.
+    """
+    from dvc.exceptions import DvcException  # imported late: it takes a second
+    from dvc.utils.hydra import apply_overrides
+
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "params.yaml"
+        copy.write_bytes(Path("params.yaml").read_bytes())
+        try:
+            apply_overrides(copy, list(overrides))
+        except DvcException as error:
+            raise ConfigError(f"{error}: {error.__cause__}".replace("\n", " ")) from None
+        return check(read_yaml(copy), Params, "the recipe with your changes")
