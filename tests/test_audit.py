@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from small_run import ROOT
-from thorax.split.leakage import KINDS, audit_split, compare, patients_by_rule, shares_anything
+from thorax.patient_ids import patients_by_rule
+from thorax.split.leakage import KINDS, audit_split, compare, shares_anything
 from thorax.studies.audit import read
 from thorax.studies.smoke import write_data
 

@@ -8,6 +8,7 @@ from thorax.archives import survey
 from thorax.download.sources import kermany
 from thorax.download.validate import validate
 from thorax.errors import DataError
+from thorax.patient_ids import kermany_patient
 
 
 def _read(found, rule="conservative"):
@@ -15,7 +16,7 @@ def _read(found, rule="conservative"):
 
 
 def _patient(name, part="trainval", rule="conservative"):
-    return kermany.patient_of(name, part, rule)
+    return kermany_patient(name, part, rule)
 
 
 MENDELEY = [

@@ -1,7 +1,8 @@
 import pytest
 
 from made_up import survey_of
-from thorax.download.sources.match import locate, path_in_data, shared_folders
+from thorax.archives import path_in_data
+from thorax.download.sources.match import locate, shared_folders
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def started(monkeypatch, tmp_path):
     found = {}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(experiments, "require_clean_params", lambda: None)
-    monkeypatch.setattr(run, "SMOKE_DATA", tmp_path)
+    monkeypatch.setattr(studies, "SMOKE_DATA", tmp_path)
 
     def run(name, overrides):
         found[name] = list(overrides)
@@ -46,26 +46,26 @@ def images(tmp_path):
 
 def test_data_that_is_not_here_stops_before_any_work(started):
     with pytest.raises(DataError, match=r"1\.2 GB are missing(.|\n)*--fetch(.|\n)*-S data\.path="):
-        run.run(["kermany-cnn-deep"])
+        studies.run(["kermany-cnn-deep"])
     with pytest.raises(DataError, match=r"45\.\d GB are missing"):
-        run.run(["nih-efficientnet-b6"])
+        studies.run(["nih-efficientnet-b6"])
     with pytest.raises(DataError, match="nothing to fetch"):
-        run.run(["three-class-transfer"], fetch=True)
+        studies.run(["three-class-transfer"], fetch=True)
     assert started == {}
 
 
 def test_fetch_lets_the_download_stage_fetch(started):
-    run.run(["kermany-cnn-deep"], fetch=True)
+    studies.run(["kermany-cnn-deep"], fetch=True)
     assert list(started) == ["kermany-cnn-deep"]
 
 
 def test_an_unknown_recipe_or_setting_stops_before_any_work(started, images):
     with pytest.raises(ConfigError, match="Nearest: kermany-cnn-deep"):
-        run.run(["kermany-cnn-deep", "kermany-cnn-dep"], [images])
+        studies.run(["kermany-cnn-deep", "kermany-cnn-dep"], [images])
     with pytest.raises(ConfigError, match="epoch"):
-        run.run(["kermany-cnn-deep"], [images, "train.epoch=3"])
+        studies.run(["kermany-cnn-deep"], [images, "train.epoch=3"])
     with pytest.raises(ConfigError, match=r"train\.epochs: 'many' is not allowed"):
-        run.run(["kermany-cnn-deep"], [images, "train.epochs=many"])
+        studies.run(["kermany-cnn-deep"], [images, "train.epochs=many"])
     assert started == {}
 
 
@@ -76,12 +76,12 @@ def test_missing_weights_stop_before_any_work(started, images, monkeypatch, tmp_
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
     with pytest.raises(ResourceError, match="ImageNet weights of resnet50 cannot be fetched"):
-        run.run(["kermany-resnet50-frozen"], [images])
+        studies.run(["kermany-resnet50-frozen"], [images])
     assert started == {}
 
 
 def test_a_run_is_named_after_its_changes(started, images):
-    run.run(["kermany-cnn-deep"], [images, "preprocess.image_size=96", "split.method=patient"])
+    studies.run(["kermany-cnn-deep"], [images, "preprocess.image_size=96", "split.method=patient"])
     (name,) = started
     assert name == "kermany-cnn-deep-image_size-96-method-patient"
     assert started[name][-3:] == [images, "preprocess.image_size=96", "split.method=patient"]
@@ -89,19 +89,19 @@ def test_a_run_is_named_after_its_changes(started, images):
 
 def test_one_that_fails_does_not_stop_the_others(started, images, monkeypatch):
     names = {n: f"{n}-broken" if n.endswith("baseline") else n for n in RECIPES}
-    monkeypatch.setattr(run, "experiment_name", lambda name, *_: names[name])
+    monkeypatch.setattr(studies, "experiment_name", lambda name, *_: names[name])
     with pytest.raises(ThoraxError, match=r"1 of 2 recipes failed:\n.*baseline-broken\.log"):
-        run.run(["kermany-cnn-baseline", "kermany-cnn-deep"], [images])
+        studies.run(["kermany-cnn-baseline", "kermany-cnn-deep"], [images])
     assert list(started) == ["kermany-cnn-baseline-broken", "kermany-cnn-deep"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_smoke_replaces_data_size_epochs_and_weights_alone(started, name):
-    run.run([name], smoke=True)
+    studies.run([name], smoke=True)
     (overrides,) = started.values()
     was, now = (
         dict(leaves(settings.model_dump()))
-        for settings in (RECIPES[name].settings(), run.changed(overrides))
+        for settings in (RECIPES[name].settings(), studies.changed(overrides))
     )
     differ = {path for path in was if was[path] != now[path]}
     assert differ <= {
@@ -117,23 +117,23 @@ def test_smoke_replaces_data_size_epochs_and_weights_alone(started, name):
 
 def test_names_given_all_and_with_variants(monkeypatch):
     monkeypatch.chdir(ROOT)
-    every = run.names([], every=True, variants=False)
+    every = studies.names([], every=True, variants=False)
     assert "nih-efficientnet-b6" in every
     assert "nih-resnet-152" not in every
-    family = run.names(["nih-efficientnet-b6"], every=False, variants=True)
+    family = studies.names(["nih-efficientnet-b6"], every=False, variants=True)
     assert family[0] == "nih-efficientnet-b6"
     assert {"nih-resnet-152", "nih-resnet-152-sgd", "nih-efficientnet-b6-sgd"} <= set(family)
-    assert len(run.names([], every=True, variants=True)) == len(RECIPES)
+    assert len(studies.names([], every=True, variants=True)) == len(RECIPES)
     with pytest.raises(ConfigError, match="--all"):
-        run.names([], every=False, variants=False)
+        studies.names([], every=False, variants=False)
 
 
 def test_list_and_show_say_what_a_recipe_is(monkeypatch):
     monkeypatch.chdir(ROOT)
-    listed = run.table()
+    listed = studies.table()
     assert all(name in listed for name in RECIPES)
     assert "kermany (not here), cnn-deep, random" in listed
-    shown = run.show("kermany-cnn-deep")
+    shown = studies.show("kermany-cnn-deep")
     assert "split.method" in shown
     assert "patient → random" in shown
     assert "859" not in shown

@@ -83,6 +83,15 @@ def walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes
                 raise DataError(f"{path.absolute()} cannot be read ({error}).") from error
 
 
+def path_in_data(location: str) -> str:
+    """Path of an image as if its archive were unpacked in place: `a.zip!x/y.png` is `x/y.png`."""
+    archive, _, member = location.partition("!")
+    if not member or not archive.lower().endswith((*ZIP, *TAR)):
+        return location
+    folder = archive.rpartition("/")[0]
+    return f"{folder}/{member}" if folder else member
+
+
 def _files(root: Path) -> list[Path]:
     """List all files in a stable order; links to folders are followed, each folder once."""
     if root.is_file():

@@ -1,6 +1,5 @@
 """Files that are either whole or absent, their checksums, and where the shared folders are."""
 
-import configparser
 import fcntl
 import hashlib
 import json
@@ -71,17 +70,14 @@ def sha256_file(path: Path) -> str:
 def main_root() -> Path:
     """Root of the user's checkout, also from the temporary copy where `dvc exp run --temp` works.
 
-    DVC points such a copy at the checkout's cache through `.dvc/config.local`; what must survive
-    a run and is no DVC output (downloads, checkpoints) is found the same way.
+    Such a copy lies under `<checkout>/.dvc/tmp/exps`. What must survive a run and is no DVC output
+    (downloads, checkpoints) is kept in the checkout.
     """
-    local = Path(".dvc/config.local")
-    if local.exists():
-        parser = configparser.ConfigParser()
-        parser.read(local, encoding="utf-8")
-        cache = Path(parser.get("cache", "dir", fallback=""))
-        if cache.is_absolute() and cache.parts[-2:] == (".dvc", "cache"):
-            return cache.parent.parent
-    return Path.cwd()
+    here = Path.cwd()
+    for folder in here.parents:
+        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
+            return folder.parents[2]
+    return here
 
 
 @contextmanager

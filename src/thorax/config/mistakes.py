@@ -6,6 +6,26 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+# Names that settings had before, by their last key, so that an old file is told the new one.
+RENAMED = {
+    "accumulate": "grad_accum_steps",
+    "bootstrap": "n_bootstrap",
+    "clip_norm": "max_grad_norm",
+    "head_width": "hidden_units",
+    "localised": "explain.gradcam_images",
+    "max_bad": "max_unreadable",
+    "min_group": "min_subgroup_size",
+    "patient_id": "patient_id_rule",
+    "phantom_marker_correlation": "phantom.marker_correlation",
+    "phantom_marker_label": "phantom.marker_label",
+    "phantom_patients": "phantom.patients",
+    "phantom_pixels": "phantom.pixels",
+    "phantom_seed": "phantom.seed",
+    "probed": "explain.occlusion_images",
+    "threads": "num_threads",
+}
+RENAMED_VALUES = {"recall": "sensitivity"}
+
 
 def mistakes(error: ValidationError, schema: type[BaseModel], values: Any) -> list[str]:
     """One line per wrong key: its path, what it holds, what is allowed."""
@@ -32,6 +52,8 @@ def _path(location: tuple[int | str, ...], values: Any, kind: str) -> str:
 def _explain(item: Any, schema: type[BaseModel]) -> str:
     *parents, key = item["loc"] or ("",)
     if item["type"] == "extra_forbidden":
+        if key in RENAMED:
+            return f"is now called {RENAMED[str(key)]}; write that"
         known = list(_fields(schema, parents))
         near = difflib.get_close_matches(str(key), known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -41,7 +63,9 @@ def _explain(item: Any, schema: type[BaseModel]) -> str:
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     if item["type"] == "value_error":
         return message
-    return f"{item['input']!r} is not allowed, it must be {message}"
+    renamed = RENAMED_VALUES.get(str(item["input"]))
+    hint = f" ({item['input']} is now called {renamed})" if renamed else ""
+    return f"{item['input']!r} is not allowed, it must be {message}{hint}"
 
 
 def _fields(schema: Any, parents: list[int | str]) -> Mapping[str, Any]:

@@ -1,16 +1,28 @@
-"""The schema of `params.yaml`, of data cards and of `dvc.yaml`'s paths.
+"""The schema of `params.yaml` and of the paths in `dvc.yaml`.
 
 There are no defaults here: a missing key is a mistake like an unknown one.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from thorax.config.card import Section, TableCard, inline_card
-from thorax.config.numbers import Count, Fraction, Positive, Seed
-from thorax.config.training import Train
+from thorax.config.mistakes import mistakes
+from thorax.config.overrides import merge
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Natural = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+Metric = Literal[
+    "auroc", "average_precision", "sensitivity", "precision", "f1", "accuracy", "loss"
+]  # fmt: skip
+METRICS: tuple[str, ...] = get_args(Metric)  # macro over classes, as every table lists them
 
 ModelName = Literal[
     "cnn5", "cnn-five-block", "cnn-baseline", "cnn-deep",
@@ -21,22 +33,28 @@ ModelName = Literal[
 ]  # fmt: skip
 
 
+class Phantom(Section):
+    """Synthetic X-rays, for `source: phantom`."""
+
+    patients: Annotated[int, Field(ge=10)]
+    pixels: Annotated[int, Field(ge=64, le=512)]
+    seed: Seed
+    marker_correlation: Annotated[float, Field(ge=-1, le=1)]
+    marker_label: Literal[
+        "Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", "No Finding"
+    ]
+
+
 class Data(Section):
     """Where the images and labels come from."""
 
     source: Literal["phantom", "kermany", "nih", "folder", "table"]
     path: Annotated[str, Field(min_length=1)]
-    patient_id: Literal["conservative", "namespaced"]
+    patient_id_rule: Literal["conservative", "namespaced"]
     positive: str | None
     task: Literal["auto", "multi-class"]
     card: Annotated[str | TableCard | None, BeforeValidator(inline_card)]
-    phantom_patients: Annotated[int, Field(ge=10)]
-    phantom_pixels: Annotated[int, Field(ge=64, le=512)]
-    phantom_seed: Seed
-    phantom_marker_correlation: Annotated[float, Field(ge=-1, le=1)]
-    phantom_marker_label: Literal[
-        "Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", "No Finding"
-    ]
+    phantom: Phantom
 
 
 def _odd_or_zero(value: Any) -> Any:
@@ -52,10 +70,10 @@ class Preprocess(Section):
     keep_aspect: bool
     interpolation: Literal["area", "linear", "cubic", "lanczos", "nearest"]
     crop_borders: bool
+    max_unreadable: Natural
     clahe_clip: Positive | None
     clahe_tiles: Count
     blur_kernel: Annotated[int, Field(ge=0, le=99), BeforeValidator(_odd_or_zero)]
-    max_bad: Annotated[int, Field(ge=0)]
 
 
 class Split(Section):
@@ -66,7 +84,7 @@ class Split(Section):
     test_fraction: Fraction
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     n_folds: Count
-    folds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    folds: Annotated[list[Natural], Field(min_length=1)]
     on_leak: Literal["fail", "warn"]
     hash_distance: Annotated[int, Field(ge=0, le=256)]
     thumbnail_correlation: Annotated[float, Field(ge=0, le=1)]
@@ -100,9 +118,73 @@ class Model(Section):
     name: ModelName
     channels: Literal[1, 3]
     weights: str
-    head_width: Annotated[int, Field(ge=0)]
     dropout: Fraction
+    hidden_units: Natural
     normalization: Literal["train", "imagenet", "caffe", "unit"]
+
+
+class Optimizer(Section):
+    """The rule that turns gradients into steps."""
+
+    name: Literal["sgd", "adam", "adamw", "rmsprop"]
+    lr: Positive
+    weight_decay: NonNegative
+    momentum: Fraction
+    amsgrad: bool
+
+
+class Schedule(Section):
+    """How the learning rate changes over the epochs."""
+
+    name: Literal["none", "plateau", "cosine", "one_cycle"]
+    warmup_epochs: NonNegative
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: Natural
+    min_lr: NonNegative
+
+
+class Train(Section):
+    """One training run."""
+
+    seed: Seed
+    epochs: Count
+    patience: Count
+    monitor: Metric
+    batch_size: Count
+    grad_accum_steps: Count
+    optimizer: Optimizer
+    schedule: Schedule
+    max_grad_norm: Positive | None
+    label_smoothing: Fraction
+    class_weights: Literal["none", "balanced"] | dict[str, Positive]
+    trainable: Annotated[str, Field(pattern=r"^(all|head|last:[1-9]\d*)$")]
+    precision: Literal["fp32", "bf16"]
+    channels_last: bool
+    compile: bool
+    devices: Literal["auto"] | Count
+    num_threads: Count | None
+    head_l2: NonNegative
+    phases: list[dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _phases_are_valid(self) -> "Train":
+        for number in range(len(self.phases)):
+            self.phase(number)
+        return self
+
+    def phase(self, number: int) -> "Train":
+        """These settings with the overrides of phase `number`, itself without phases."""
+        overrides = {key: value for key, value in self.phases[number].items() if key != "name"}
+        settings = merge(self.model_dump() | {"phases": []}, overrides)
+        try:
+            return Train.model_validate(settings)
+        except ValidationError as error:
+            found = "; ".join(mistakes(error, Train, settings))
+            raise ValueError(f"phases.{number}: {found}") from None
+
+    def phase_list(self) -> list["Train"]:
+        """The phases to train, in order; the settings themselves where none are given."""
+        return [self.phase(i) for i in range(len(self.phases))] or [self]
 
 
 class AtSensitivity(Section):
@@ -139,11 +221,17 @@ class Evaluate(Section):
         BeforeValidator(_threshold_rule),
     ]
     prevalences: list[Annotated[float, Field(gt=0, lt=1)]]
-    bootstrap: Annotated[int, Field(ge=0)]
-    min_group: Count
-    localised: Annotated[int, Field(ge=0)]
-    probed: Annotated[int, Field(ge=0)]
+    n_bootstrap: Natural
+    min_subgroup_size: Count
     seed: Seed
+
+
+class Explain(Section):
+    """How much is explained and tested for shortcuts."""
+
+    gradcam_images: Natural
+    occlusion_images: Natural
+    shortcut_drop: Fraction
 
 
 class Report(Section):
@@ -162,6 +250,7 @@ class Params(Section):
     model: Model
     train: Train
     evaluate: Evaluate
+    explain: Explain
     report: Report
 
 
@@ -170,16 +259,18 @@ class Paths(Section):
 
     manifest: str
     dataset: str
-    regions: str
+    annotations: str
     cache: str
     split: str
-    split_table: str
+    split_summary: str
     leakage: str
     models: str
-    bundle: str
     curves: str
     predictions: str
+    evaluation: str
+    bundle: str
     metrics: str
     plots: str
+    explanations: str
     report: str
     model_card: str

@@ -9,8 +9,7 @@ import io
 
 import pandas as pd
 
-from thorax.archives import Survey
-from thorax.download.sources.match import path_in_data
+from thorax.archives import Survey, path_in_data
 
 BOXES, OUTLINES = "bbox_list_2017.csv", "outlines.csv"
 COLUMNS = ["image_id", "finding", "rings"]

@@ -17,7 +17,8 @@ from thorax.config import Paths, Split
 from thorax.errors import DataError, IntegrityError
 from thorax.io import LABEL, class_names, read_csv, read_manifest, write_csv, write_json
 from thorax.near_duplicates import near_identical
-from thorax.split.leakage import LEAKS, Images, audit_split, patients_by_rule, shares_anything
+from thorax.patient_ids import patients_by_rule
+from thorax.split.leakage import LEAKS, Images, audit_split, shares_anything
 from thorax.split.leakage import summary as summary_of
 from thorax.split.stratify import stratify
 

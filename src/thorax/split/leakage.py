@@ -1,6 +1,6 @@
 """Leakage audit: what two sets of images share, by patient, bytes, likeness and name."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,15 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.download.sources.kermany import patient_of
-from thorax.download.sources.match import path_in_data
+from thorax.archives import path_in_data
 from thorax.near_duplicates import near_across
 
 KINDS = ("shared_patients", "identical", "near_identical", "same_name")
 LEAKS = ("shared_patients", "identical", "near_identical")  # an equal name alone is a coincidence
 EXAMPLES = 20
-LISTED = "as listed"
-TOLD = 0.9  # share of the names that must fit a rule before it is taken for this data's
 
 
 @dataclass(frozen=True)
@@ -50,32 +47,6 @@ class Images:
             self.thumbnails[rows],
             {rule: [each[i] for i in rows] for rule, each in self.patients.items()},
         )
-
-
-def patients_by_rule(paths: Iterable[str], listed: list[str] | None = None) -> dict[str, list[str]]:
-    """Patient of each file under every rule that its data set knows.
-
-    Args:
-        paths: locations of the files.
-        listed: patients as a manifest names them; counts first.
-    """
-    names = [PurePosixPath(path_in_data(path)).name for path in paths]
-    rules = {LISTED: listed} if listed is not None else {}
-    known: dict[str, Callable[[str], str]] = {
-        "conservative": lambda name: patient_of(name, "", "conservative"),
-        "namespaced": lambda name: patient_of(name, "", "namespaced"),
-        "NIH": _nih_patient,
-    }
-    for rule, tell in known.items():
-        told = [tell(name) for name in names]
-        if names and sum(map(bool, told)) >= TOLD * len(names):
-            rules[rule] = told
-    return rules
-
-
-def _nih_patient(name: str) -> str:
-    stem, _, rest = name.partition("_")
-    return stem if len(stem) == 8 and stem.isdigit() and rest[:3].isdigit() else ""
 
 
 def compare(a: Images, b: Images, *, distance: int, correlation: float) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from thorax.config import load_params
 from thorax.errors import DataError
 from thorax.io import read_csv, write_json
 from thorax.near_duplicates import fingerprint
+from thorax.patient_ids import patients_by_rule
 from thorax.preprocess.decode import decode
 from thorax.progress import bar
-from thorax.split.leakage import KINDS, Images, compare, patients_by_rule, shares_anything
+from thorax.split.leakage import KINDS, Images, compare, shares_anything
 
 CACHE = Path("cache")  # beside a manifest, as `data/cache` beside `data/manifest.csv`
 SHARED = 4  # exit code when anything is shared

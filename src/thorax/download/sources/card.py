@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from thorax.archives import Survey
+from thorax.archives import Survey, path_in_data
 from thorax.config import Data, TableCard, check, read_yaml
 from thorax.download.sources.base import Dataset
 from thorax.download.sources.columns import listed, read_table, unknown_labels
 from thorax.download.sources.labels import read_labels
-from thorax.download.sources.match import SPLITS, locate, path_in_data
+from thorax.download.sources.match import SPLITS, locate
 from thorax.errors import ConfigError, DataError
 from thorax.io import main_root
 

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from thorax.archives import Survey
+from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Dataset
 from thorax.download.sources.columns import listed
-from thorax.download.sources.match import SPLITS, path_in_data, shared_folders
+from thorax.download.sources.match import SPLITS, shared_folders
 from thorax.errors import DataError
 
 _EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NORMAL/c.png"

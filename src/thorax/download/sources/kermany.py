@@ -4,21 +4,17 @@ Labels and the official split are folder names; who is one patient is told by fi
 disputed, so it is a parameter (`data.patient_id`, see docs/sources.md).
 """
 
-import re
-
 import pandas as pd
 
-from thorax.archives import Survey
+from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Dataset
 from thorax.download.sources.columns import listed
-from thorax.download.sources.match import SPLITS, path_in_data
+from thorax.download.sources.match import SPLITS
 from thorax.errors import DataError
+from thorax.patient_ids import kermany_patient
 
 CLASSES = ("NORMAL", "PNEUMONIA")
-_PNEUMONIA = re.compile(r"person(\d+)_(bacteria|virus)_\d+(?:_\d+)?\.\w+", re.IGNORECASE)
-_NORMAL = re.compile(r"(NORMAL2-)?IM-(\d+)-\d+(?:-\d+)?\.\w+", re.IGNORECASE)
-_VERSION_3 = re.compile(r"(NORMAL|BACTERIA|VIRUS)-(\d+)-\d+\.\w+", re.IGNORECASE)
 
 
 def read(survey: Survey, data: Data) -> Dataset:
@@ -39,7 +35,7 @@ def read(survey: Survey, data: Data) -> Dataset:
         split = above[-1] if above[-1].lower() in SPLITS else ""
         part = SPLITS.get(split.lower(), "")
         image_id = "/".join(filter(None, (split.lower(), folder.upper(), name)))
-        patient_id = patient_of(name, part, data.patient_id)
+        patient_id = kermany_patient(name, part, data.patient_id)
         nameless += [] if patient_id else [location]
         rows.append((image_id, location, patient_id or image_id, part, sha256, folder.upper()))
     if not rows:
@@ -64,28 +60,3 @@ def read(survey: Survey, data: Data) -> Dataset:
             "folder, which takes every image for a patient of its own."
         )
     return Dataset("binary", "PNEUMONIA", table.drop(columns="label"), notes, problems)
-
-
-def patient_of(name: str, part: str, rule: str) -> str:
-    """Tell the patient from a file name.
-
-    Args:
-        name: such as `person12_virus_34.jpeg`, `NORMAL2-IM-0115-0001.jpeg`, `VIRUS-12-1.jpeg`.
-        part: `trainval`, `test` or empty; the numbers of versions 1 and 2 start anew in the test
-            folder, so it belongs to the identity. Version 3 numbers whole patients.
-        rule: `conservative` (same number, same patient) or `namespaced` (prefix and type count).
-
-    Returns:
-        An identifier, or empty text for a name of none of the known kinds.
-    """
-    apart = rule == "namespaced"
-    prefix = f"{part}-" if part else ""
-    if match := _PNEUMONIA.fullmatch(name):
-        kind = f"-{match[2].lower()}" if apart else ""
-        return f"{prefix}person-{int(match[1])}{kind}"
-    if match := _NORMAL.fullmatch(name):
-        kind = (match[1] or "").upper() if apart else ""
-        return f"{prefix}{kind}IM-{int(match[2])}"
-    if match := _VERSION_3.fullmatch(name):
-        return f"{match[1].upper()}-{int(match[2])}" if apart else f"patient-{int(match[2])}"
-    return ""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from thorax.archives import TAR, ZIP
+from thorax.archives import path_in_data
 from thorax.download.sources.columns import listed
 
 # Names under which folders and tables mark the official parts; nobody is tested on `val`.
@@ -22,15 +22,6 @@ class Places:
     locations: list[str]
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-
-
-def path_in_data(location: str) -> str:
-    """Path of an image as if its archive were unpacked in place: `a.zip!x/y.png` is `x/y.png`."""
-    archive, _, member = location.partition("!")
-    if not member or not archive.lower().endswith((*ZIP, *TAR)):
-        return location
-    folder = archive.rpartition("/")[0]
-    return f"{folder}/{member}" if folder else member
 
 
 def shared_folders(paths: Iterable[str]) -> int:

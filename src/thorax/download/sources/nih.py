@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from thorax.archives import Survey
+from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Dataset
 from thorax.download.sources.columns import decode, listed, read_table, unknown_labels
-from thorax.download.sources.match import locate, path_in_data
+from thorax.download.sources.match import locate
 from thorax.errors import DataError
 
 NO_FINDING = "No Finding"

@@ -8,11 +8,10 @@ from typing import Any
 from tqdm import tqdm
 
 import thorax_phantom as generator
-from thorax.archives import Survey
+from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Dataset
 from thorax.download.sources.columns import read_table
-from thorax.download.sources.match import path_in_data
 from thorax.download.sources.nih import NO_FINDING, read_layout
 from thorax.errors import DataError
 from thorax.io import write_text

@@ -1,6 +1,6 @@
 """Read settings files and check all of them at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from thorax.config.mistakes import mistakes
+from thorax.config.overrides import overridden
 from thorax.config.schema import Params, Paths
 from thorax.errors import ConfigError
 
@@ -30,9 +31,18 @@ def parse_yaml(text: str) -> Any:
     return YAML(typ="safe", pure=True).load(text)
 
 
-def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check all sections; one `ConfigError` lists every mistake."""
-    return check(read_yaml(path), Params, str(path))
+def load_params(path: Path = Path("params.yaml"), overrides: Sequence[str] = ()) -> Params:
+    """Read and check all sections; one `ConfigError` lists every mistake.
+
+    Args:
+        path: the file.
+        overrides: `key=value` on top of it, as DVC would write them for `-S`.
+    """
+    if not overrides:
+        return check(read_yaml(path), Params, str(path))
+    return check(
+        parse_yaml(overridden(path, overrides).decode()), Params, f"{path} with your changes"
+    )
 
 
 def load_paths(path: Path = Path("dvc.yaml")) -> Paths:

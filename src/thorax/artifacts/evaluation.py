@@ -1,0 +1,242 @@
+"""What predict and evaluate found: metrics, calibration, subgroups."""
+
+from typing import Literal
+
+from thorax.artifacts import Artifact, Estimate, Record
+from thorax.artifacts.data import Task
+from thorax.config import Evaluate
+
+Subset = Literal["val", "test"]
+
+
+class PredictionsInfo(Artifact):
+    """`predictions/predictions.json`: what the tables beside it are of.
+
+    Attributes:
+        task: key of `tasks.TASKS`.
+        outputs: class of each model output, in the order of the columns.
+        folds: models that predicted.
+        leaky: the split keeps images apart that belong together.
+        contaminated: a model was trained on patients or images of the test set.
+    """
+
+    task: Task
+    outputs: list[str]
+    folds: list[int]
+    leaky: bool
+    contaminated: bool
+
+
+class ClassMetrics(Record):
+    """All metrics of one class at its threshold.
+
+    Attributes:
+        threshold: probability from which it is predicted positive.
+        positives, negatives, unknown: labels.
+        tp, fp, tn, fn: counts of images among the known labels.
+        metrics: name → estimate, for every name in `metrics.PER_CLASS`.
+    """
+
+    threshold: float
+    positives: int
+    negatives: int
+    unknown: int
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+    metrics: dict[str, Estimate]
+
+
+class SubsetMetrics(Record):
+    """All metrics of validation (out of fold) or test (mean of the folds' probabilities).
+
+    Attributes:
+        images, patients: how many; 0 where the subset is empty.
+        metrics: macro over classes, for every name in `metrics.HEADLINE`; accuracy of exclusive
+            classes is by image, else over all labels.
+        micro: accuracy, precision, sensitivity and F1 over all labels together.
+        classes: by class.
+    """
+
+    images: int
+    patients: int
+    metrics: dict[str, Estimate]
+    micro: dict[str, float | None]
+    classes: dict[str, ClassMetrics]
+
+
+class FoldMetrics(Record):
+    """Test metrics of each fold's own model, their mean and standard deviation."""
+
+    by_fold: dict[int, dict[str, float | None]]
+    mean: dict[str, float | None]
+    std: dict[str, float | None]
+
+
+class Results(Artifact):
+    """`evaluation/results.json`: every metric; `metrics/metrics.json` is its headline.
+
+    Attributes:
+        settings: the section `evaluate` they were computed with.
+        leaky, contaminated: as in `PredictionsInfo`.
+        val, test: metrics of each subset.
+        folds: of each fold's own model.
+    """
+
+    settings: Evaluate
+    leaky: bool
+    contaminated: bool
+    val: SubsetMetrics
+    test: SubsetMetrics
+    folds: FoldMetrics
+
+    def subset(self, name: str) -> SubsetMetrics:
+        """`val` or `test`."""
+        return self.val if name == "val" else self.test
+
+
+class Scaled(Record):
+    """A figure of raw probabilities and of those at the fitted temperature."""
+
+    raw: float | None
+    scaled: float | None
+
+
+class PredictiveValues(Record):
+    """PPV and NPV that the same sensitivity and specificity give at another prevalence."""
+
+    prevalence: float
+    ppv: float | None
+    npv: float | None
+
+
+class Bin(Record):
+    """One bin of a reliability diagram; low and high are Wilson's interval of `observed`."""
+
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    count: int
+
+
+class NetBenefit(Record):
+    """Decision curves: net benefit at each risk of `Calibration.risks`."""
+
+    raw: list[float]
+    scaled: list[float] | None
+    treat_all: list[float]
+
+
+class ClassCalibration(Record):
+    """Whether the probabilities of one class mean what they say.
+
+    Attributes:
+        known, present: labels.
+        predictive_values: at each of `evaluate.prevalences`.
+        brier, ece: Brier score, expected calibration error.
+        reliability, reliability_scaled: bins of equal counts; None without labels or temperature.
+        net_benefit: None unless both outcomes occur.
+        histogram_present, histogram_absent: images by probability, bins of equal width in 0–1.
+        reasons: figure → why it is missing.
+    """
+
+    known: int
+    present: int
+    predictive_values: list[PredictiveValues]
+    brier: Scaled
+    ece: Scaled
+    reliability: list[Bin] | None
+    reliability_scaled: list[Bin] | None
+    net_benefit: NetBenefit | None
+    histogram_present: list[int]
+    histogram_absent: list[int]
+    reasons: dict[str, str]
+
+
+class SubsetCalibration(Record):
+    """Calibration of one subset."""
+
+    log_loss: Scaled
+    classes: dict[str, ClassCalibration]
+
+
+class Calibration(Artifact):
+    """`evaluation/calibration.json`: probabilities before and after temperature scaling.
+
+    Attributes:
+        temperature: fitted on validation, None without one.
+        reason: why there is none.
+        risks: threshold probabilities of the decision curves.
+        val, test: of each subset.
+    """
+
+    temperature: float | None
+    reason: str
+    risks: list[float]
+    val: SubsetCalibration
+    test: SubsetCalibration
+
+    def subset(self, name: str) -> SubsetCalibration:
+        """`val` or `test`."""
+        return self.val if name == "val" else self.test
+
+
+class Group(Record):
+    """One group of images; `reason` says why it has no metrics."""
+
+    name: str
+    images: int
+    patients: int
+    reason: str
+    metrics: dict[str, Estimate]
+
+
+class Gap(Record):
+    """Best and worst group by AUROC, and how likely chance gives a gap as large."""
+
+    worst: str
+    best: str
+    auroc: float
+    p_value: float | None
+
+
+class Attribute(Record):
+    """All groups of one attribute, over the classes that every group can be evaluated on."""
+
+    classes: list[str]
+    groups: list[Group]
+    gap: Gap | None
+
+
+class BaselineComparison(Record):
+    """AUROC of the metadata-only baseline, of the model, and model minus baseline."""
+
+    baseline: Estimate
+    model: Estimate
+    difference: Estimate
+
+
+class MetadataBaseline(Record):
+    """A logistic regression on `columns`, without the image."""
+
+    columns: list[str]
+    classes: dict[str, BaselineComparison]
+    mean: BaselineComparison
+
+
+class Subgroups(Artifact):
+    """`evaluation/subgroups.json`: whom the model fails.
+
+    Attributes:
+        n_bootstrap: replicates behind every interval and p-value.
+        attributes: single attributes.
+        pairs: crossed ones, `sex × age`.
+        metadata: the baseline that sees no image.
+    """
+
+    n_bootstrap: int
+    attributes: dict[str, Attribute]
+    pairs: dict[str, Attribute]
+    metadata: MetadataBaseline
