@@ -128,3 +128,10 @@ def read_manifest(path: Path) -> pd.DataFrame:
 def class_names(manifest: pd.DataFrame) -> list[str]:
     """Names of the classes in the order of their `label_…` columns."""
     return [column.removeprefix(LABEL) for column in manifest.columns if column.startswith(LABEL)]
+
+
+def markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; a `|` inside of a cell is escaped."""
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    lines = ["| " + " | ".join(row) + " |" for row in escaped]
+    return "\n".join([lines[0], "|" + " --- |" * len(head), *lines[1:]])

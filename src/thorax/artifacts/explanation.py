@@ -1,6 +1,7 @@
 """What explain found: where the model looks, and what it leans on."""
 
 from thorax.artifacts import Artifact, Estimate, Record
+from thorax.config import Explain
 
 
 class LocalizationScore(Record):
@@ -35,10 +36,17 @@ class CascadeStep(Record):
 
 
 class Localization(Artifact):
-    """`explanations/localization.json`: Grad-CAM against outlines, and cascading randomization."""
+    """`explanations/localization.json`: Grad-CAM against outlines, and cascading randomization.
 
+    Attributes:
+        settings: the section `explain` it was made with.
+        n_bootstrap: replicates behind every interval.
+        classes: those with outlines or boxes in the evaluated subset.
+        cascade: the further down, the more layers are random.
+    """
+
+    settings: Explain
     n_bootstrap: int
-    max_images: int
     classes: dict[str, ClassLocalization]
     cascade: list[CascadeStep]
 

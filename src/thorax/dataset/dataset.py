@@ -1,4 +1,4 @@
-"""The labelled images of one run: cache rows joined with labels, patients, subset and fold."""
+"""The labeled images of one run: cache rows joined with manifest and split."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,27 +8,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from thorax.artifacts.data import Dataset as Description
 from thorax.config import Paths
-from thorax.dataset.loader import open_images
 from thorax.errors import IntegrityError
-from thorax.io import LABEL, read_csv, read_json, read_manifest
+from thorax.io import LABEL, read_csv, read_manifest
 from thorax.tasks import TASKS
+
+NEVER = -1  # fold of an image that is never validated on: test, or the training part of a hold-out
+GEOMETRY = ["width", "height", "crop_x", "crop_y", "crop_width", "crop_height", "new_width",
+            "new_height", "pad_x", "pad_y"]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Cohort:
+class Dataset:
     """All images of the cache with what is known of each.
 
     Attributes:
-        people: among whom a patient's identifier means one person.
+        patient_namespace: within which a patient's identifier means one person.
         images: uint8 [N, H, W], memory-mapped.
-        table: [N] rows with `image_id, patient_id, group, subset, fold, sha256`.
+        table: [N] rows as from `join`.
         task: key of `tasks.TASKS`.
         outputs: class of each model output, O of them.
         targets: float [N, O]: 1, 0, NaN for unknown.
     """
 
-    people: str
+    patient_namespace: str
     images: NDArray[np.uint8]
     table: pd.DataFrame
     task: str
@@ -50,22 +54,64 @@ class Cohort:
         return rows
 
 
-def open_cohort(paths: Paths) -> Cohort:
-    """Join cache, manifest and split table.
+def cached_images(paths: Paths) -> pd.DataFrame:
+    """Manifest rows in the order of the cache, with the columns of `decode.Geometry`."""
+    index = read_csv(Path(paths.cache) / "index.csv", numbers=GEOMETRY)
+    manifest = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
+    rows = manifest.loc[index["image_id"]].reset_index(drop=True)
+    return rows.assign(**{name: index[name] for name in GEOMETRY})
+
+
+def join(paths: Paths) -> pd.DataFrame:
+    """The same with `group`, `subset`, `fold` and `split` (train, val, test or fold_<k>).
 
     Raises:
-        IntegrityError: they do not speak of the same images.
+        IntegrityError: cache and split table do not list the same images.
     """
-    dataset = read_json(Path(paths.dataset))
-    split = read_csv(Path(paths.split), numbers=["fold", "group"])
-    index = read_csv(Path(paths.cache) / "index.csv")
-    if split["image_id"].tolist() != index["image_id"].tolist():
+    rows = cached_images(paths)
+    assigned = read_csv(Path(paths.split), numbers=["fold", "group"])
+    if assigned["image_id"].tolist() != rows["image_id"].tolist():
         raise IntegrityError(
             f"{paths.split} and {paths.cache} list different images. Run `dvc repro`."
         )
-    labels = read_manifest(Path(paths.manifest)).set_index("image_id").loc[index["image_id"]]
-    outputs = TASKS[dataset["task"]].outputs(dataset["classes"], dataset["positive"])
-    targets = labels[[LABEL + name for name in outputs]].to_numpy(float)
+    columns = {name: assigned[name] for name in ("group", "subset", "fold")}
+    return rows.assign(**columns, split=split_names(assigned))
+
+
+def split_names(assigned: pd.DataFrame) -> list[str]:
+    """train, val, test or fold_<k> of each row of a split table.
+
+    A single fold beside images that are never validated on is a hold-out, called val.
+    """
+    trainval = assigned["subset"] != "test"
+    hold_out = bool((assigned["fold"][trainval] == NEVER).any())
+    return [
+        "test"
+        if subset == "test"
+        else "train"
+        if fold == NEVER
+        else "val"
+        if hold_out
+        else f"fold_{fold:.0f}"
+        for subset, fold in zip(assigned["subset"], assigned["fold"], strict=True)
+    ]
+
+
+def open_images(cache: Path) -> NDArray[np.uint8]:
+    """Memory-map the cache read-only: uint8 [N, H, W]."""
+    images: NDArray[np.uint8] = np.load(cache / "images.npy", mmap_mode="r")
+    return images
+
+
+def open_dataset(paths: Paths) -> Dataset:
+    """Join cache, manifest and split table.
+
+    Raises:
+        IntegrityError: they do not list the same images.
+    """
+    about = Description.read(Path(paths.dataset))
+    table = join(paths)
+    outputs = TASKS[about.task].outputs(about.classes, about.positive)
+    targets = table[[LABEL + name for name in outputs]].to_numpy(float)
     images = open_images(Path(paths.cache))
-    table = split.assign(sha256=labels["sha256"].to_numpy())
-    return Cohort(dataset["people"], images, table, dataset["task"], outputs, targets)
+    return Dataset(about.patient_namespace, images, table, about.task, outputs, targets)
