@@ -20,7 +20,7 @@ from scipy.stats import norm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from thorax.io import write_json
-from thorax.metrics.paired import differences
+from thorax.compare.paired import differences
 from thorax.provenance import machine
 
 PATIENTS = 300

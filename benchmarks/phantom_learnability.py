@@ -3,9 +3,9 @@
     python benchmarks/phantom_learnability.py
 
 Draws 600 patients, trains one small CNN per seed and split, and writes phantom_learnability.json:
-(a) macro AUROC of the six labels when no patient is on both sides, (b) the same net, budget and
-number of training images when images are split at random, (c) how often the nearest training
-thumbnail of a test image shows the same patient. Shares of a side are 75/25 in both splits.
+(a) macro AUROC of the six labels when no patient is in both subsets, (b) the same network, budget
+and number of training images when images are split at random, (c) how often the nearest training
+thumbnail of a test image shows the same patient. Both splits put 75 % of the images into training.
 """
 
 import csv
@@ -37,7 +37,7 @@ LABELS = ["Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax",
 
 
 def main() -> None:
-    """Make the archive, run the three experiments, print and write what they show."""
+    """Make the archive, run the three experiments, print and write the results."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "phantom.zip"
         start = time.perf_counter()
@@ -143,7 +143,7 @@ def auroc(
     test: NDArray[np.int64],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Train on one side and give the AUROC per label on the other."""
+    """Train on some rows and compute the AUROC per label on others."""
     torch.manual_seed(seed)
     x = torch.from_numpy(images)[:, None].float().div(128).sub(1)
     y = torch.from_numpy(labels)
@@ -183,7 +183,7 @@ def probe(
     train: NDArray[np.int64],
     test: NDArray[np.int64],
 ) -> tuple[int, int]:
-    """Test images whose patient is in train, and how many of them a 16x16 thumbnail finds."""
+    """Count test images whose patient is in train, and those found by a 16x16 thumbnail."""
     small = [cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA) for image in images]
     flat = np.stack(small).reshape(len(images), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
@@ -200,7 +200,7 @@ def table(values: NDArray[np.floating]) -> dict[str, float]:
 
 
 def cpu_model() -> str:
-    """Name of the processor as Linux tells it."""
+    """Name of the processor as Linux gives it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from thorax_phantom.cohort import Patient, Visit, draw_patient
 from thorax_phantom.findings import FINDINGS, NO_FINDING
-from thorax_phantom.radiograph import photograph, render
+from thorax_phantom.radiograph import acquire, render
 
 SEED, PIXELS, TILE, PATIENTS = 1, 192, 288, 3
-COLOURS = [(80, 80, 255), (255, 160, 60), (80, 220, 80), (60, 220, 255), (255, 90, 220)]  # BGR
+COLORS = [(80, 80, 255), (255, 160, 60), (80, 220, 80), (60, 220, 255), (255, 90, 220)]  # BGR
 
 
 def main(path: Path) -> None:
@@ -51,7 +51,7 @@ def shows(visit: Visit, finding: str) -> bool:
 def tile(patient: Patient, visit: Visit, outline: bool = False) -> NDArray[np.uint8]:
     """One image with a caption, or with the outlines of its masks."""
     attenuation, masks = render(patient, visit, PIXELS)
-    gray = photograph(SEED, patient, visit, attenuation, marker=True)
+    gray = acquire(SEED, patient, visit, attenuation, marker=True)
     gray = cv2.resize(gray, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
     image = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
     for finding, mask in masks.items():
@@ -60,7 +60,7 @@ def tile(patient: Patient, visit: Visit, outline: bool = False) -> NDArray[np.ui
             edges, _ = cv2.findContours(
                 (large > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
             )
-            cv2.drawContours(image, edges, -1, COLOURS[FINDINGS.index(finding)], 1, cv2.LINE_AA)
+            cv2.drawContours(image, edges, -1, COLORS[FINDINGS.index(finding)], 1, cv2.LINE_AA)
     who = f"{patient.number}/{visit.number} {visit.age}{patient.anatomy.sex} {visit.pose.view}"
     image[-18:] = 0
     cv2.putText(

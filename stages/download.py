@@ -10,6 +10,6 @@ from thorax.errors import exit_with_message
 
 with exit_with_message():
     params, paths = load_params(), load_paths()
-    from thorax.download import prepare
+    from thorax.download import download
 
-    prepare(params.data, paths)
+    download(params.data, paths)

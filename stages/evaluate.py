@@ -1,4 +1,4 @@
-"""Predict validation and test, choose thresholds, compute every metric."""
+"""Choose thresholds on validation, and compute every metric."""
 
 import sys
 from pathlib import Path
@@ -12,4 +12,4 @@ with exit_with_message():
     params, paths = load_params(), load_paths()
     from thorax.evaluate import evaluate
 
-    evaluate(params.evaluate, params.split.folds, paths)
+    evaluate(params.evaluate, paths)

@@ -1,4 +1,4 @@
-"""Write the report page."""
+"""Write the report page and the model card."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Put every patient on one side: training, validation or test."""
+"""Decide who is trained on, validated on and tested on."""
 
 import sys
 from pathlib import Path

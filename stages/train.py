@@ -10,6 +10,6 @@ from thorax.errors import exit_with_message
 
 with exit_with_message():
     params, paths = load_params(), load_paths()
-    from thorax.train.loop import train
+    from thorax.train import train
 
     train(int(sys.argv[1]), params.model, params.train, params.augment, paths)

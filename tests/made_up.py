@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from thorax.archives import Survey
-from thorax.config import Data, load_params
+from thorax.config import Data, load_params, merge
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 NIH_HEADER = (
@@ -21,8 +21,8 @@ NIH_HEADER = (
 
 
 def data_section(**changes: Any) -> Data:
-    """The `data` section of params.yaml with changes."""
-    return Data.model_validate(load_params(PARAMS).data.model_dump() | changes)
+    """The `data` section of params.yaml with changes, also of nested keys."""
+    return Data.model_validate(merge(load_params(PARAMS).data.model_dump(), changes))
 
 
 def survey_of(
@@ -31,8 +31,8 @@ def survey_of(
     same: Mapping[str, str] | None = None,
 ) -> Survey:
     """A survey whose images all differ, except that a key of `same` has the bytes of its value."""
-    twins = same or {}
-    images = {at: hashlib.sha256(twins.get(at, at).encode()).hexdigest() for at in locations}
+    same = same or {}
+    images = {at: hashlib.sha256(same.get(at, at).encode()).hexdigest() for at in locations}
     texts = {
         at: text if isinstance(text, bytes) else text.encode()
         for at, text in (tables or {}).items()

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from made_up import write_folder, write_tar, write_zip
-from thorax.archives import survey, total_bytes, walk
+from thorax.archives import path_in_data, survey, total_bytes, walk
 from thorax.errors import DataError
 
 FILES = {
@@ -81,7 +81,7 @@ def test_a_missing_root_names_the_key(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tar.bz2", "x.tar.xz"])
-def test_a_cut_archive_is_told_from_a_smaller_one(tmp_path, name):
+def test_a_truncated_archive_is_no_smaller_one(tmp_path, name):
     write = write_zip if name.endswith("zip") else write_tar
     noise = random.Random(0).randbytes(100_000)  # does not compress: a third is half an image
     path = write(tmp_path / name, {"a.png": noise, "b.png": noise[::-1]})
@@ -109,6 +109,20 @@ def test_a_password_is_no_traceback(tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match="encrypted"):
         survey(tmp_path, "read")
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("NORMAL/a.png", "NORMAL/a.png"),
+        ("x.zip!NORMAL/a.png", "NORMAL/a.png"),
+        ("part/images_001.tar.gz!images/a.png", "part/images/a.png"),
+        ("wow!/a.png", "wow!/a.png"),
+        ("x.ZIP!wow!/a.png", "wow!/a.png"),
+    ],
+)
+def test_an_archive_counts_as_unpacked_in_place(location, path):
+    assert path_in_data(location) == path
 
 
 def test_total_bytes_counts_archives_as_they_lie(tmp_path):

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from small_run import ROOT
+from thorax.errors import DataError
 from thorax.patient_ids import patients_by_rule
-from thorax.split.leakage import KINDS, audit_split, compare, shares_anything
-from thorax.studies.audit import read
+from thorax.split.leakage import KINDS
+from thorax.studies.audit import overlap_of, read
 from thorax.studies.smoke import write_data
 
-LIMITS = {"distance": 10, "correlation": 0.99}
 REAL = os.environ.get("THORAX_SHARED_DATA")
 
 
@@ -46,6 +47,12 @@ def re_encoded(path, quality=60, scale=0.7):
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
+@pytest.fixture(autouse=True)
+def settings(monkeypatch):
+    """The limits on similarity are those of the shipped settings."""
+    monkeypatch.chdir(ROOT)
+
+
 @pytest.fixture
 def sets(phantoms, tmp_path):
     """A, and B with one planted image of each kind among others that share nothing."""
@@ -59,17 +66,17 @@ def sets(phantoms, tmp_path):
 
 
 def test_each_planted_kind_is_found_once_and_nothing_else(sets):
-    found = compare(*map(read, sets), **LIMITS)
-    assert {kind: found[kind]["images"] for kind in KINDS} == {
+    overlap = overlap_of(*sets)
+    assert {kind: getattr(overlap, kind).images for kind in KINDS} == {
         "shared_patients": 0, "identical": 1, "near_identical": 1, "same_name": 1,
     }  # fmt: skip
-    assert found["identical"]["examples"] == [["x/0.jpg", "y/copy.jpg"]]
-    assert found["near_identical"]["examples"] == [["x/1.jpg", "y/again.jpg"]]
-    assert found["same_name"]["examples"] == [["x/2.jpg", "z/2.jpg"]]
-    assert found["images"] == [9, 7]
+    assert overlap.identical.examples == [("x/0.jpg", "y/copy.jpg")]
+    assert overlap.near_identical.examples == [("x/1.jpg", "y/again.jpg")]
+    assert overlap.same_name.examples == [("x/2.jpg", "z/2.jpg")]
+    assert overlap.images == (9, 7)
 
 
-def test_patients_are_told_by_every_rule_that_fits_the_names():
+def test_patients_are_identified_by_every_rule_that_fits_the_names():
     kermany = ["person12_bacteria_1.jpeg", "person12_virus_9.jpeg", "IM-0001-0001.jpeg"]
     rules = patients_by_rule(kermany, ["p1", "p2", "p3"])
     assert list(rules) == ["as listed", "conservative", "namespaced"]
@@ -83,31 +90,27 @@ def test_shared_patients_are_counted_by_images_and_by_rule(phantoms, tmp_path):
     a = {"person12_bacteria_1.jpeg": phantoms[0], "IM-0001-0001.jpeg": phantoms[1]}
     b = {"person12_virus_2.jpeg": phantoms[2], "IM-0001-0002.jpeg": phantoms[3],
          "IM-0005-0001.jpeg": phantoms[4]}  # fmt: skip
-    found = compare(read(write(tmp_path / "a", a)), read(write(tmp_path / "b", b)), **LIMITS)
-    assert found["shared_patients"]["by_rule"] == {"conservative": 2, "namespaced": 1}
-    assert (found["shared_patients"]["images"], found["shared_patients"]["patients"]) == (2, 2)
-    assert shares_anything(found)
+    overlap = overlap_of(write(tmp_path / "a", a), write(tmp_path / "b", b))
+    shared = overlap.shared_patients
+    assert shared.by_rule == {"conservative": 2, "namespaced": 1}
+    assert (shared.images, shared.patients) == (2, 2)
 
 
-def test_sides_of_a_split(phantoms, tmp_path):
-    images = read(write(tmp_path, {f"{i}.jpg": path for i, path in enumerate(phantoms[:6])}))
-    import pandas as pd
-
-    part = pd.Series(["train", "val", "test", "train", "train", "test"])
-    sides = audit_split(images, part, **LIMITS)
-    assert [(s["a"], s["b"]) for s in sides] == [
-        ("train", "val"),
-        ("train", "test"),
-        ("val", "test"),
-    ]
-    assert [s["images"] for s in sides] == [[3, 1], [3, 2], [1, 2]]
-    folds = pd.Series(["fold_0", "fold_1", "fold_2", "fold_0", "test", "test"])
-    sides = audit_split(images, folds, **LIMITS)
-    assert [(s["a"], s["b"]) for s in sides] == [
-        ("other folds", "fold_0"), ("other folds", "fold_1"), ("other folds", "fold_2"),
-        ("trainval", "test"),
-    ]  # fmt: skip
-    assert sides[0]["images"] == [2, 2]
+def test_a_manifest_is_read_with_the_fingerprints_of_its_cache(phantoms, tmp_path):
+    folder = write(tmp_path / "data", {f"{i}.jpg": path for i, path in enumerate(phantoms[:3])})
+    whole = read(folder)
+    ids = whole.images.ids
+    manifest = {"image_id": ids, "location": ids, "patient_id": list("abc")}
+    pd.DataFrame(manifest | {"sha256": whole.images.sha256}).to_csv(folder / "m.csv", index=False)
+    with pytest.raises(DataError, match="dvc repro preprocess"):
+        read(folder / "m.csv")
+    (folder / "cache").mkdir()
+    for name, prints in zip(("hashes", "thumbnails"), whole.fingerprints, strict=True):
+        np.save(folder / "cache" / f"{name}.npy", prints)
+    pd.DataFrame({"image_id": ids}).to_csv(folder / "cache" / "index.csv", index=False)
+    overlap = overlap_of(folder / "m.csv", folder)
+    assert (overlap.identical.images, overlap.near_identical.images) == (3, 0)
+    assert read(folder / "m.csv").images.patients == {"as listed": list("abc")}
 
 
 def audit(*words):
@@ -132,12 +135,12 @@ def test_the_command_exits_with_4_when_anything_is_shared_and_0_when_not(sets, p
 
 def test_files_that_are_no_images_are_left_out_and_counted(phantoms, tmp_path, capsys):
     folder = write(tmp_path, {"a.jpg": phantoms[0], "b.jpg": b"no image"})
-    assert read(folder).ids == ["a.jpg"]
+    assert read(folder).images.ids == ["a.jpg"]
     assert "1 images" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(REAL is None, reason="THORAX_SHARED_DATA names no folder of real archives")
 def test_real_images_hold_24_groups_of_identical_bytes():
-    images = read(Path(REAL) / "kermany-train-224.tar")
-    _, counts = np.unique(images.sha256, return_counts=True)
+    audited = read(Path(REAL) / "kermany-train-224.tar")
+    _, counts = np.unique(audited.images.sha256, return_counts=True)
     assert ((counts > 1).sum(), counts[counts > 1].sum()) == (24, 50)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from thorax.errors import ConfigError
-from thorax.studies.claims import Claim, Confusion, hits, interval, matrices, verdict, wilson
+from thorax.metrics.bootstrap import wilson
+from thorax.studies.claims import Claim, Confusion, hits, interval, matrices, verdict
 
-PNEUMONIA = {"accuracy": "91.03", "precision": "89.76", "recall": "96.67", "f1": "93.09"}
+PNEUMONIA = {"accuracy": "91.03", "precision": "89.76", "sensitivity": "96.67", "f1": "93.09"}
 
 
 def prints(numerator, denominator, percent, rounding):
@@ -64,24 +65,6 @@ def test_ties_print_as_both_neighbours_but_truncation_does_not_count():
     assert hits("66.6", 3) == []  # 66.67, truncated
 
 
-def roots_of_the_score_equation(k, n):
-    """Proportions p whose score test of k of n is just significant: n (k/n - p)^2 = z^2 p (1-p)."""
-    z = 1.959963984540054
-    return sorted(np.roots([n + z**2, -(2 * k + z**2), k**2 / n]))
-
-
-@pytest.mark.parametrize(("k", "n"), [(568, 624), (50, 51), (1, 3), (0, 10), (10, 10), (5, 10)])
-def test_wilson_solves_the_score_equation(k, n):
-    np.testing.assert_allclose(wilson(k, n), roots_of_the_score_equation(k, n), atol=1e-9)
-
-
-def test_wilson_of_known_counts_and_at_the_ends():
-    assert wilson(568, 624) == pytest.approx((0.885, 0.930), abs=5e-4)
-    assert wilson(50, 51) == pytest.approx((0.897, 0.997), abs=5e-4)
-    assert wilson(0, 10)[0] == 0
-    assert wilson(10, 10)[1] == 1
-
-
 def test_four_figures_fix_one_confusion_matrix():
     assert matrices(PNEUMONIA, 390, 234) == [Confusion(tp=377, fn=13, tn=191, fp=43)]
     assert matrices({**PNEUMONIA, "specificity": "81.62"}, 390, 234) == [
@@ -95,7 +78,7 @@ def ratios(tp, fn, tn, fp):
     return {
         "accuracy": (tp + tn, tp + fn + tn + fp),
         "precision": (tp, tp + fp),
-        "recall": (tp, tp + fn),
+        "sensitivity": (tp, tp + fn),
         "specificity": (tn, tn + fp),
         "f1": (2 * tp, 2 * tp + fp + fn),
     }
@@ -114,7 +97,7 @@ def brute_force(claimed, positives, negatives):
     ]
 
 
-METRICS = ["accuracy", "precision", "recall", "specificity", "f1"]
+METRICS = ["accuracy", "precision", "sensitivity", "specificity", "f1"]
 SUBSETS = [c for size in range(1, 6) for c in itertools.combinations(METRICS, size)]
 
 
@@ -136,19 +119,10 @@ def test_matrices_equal_brute_force(names):
 
 
 def test_undefined_precision_and_f1_print_as_nought():
-    assert matrices({"precision": "0.0", "recall": "0.0", "specificity": "100.0"}, 3, 4) == [
+    assert matrices({"precision": "0.0", "sensitivity": "0.0", "specificity": "100.0"}, 3, 4) == [
         Confusion(tp=0, fn=3, tn=4, fp=0)
     ]
-    assert matrices({"recall": "50.0"}, 0, 4) == []
-
-
-def test_ten_thousand_of_each_class_are_searched_without_a_grid():
-    found = matrices({"accuracy": "91.03", "precision": "89.76"}, 10_000, 10_000)
-    assert len(found) == 4
-    for m in found:
-        assert m.tp + m.fn == m.tn + m.fp == 10_000
-        assert prints_somehow(m.tp + m.tn, 20_000, "91.03")
-        assert prints_somehow(m.tp, m.tp + m.fp, "89.76")
+    assert matrices({"sensitivity": "50.0"}, 0, 4) == []
 
 
 def claim(figures, images=None, positives=None):
@@ -160,7 +134,7 @@ def claim(figures, images=None, positives=None):
     [
         (claim(PNEUMONIA), "not checkable: the number of images is not given"),
         (claim({"loss": "0.31"}, 624, 390), "not checkable: no accuracy is given"),
-        (claim({"recall": "96.67"}, 624), "not checkable: no accuracy is given"),
+        (claim({"sensitivity": "96.67"}, 624), "not checkable: no accuracy is given"),
         (claim({"accuracy": "91.03", "loss": "not a percentage"}, 624), "568 of 624 images"),
         (claim({"accuracy": "91.03"}, 624, 390), "568 of 624 images"),
         (claim({"accuracy": "97.8"}, 878), "859 of 878 images"),
@@ -171,19 +145,20 @@ def claim(figures, images=None, positives=None):
             "no count of 624 images gives 87.77 %; 87.66 or 87.82 % are the nearest possible",
         ),
         (claim(PNEUMONIA, 624, 390), "TP 377, FN 13, TN 191, FP 43"),
-        (claim({"recall": "96.67"}, 624, 390), "235 confusion matrices fit"),
+        (claim({"sensitivity": "96.67"}, 624, 390), "235 confusion matrices fit"),
         (claim({**PNEUMONIA, "f1": "93.08"}, 624, 390), "no confusion matrix fits"),
-        (claim({"precision": "0", "recall": "50"}, 20, 10), "no confusion matrix fits"),
+        (claim({"precision": "0", "sensitivity": "50"}, 20, 10), "no confusion matrix fits"),
         (
             claim({**PNEUMONIA, "accuracy": "87.77"}, 624, 390),
             "no confusion matrix fits: no count of 624 images gives 87.77 %; "
             "87.66 or 87.82 % are the nearest possible",
         ),
         (
-            claim({"accuracy": "97.8", "precision": "97.9", "recall": "97.8"}, 878),
-            "859 of 878 images; recall equal to accuracy is consistent with weighted averaging",
+            claim({"accuracy": "97.8", "precision": "97.9", "sensitivity": "97.8"}, 878),
+            "859 of 878 images; "
+            "sensitivity equal to accuracy is consistent with weighted averaging",
         ),
-        (claim({"accuracy": "97.8", "recall": "97.7"}, 878), "859 of 878 images"),
+        (claim({"accuracy": "97.8", "sensitivity": "97.7"}, 878), "859 of 878 images"),
         (
             claim({"accuracy": "0.1"}, 3),
             "no count of 3 images gives 0.1 %; 0.0 or 33.3 % are the nearest possible",
@@ -213,11 +188,12 @@ def test_interval_is_of_the_nearest_count_and_needs_one():
     assert interval(claim({"accuracy": "98"}, 878)) == wilson(860, 878)  # 97.95; 861 is 98.06
     assert interval(claim({"accuracy": "87.77"}, 624)) is None
     assert interval(claim({"accuracy": "91.03"})) is None
-    assert interval(claim({"recall": "91.03"}, 624)) is None
+    assert interval(claim({"sensitivity": "91.03"}, 624)) is None
 
 
 @pytest.mark.parametrize(
-    "percent", ["", "abc", "-1", "100.01", "101", "nan", "1e1", "91.03 %", " 91", "91.", "٩١"]
+    "percent",
+    ["", "abc", "-1", "100.01", "101", "nan", "1e1", "91.03 %", " 91", "91.", "٩١", "9.1234567"],
 )
 def test_a_text_that_is_no_percentage_is_an_error(percent):
     with pytest.raises(ConfigError, match="not a number between 0 and 100"):

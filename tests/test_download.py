@@ -1,502 +1,260 @@
-import errno
-import hashlib
-import json
+import dataclasses
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import threading
-import time
-from collections import deque
-from dataclasses import dataclass, field
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from thorax.download import http
-from thorax.download.http import ATTEMPTS, fetch
-from thorax.errors import BusyError, DataError, IntegrityError, ResourceError
-from thorax.io import locked
+from made_up import data_section, nih_row, nih_table, write_folder, write_tar, write_zip
+from thorax.archives import survey
+from thorax.artifacts.data import Dataset, DatasetCounts, LabelCounts
+from thorax.config import Paths
+from thorax.download import download
+from thorax.download.sources import SOURCES
+from thorax.errors import BusyError, DataError
+from thorax.io import MANIFEST_COLUMNS, locked, read_csv, read_manifest
+from thorax.raw_store import open_root
 
-CONTENT = bytes(i * 7 % 251 for i in range(300_000))
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-MD5 = hashlib.md5(CONTENT).hexdigest()
-MODIFIED = "Mon, 01 Jan 2024 00:00:00 GMT"
-
-
-@dataclass
-class Answer:
-    """How the server treats one request; as it stands, it is a good server."""
-
-    status: int | None = None  # instead of 200 or 206
-    content: bytes = CONTENT
-    headers: dict[str, str | None] = field(default_factory=dict)  # None: leave the header out
-    ranges: bool = True  # honour Range
-    if_range: bool = True  # honour If-Range
-    cut: int | None = None  # break the connection after so many bytes of the body
-    silence: float = 0.0  # s before the last byte that is sent
-    throttle: float = 0.0  # s between pieces of 64 KiB
-    chunked: bool = False  # Transfer-Encoding: chunked, no length
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        server = self.server
-        server.log.append({k: v for k, v in self.headers.items() if "Range" in k})
-        assert self.headers["Accept-Encoding"] == "identity"
-        answer = server.answers.popleft() if server.answers else server.default
-        body = answer.content
-        headers = {"ETag": '"one"', "Last-Modified": MODIFIED} | answer.headers
-        start = self._start(answer, headers)
-        status = 200 if start is None else 206 if start < len(body) else 416
-        if status == 206:
-            headers.setdefault("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-            body = body[start:]
-        elif status == 416:
-            headers |= {"Content-Range": f"bytes */{len(body)}", "Content-Type": "text/html"}
-            body = b"<html>no"
-        self.send_response(answer.status or status)
-        if answer.chunked:
-            headers["Transfer-Encoding"] = "chunked"
-            pieces = [body[at : at + 10_000] for at in range(0, len(body), 10_000)] + [b""]
-            body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
-        else:
-            headers.setdefault("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            if value is not None:
-                self.send_header(name, value)
-        self.end_headers()
-        self._send(body if answer.cut is None else body[: answer.cut], answer)
-        self.close_connection = answer.cut is not None or "Content-Length" in answer.headers
-
-    def _start(self, answer: Answer, headers: dict) -> int | None:
-        """First byte asked for, or None where the whole file is to be sent."""
-        wanted = self.headers["Range"]
-        condition = self.headers["If-Range"]
-        if wanted is None or not answer.ranges:
-            return None
-        if answer.if_range and condition not in (None, headers["ETag"], headers["Last-Modified"]):
-            return None
-        return int(wanted.removeprefix("bytes=").removesuffix("-"))
-
-    def _send(self, body: bytes, answer: Answer) -> None:
-        body, last = (body[:-1], body[-1:]) if answer.silence else (body, b"")
-        for at in range(0, len(body), 1 << 16):
-            self.wfile.write(body[at : at + (1 << 16)])
-            time.sleep(answer.throttle)
-        if last:
-            time.sleep(answer.silence)
-            self.wfile.write(last)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.log: list[dict[str, str]] = []
-        self.answers: deque[Answer] = deque()
-        self.default = Answer()
-        self.url = f"http://127.0.0.1:{self.server_port}/data.zip"
-
-    def handle_error(self, *args: object) -> None:
-        """Stay silent about clients that went away."""
-
-    @property
-    def starts(self) -> list[str | None]:
-        return [entry.get("Range") for entry in self.log]
-
-
-@pytest.fixture
-def server():
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
+PATHS = Paths.model_construct(
+    manifest="data/manifest.csv", dataset="data/dataset.json", annotations="data/annotations.csv"
+)
+CLASSES = {"b/1.png": b"1", "b/2.png": b"2", "a/3.png": b"3"}
+KERMANY = {
+    "train/NORMAL/IM-0001-0001.jpeg": b"n",
+    "train/PNEUMONIA/person1_virus_1.jpeg": b"p",
+    "test/PNEUMONIA/person1_virus_2.jpeg": b"q",
+}
+SMALL = {"patients": 10, "pixels": 64}
 
 
 @pytest.fixture(autouse=True)
-def sleeps(monkeypatch):
-    """The pauses between tries in seconds, noted instead of waited for."""
-    pauses: list[float] = []
-    monkeypatch.setattr(http, "sleep", pauses.append)
-    monkeypatch.setattr(http.random, "uniform", lambda low, high: high)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return pauses
+def checkout(tmp_path, monkeypatch):
+    """An empty checkout: data/local holds its README and .gitignore only."""
+    root = tmp_path / "checkout"
+    write_folder(root / "data/local", {"README.md": b"", ".gitignore": b"*"})
+    monkeypatch.chdir(root)
+    return root
 
 
 @pytest.fixture
-def target(tmp_path):
-    return tmp_path / "raw" / "data.zip"
-
-
-def names(target: Path) -> list[str]:
-    return sorted(path.name for path in target.parent.iterdir())
-
-
-def leave_part(target: Path, url: str, content: bytes, **sidecar: object) -> None:
-    """What an earlier process leaves that dies in the middle."""
-    target.parent.mkdir(exist_ok=True)
-    Path(f"{target}.part").write_bytes(content)
-    values = {"url": url, "validator": '"one"', "size": len(CONTENT)}
-    Path(f"{target}.part.json").write_text(json.dumps(values | sidecar))
-
-
-def assert_whole(target: Path) -> None:
-    assert target.read_bytes() == CONTENT
-    assert names(target) == ["data.zip"]  # no part, sidecar or lock stays
-
-
-def test_whole_file_arrives_and_nothing_else_stays(server, target):
-    fetch(server.url, target, sha256=SHA256, md5=MD5.upper(), size=len(CONTENT))
-    assert_whole(target)
-    assert server.log == [{}]
-
-
-def test_finished_file_is_not_fetched_again(server, target):
-    target.parent.mkdir()
-    target.write_bytes(b"by hand")
-    fetch(server.url, target, sha256=SHA256, size=7)
-    fetch(server.url, target)
-    assert server.log == []
-    with pytest.raises(IntegrityError, match="has 7 bytes where 8 were expected"):
-        fetch(server.url, target, size=8)
-    assert target.read_bytes() == b"by hand"
-
-
-def test_break_in_the_middle_continues_at_that_byte(server, target, sleeps):
-    server.answers.append(Answer(cut=100_001))
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.log == [{}, {"Range": "bytes=100001-", "If-Range": '"one"'}]
-    assert sleeps == [1.0]
-
-
-def test_later_call_continues_and_shows_where_it_started(server, target, capsys):
-    leave_part(target, server.url, CONTENT[:75_000])
-    fetch(server.url, target, sha256=SHA256, size=len(CONTENT))
-    assert_whole(target)
-    assert server.starts == ["bytes=75000-"]
-    shown = capsys.readouterr().err
-    assert "data.zip:  25%" in shown
-    assert "100%" in shown
-
-
-@pytest.mark.parametrize("etag", ['W/"one"', None])
-def test_weak_or_missing_etag_falls_back_to_last_modified(server, target, etag):
-    server.default = Answer(headers={"ETag": etag})
-    server.answers.append(Answer(headers={"ETag": etag}, cut=1000))
-    fetch(server.url, target)
-    assert_whole(target)
-    assert server.log[1] == {"Range": "bytes=1000-", "If-Range": MODIFIED}
-
-
-def test_without_validator_only_a_checksum_allows_to_continue(server, target):
-    bare = {"ETag": None, "Last-Modified": None}
-    server.default = Answer(headers=bare)
-    leave_part(target, server.url, CONTENT[:1000], validator=None)
-    fetch(server.url, target)
-    assert_whole(target)
-    target.unlink()
-    leave_part(target, server.url, CONTENT[:1000], validator=None)
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.log == [{}, {"Range": "bytes=1000-"}]
-
-
-def test_server_that_ignores_range_makes_it_start_over(server, target):
-    server.default = Answer(ranges=False)
-    leave_part(target, server.url, CONTENT[:1000])
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.starts == ["bytes=1000-"]
-
-
-@pytest.mark.parametrize("if_range", [True, False])
-def test_file_that_changed_meanwhile_starts_over(server, target, if_range):
-    old = bytes(1000)
-    server.default = Answer(headers={"ETag": '"two"'}, if_range=if_range)
-    leave_part(target, server.url, old)
-    fetch(server.url, target)  # no checksum: only the validator can tell
-    assert_whole(target)
-    assert server.starts == (["bytes=1000-"] if if_range else ["bytes=1000-", None])
-
-
-def test_range_that_starts_elsewhere_starts_over(server, target):
-    elsewhere = {"Content-Range": f"bytes 5-{len(CONTENT) - 1}/{len(CONTENT)}"}
-    server.answers.append(Answer(headers=elsewhere))
-    leave_part(target, server.url, CONTENT[:1000])
-    fetch(server.url, target)
-    assert_whole(target)
-    assert server.starts == ["bytes=1000-", None]
-
-
-def test_part_longer_than_the_file_starts_over_on_416(server, target):
-    leave_part(target, server.url, CONTENT + b"more", size=None)
-    fetch(server.url, target)
-    assert_whole(target)
-    assert server.starts == [f"bytes={len(CONTENT) + 4}-", None]
-
-
-def test_whole_part_needs_no_request(server, target):
-    leave_part(target, server.url, CONTENT)
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.log == []
-
-
-@pytest.mark.parametrize("sidecar", [None, "{", "[1]", '{"url": 1, "new": 2}'])
-def test_part_of_unknown_origin_is_dropped(server, target, sidecar):
-    leave_part(target, server.url, CONTENT[:1000])
-    record = Path(f"{target}.part.json")
-    record.unlink() if sidecar is None else record.write_text(sidecar)
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.starts == [None]
-
-
-def test_part_of_another_address_is_dropped(server, target):
-    leave_part(target, "http://127.0.0.1/other.zip", CONTENT[:1000])
-    fetch(server.url, target, sha256=SHA256)
-    assert server.starts == [None]
-
-
-@pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_passing_state_is_asked_again_with_growing_pauses(server, target, sleeps, status):
-    server.answers.extend([Answer(status=status, content=b"busy")] * 3)
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert sleeps == [1.0, 2.0, 4.0]
-
-
-def test_retry_after_is_honoured(server, target, sleeps):
-    server.answers.append(Answer(status=429, headers={"Retry-After": "7"}))
-    date = formatdate(time.time() + 100, usegmt=True)
-    server.answers.append(Answer(status=503, headers={"Retry-After": date}))
-    fetch(server.url, target, sha256=SHA256)
-    assert sleeps == [7.0, pytest.approx(100, abs=2)]
-
-
-def test_retry_after_of_hours_ends_with_a_message(server, target, sleeps):
-    server.answers.append(Answer(status=429, headers={"Retry-After": "7200"}))
-    with pytest.raises(ResourceError, match="wants a pause of 7200 s"):
-        fetch(server.url, target)
-    assert sleeps == []
-
-
-def test_gives_up_after_a_row_of_failures_and_keeps_the_bytes(server, target, sleeps):
-    leave_part(target, server.url, CONTENT[:1000])
-    server.default = Answer(status=503)
-    with pytest.raises(ResourceError, match=r"HTTP 503.* 1000 bytes are kept in .*data\.zip\.part"):
-        fetch(server.url, target)
-    assert len(server.log) == ATTEMPTS
-    assert len(sleeps) == ATTEMPTS - 1
-    server.default = Answer()
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.starts[-1] == "bytes=1000-"
-
-
-def test_breaks_that_bring_new_bytes_are_no_failures(server, target, sleeps):
-    server.answers.extend([Answer(cut=10_000)] * (2 * ATTEMPTS))
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.starts[1:] == [f"bytes={k}0000-" for k in range(1, 2 * ATTEMPTS + 1)]
-    assert set(sleeps) == {1.0}
-
-
-def test_breaks_at_the_same_byte_without_ranges_end(server, target):
-    server.default = Answer(ranges=False, cut=10_000)
-    with pytest.raises(ResourceError, match="could not be fetched"):
-        fetch(server.url, target, sha256=SHA256)
-    assert len(server.log) == ATTEMPTS
-
-
-def test_length_that_is_never_reached_ends(server, target):
-    server.default = Answer(headers={"Content-Length": str(len(CONTENT) + 9)})
-    with pytest.raises(ResourceError, match="could not be fetched"):
-        fetch(server.url, target, sha256=SHA256)
-    assert not target.exists()
-
-
-def test_nobody_listens(target, sleeps):
-    with Server() as gone:
-        url = gone.url
-    with pytest.raises(ResourceError, match="could not be fetched"):
-        fetch(url, target)
-    assert len(sleeps) == ATTEMPTS - 1
-
-
-def test_silent_server_times_out_and_is_asked_again(server, target, monkeypatch):
-    monkeypatch.setattr(http, "TIMEOUT", (5.0, 0.5))
-    server.answers.append(Answer(silence=1.5))
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert len(server.log) == 2
-    assert int(server.starts[1].strip("bytes=-")) >= len(CONTENT) - http.CHUNK
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_refusal_is_final_and_says_what_to_do(server, target, sleeps, status):
-    server.default = Answer(status=status, content=b"no")
-    with pytest.raises(DataError) as caught:
-        fetch(server.url, target)
-    assert len(server.log) == 1
-    assert sleeps == []
-    for part in (server.url, f"HTTP {status}", str(target), "data.path"):
-        assert part in str(caught.value)
-
-
-def test_address_that_is_none_is_final(target, sleeps):
-    with pytest.raises(DataError, match="cannot be fetched"):
-        fetch("gopher://127.0.0.1/data.zip", target)
-    assert sleeps == []
-
-
-def test_wrong_byte_never_gets_the_final_name(server, target):
-    wrong = CONTENT[:-1] + b"!"
-    server.answers.append(Answer(content=wrong))
-    with pytest.raises(IntegrityError) as caught:
-        fetch(server.url, target, sha256=SHA256)
-    assert SHA256 in str(caught.value)
-    assert hashlib.sha256(wrong).hexdigest() in str(caught.value)
-    assert names(target) == [".data.zip.lock"]
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-
-
-def test_wrong_byte_in_the_continued_beginning_is_found(server, target):
-    leave_part(target, server.url, b"!" + CONTENT[1:1000])
-    with pytest.raises(IntegrityError, match=f"expected md5 {MD5}, found "):
-        fetch(server.url, target, md5=MD5)
-    assert names(target) == [".data.zip.lock"]
-
-
-def test_final_name_appears_only_after_the_last_byte(server, target):
-    server.default = Answer(silence=0.3)
-    thread = threading.Thread(target=fetch, args=(server.url, target), kwargs={"sha256": SHA256})
-    thread.start()
-    seen = set()
-    while thread.is_alive():
-        seen |= set(names(target)) if target.parent.exists() else set()
-        if target.exists():
-            assert target.read_bytes() == CONTENT
-    thread.join()
-    assert {"data.zip.part", "data.zip.part.json"} <= seen
-    assert_whole(target)
-
-
-def test_other_size_is_refused_before_a_byte_is_kept(server, target):
-    with pytest.raises(IntegrityError, match="offers 300000 bytes where 299999 were expected"):
-        fetch(server.url, target, size=len(CONTENT) - 1)
-    assert not target.exists()
-    assert not Path(f"{target}.part").exists()
-
-
-def test_length_may_be_unknown(server, target):
-    server.default = Answer(chunked=True)
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    target.unlink()
-    with pytest.raises(IntegrityError, match="expected size 299999, found 300000"):
-        fetch(server.url, target, size=len(CONTENT) - 1)
-
-
-def test_unknown_length_that_breaks_off_continues(server, target):
-    server.answers.append(Answer(chunked=True, cut=50_000))
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.starts == [None, "bytes=40000-"]  # the fifth chunk was not whole
-
-
-def test_answer_that_ends_early_in_good_order_continues(server, target):
-    server.answers.append(Answer(chunked=True, content=CONTENT[:1000]))
-    fetch(server.url, target, size=len(CONTENT))
-    assert_whole(target)
-    assert server.starts == [None, "bytes=1000-"]
-
-
-def test_web_page_instead_of_the_file_is_named_and_costs_nothing(server, target):
-    leave_part(target, server.url, CONTENT[:1000])
-    page = {"Content-Type": "text/html; charset=utf-8", "ETag": '"page"'}
-    server.answers.append(Answer(content=b"<html>Log in", headers=page))
-    with pytest.raises(DataError, match=r"a web page instead of data\.zip.*data\.path"):
-        fetch(server.url, target, sha256=SHA256)
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-    assert server.starts == ["bytes=1000-"] * 2
-
-
-def test_content_encoding_leaves_the_bytes_alone(server, target):
-    server.default = Answer(headers={"Content-Encoding": "gzip"})
-    fetch(server.url, target, sha256=SHA256)
-    assert_whole(target)
-
-
-def test_disk_too_small_is_said_beforehand(server, target, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
-    leave_part(target, server.url, CONTENT[:50_000])
-    with pytest.raises(ResourceError, match=r"250kB are still .* 100kB free: 150kB are missing"):
-        fetch(server.url, target)
-    assert Path(f"{target}.part").read_bytes() == CONTENT[:50_000]
-    leave_part(target, server.url, CONTENT[:200_000])
-    fetch(server.url, target)
-    assert_whole(target)
-
-
-def test_disk_that_fills_up_meanwhile_keeps_what_is_there(server, target, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    leave_part(target, server.url, CONTENT[:1000])
-    with monkeypatch.context() as patch, pytest.raises(ResourceError, match="No room to write"):
-        patch.setattr(http.Part, "append", full)
-        fetch(server.url, target)
-    fetch(server.url, target, sha256=SHA256)
-    assert server.starts == ["bytes=1000-"] * 2
-
-
-def test_two_processes_never_write_one_part(server, target):
-    lock = target.with_name(".data.zip.lock")
-    with locked(lock, "test"), pytest.raises(BusyError, match=r"download of .*zip is in use"):
-        fetch(server.url, target)
-    fetch(server.url, target)
-    assert_whole(target)
-
-
-def test_killed_process_is_continued_where_it_died(server, target):
-    content = CONTENT * 40
-    checksum = hashlib.sha256(content).hexdigest()
-    server.default = Answer(content=content)
-    server.answers.append(Answer(content=content, throttle=0.02))
-    program = (
-        "import sys; from pathlib import Path; from thorax.download import fetch; "
-        "fetch(sys.argv[1], Path(sys.argv[2]))"
+def fetched(monkeypatch):
+    """Kermany's fetch replaced by one that writes a small archive; the list counts its calls."""
+    calls = []
+
+    def fetch(data, store):
+        calls.append(store)
+        store.mkdir(parents=True, exist_ok=True)
+        if not (store / "k.zip").exists():
+            write_zip(store / "k.zip", KERMANY)
+
+    source = dataclasses.replace(SOURCES["kermany"], fetch=fetch)
+    monkeypatch.setitem(SOURCES, "kermany", source)
+    return calls
+
+
+def _download(**changes):
+    download(data_section(**changes), PATHS)
+    return read_manifest(Path(PATHS.manifest)), Dataset.read(Path(PATHS.dataset))
+
+
+def test_two_classes_may_have_an_output_each(tmp_path):
+    root = write_folder(tmp_path / "mine", CLASSES)
+    _, dataset = _download(source="folder", path=str(root), task="multi-class")
+    assert (dataset.task, dataset.positive) == ("multi-class", None)
+
+
+def test_labels_that_may_come_together_are_no_multi_class_task(tmp_path):
+    with pytest.raises(DataError, match="several labels at once"):
+        _download(source="phantom", task="multi-class", phantom=SMALL)
+
+
+def test_the_users_data_is_read_where_it_lies(tmp_path, capsys):
+    root = write_folder(tmp_path / "mine", CLASSES)
+    manifest, dataset = _download(source="folder", path=str(root))
+    assert manifest.columns.tolist() == [*MANIFEST_COLUMNS, "label_a", "label_b"]
+    assert manifest["image_id"].tolist() == ["a/3.png", "b/1.png", "b/2.png"]
+    assert manifest["label_b"].tolist() == [0, 1, 1]
+    assert (dataset.root, dataset.store) == ("path", None)
+    assert (dataset.task, dataset.positive) == ("binary", "b")
+    assert open_root(dataset) == root
+    assert sorted(path.name for path in root.rglob("*.*")) == ["1.png", "2.png", "3.png"]
+    printed = capsys.readouterr().out
+    assert "3 images of 3 patients" in printed
+    assert "  b        2   66.7%" in printed
+    assert "note: Nothing identifies patients" in printed
+
+
+def test_the_description_tells_later_stages_everything(tmp_path):
+    path = write_tar(tmp_path / "k.tar", KERMANY)
+    _, dataset = _download(source="kermany", path=str(path))
+    assert dataset.classes == ["NORMAL", "PNEUMONIA"]
+    assert (dataset.license, dataset.patient_namespace) == ("CC BY 4.0", "kermany")
+    assert "Cell 172 (2018)" in dataset.citation
+    assert dataset.data == data_section(source="kermany", path=str(path))
+    assert dataset.counts == DatasetCounts(
+        images=3, patients=3, official_trainval=2, official_test=1,
+        classes={
+            "NORMAL": LabelCounts(present=1, absent=2, unknown=0),
+            "PNEUMONIA": LabelCounts(present=2, absent=1, unknown=0),
+        },
+    )  # fmt: skip
+
+
+def test_an_empty_data_path_fetches_into_the_raw_store(fetched, checkout):
+    manifest, dataset = _download(source="kermany")
+    assert (dataset.root, dataset.store) == ("raw", "kermany")
+    assert fetched == [checkout / "data/raw/kermany"]
+    assert manifest["location"][0] == "k.zip!test/PNEUMONIA/person1_virus_2.jpeg"
+
+
+def test_what_is_gone_from_the_store_is_fetched_again(fetched, checkout):
+    manifest, dataset = _download(source="kermany")
+    (checkout / "data/raw/kermany/k.zip").unlink()
+    _download(source="kermany")
+    images = survey(open_root(dataset), "read").images
+    assert {images[row.location] for row in manifest.itertuples()} == set(manifest["sha256"])
+    assert len(fetched) == 2
+
+
+def test_a_later_stage_says_which_stage_brings_back_a_store_that_is_gone(fetched, checkout):
+    _, dataset = _download(source="kermany")
+    (checkout / "data/raw/kermany").rename(checkout / "elsewhere")
+    with pytest.raises(DataError, match=r"kermany is gone\. Run `dvc repro -f download`"):
+        open_root(dataset)
+
+
+def test_a_temporary_copy_uses_the_checkouts_store_and_data(fetched, checkout, monkeypatch):
+    copy = write_folder(checkout / ".dvc/tmp/exps/tmp1", {"data/local/README.md": b""})
+    monkeypatch.chdir(copy)
+    _download(source="kermany")
+    assert fetched == [checkout / "data/raw/kermany"]
+    assert not Path("data/raw").exists()
+    write_zip(checkout / "data/local/mine.zip", CLASSES)
+    manifest, dataset = _download(source="folder")
+    assert (dataset.root, len(manifest)) == ("path", 3)
+    assert open_root(dataset) == checkout / "data/local"
+
+
+def test_two_at_once_do_not_fetch_into_one_store(fetched, checkout):
+    with locked(checkout / "data/raw/.kermany.lock", "test"), pytest.raises(BusyError):
+        _download(source="kermany")
+
+
+def test_phantoms_are_generated_and_read(checkout):
+    manifest, dataset = _download(source="phantom", phantom=SMALL)
+    assert manifest["patient_id"].nunique() == 10
+    root = open_root(dataset)
+    assert root.parent == checkout / "data/raw/phantom"
+    assert manifest["location"].str.startswith(f"{root.name}!images/").all()
+    annotations = read_csv(Path(PATHS.annotations))
+    assert annotations.columns.tolist() == ["image_id", "finding", "polygons"]
+    assert set(annotations["image_id"]) <= set(manifest["image_id"])
+
+
+def test_the_manifest_is_the_same_bytes_again_and_from_any_packing(tmp_path):
+    texts = []
+    for root in (
+        write_folder(tmp_path / "plain", {f"wrap/{name}": text for name, text in CLASSES.items()}),
+        write_folder(tmp_path / "again", dict(reversed(CLASSES.items()))),
+        write_zip(tmp_path / "x.zip", dict(reversed(CLASSES.items()))),
+    ):
+        _download(source="folder", path=str(root))
+        first = Path(PATHS.manifest).read_bytes()
+        _download(source="folder", path=str(root))
+        assert Path(PATHS.manifest).read_bytes() == first
+        rows = [line.split(",") for line in first.decode().splitlines()]
+        texts.append([[row[0], *row[2:]] for row in rows])  # all but the location
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_labels_are_written_as_1_0_or_nothing(tmp_path):
+    card = {
+        "file": "t.csv", "image": "f", "suffix": "", "patient": "p", "patient_pattern": None,
+        "view": None, "sex": None, "age": "age", "vendor": None, "site": None, "split": None,
+        "label": None, "separator": None,
+        "labels": {"x": "X", "y": "Y"}, "present": ["1"], "absent": ["0"], "unknown": ["-1"],
+        "blank": "unknown", "keep": {}, "merge_rows": False, "task": "multi-label",
+        "positive": None,
+    }  # fmt: skip
+    table = b"f,p,age,x,y\n1.png,007,061Y,1,\n2.png,NA,,0,1\n3.png,None,6M,-1,0\n"
+    images = {f"{i}.png": bytes([i]) for i in (1, 2, 3)}
+    root = write_folder(tmp_path / "mine", images | {"t.csv": table})
+    manifest, dataset = _download(source="table", path=str(root), card=card)
+    lines = Path(PATHS.manifest).read_text().splitlines()
+    assert [line.rsplit(",", 2)[1:] for line in lines[1:]] == [["1", ""], ["0", "1"], ["", "0"]]
+    assert manifest["patient_id"].tolist() == ["007", "NA", "None"]
+    assert manifest["age"].tolist()[::2] == [61, 0.5]
+    assert dataset.counts.classes["Y"] == LabelCounts(present=1, absent=1, unknown=1)
+    assert open_root(dataset) == root
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"source": "kermany", "path": "no/where"},
+            r"data\.path .* is 'no/where', which does not",
+        ),
+        ({"source": "folder"}, r"empty, and the source 'folder'.*data\.path=/data/xrays"),
+        ({"source": "table"}, r"empty, and the source 'table'.*data\.card=cards/chexpert\.yaml"),
+    ],
+)
+def test_no_data_says_which_key_to_set(changes, message):
+    with pytest.raises(DataError, match=message):
+        _download(**changes)
+
+
+def test_files_without_any_image(tmp_path):
+    root = write_folder(tmp_path / "mine", {"a.dcm": b"x", "t.csv": b"a\n1\n"})
+    with pytest.raises(DataError, match=r"holds files, but no image.*convert DICOM to PNG"):
+        _download(source="folder", path=str(root))
+
+
+def test_an_empty_folder_elsewhere_is_no_data(tmp_path):
+    (tmp_path / "mine/sub").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"mine', which is empty.*nothing to fetch"):
+        _download(source="folder", path=str(tmp_path / "mine"))
+
+
+@pytest.mark.parametrize(
+    ("label", "boxes", "message"),
+    [
+        ("Efusion", b"", "did you mean 'Effusion'"),
+        ("Effusion", b"i,f,x,y,w,h\na,b,1,2,3,wide\n", r"row 2 of BBox_List_2017\.csv"),
+    ],
+)
+def test_nothing_is_written_when_the_data_has_problems(tmp_path, label, boxes, message):
+    rows = [nih_row("00000001_000.png", label), nih_row("00000002_000.png")]
+    files = {"00000001_000.png": b"1", "00000002_000.png": b"2"}
+    files["Data_Entry_2017.csv"] = nih_table(*rows).encode()
+    root = write_folder(tmp_path / "mine", files | ({"BBox_List_2017.csv": boxes} if boxes else {}))
+    with pytest.raises(DataError, match=message):
+        _download(source="nih", path=str(root))
+    assert not list(Path("data").glob("*.*"))
+
+
+def test_data_that_comes_or_goes_after_the_manifest_is_noticed(fetched, checkout, tmp_path):
+    _, dataset = _download(source="kermany")
+    write_folder(checkout / "data/local", {"x.txt": b""})
+    with pytest.raises(DataError, match=r"'data/local', was empty .* now holds data.*dvc repro -f"):
+        open_root(dataset)
+    root = write_folder(tmp_path / "mine", KERMANY)
+    _, dataset = _download(source="kermany", path=str(root))
+    for name in KERMANY:
+        (root / name).unlink()
+    with pytest.raises(DataError, match=r"was in use .* now is empty"):
+        open_root(dataset)
+
+
+def test_sources_need_no_learning_library():
+    code = (
+        "import sys, thorax.download\n"
+        "print([m for m in ('torch', 'torchvision', 'sklearn', 'lightning') if m in sys.modules])"
     )
-    command = [sys.executable, "-c", program, server.url, str(target)]
-    part = Path(f"{target}.part")
-    environment = os.environ | {"PYTHONPATH": str(Path(http.__file__).parents[1])}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not part.exists() or part.stat().st_size < 500_000:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    kept = part.stat().st_size
-    assert 500_000 <= kept < len(content)
-    assert not target.exists()
-    fetch(server.url, target, sha256=checksum, size=len(content))
-    assert hashlib.sha256(target.read_bytes()).hexdigest() == checksum
-    assert server.starts == [None, f"bytes={kept}-"]
+    path = os.pathsep.join(p for p in sys.path if p)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert run.stdout.strip() == "[]"

@@ -1,78 +1,117 @@
-"""The ledger: which run stands beside which claim, and whether the claim lies in its interval."""
+"""The results registry: which run stands beside which claim, and whether its interval holds it."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 
+from made_up_repository import (
+    PATHS,
+    commit,
+    commit_experiment,
+    results,
+    start,
+    store,
+    write_metrics,
+    write_outputs,
+)
 from small_run import ROOT
-from thorax.config import read_yaml
+from thorax.config import Params, as_override, load_params, merge
+from thorax.config.overrides import overridden
 from thorax.errors import ConfigError
-from thorax.io import read_json
-from thorax.studies import experiments, ledger, ledger_page
-from thorax.studies.experiments import Result
-from thorax.studies.recipes import load_recipes, merged
+from thorax.io import read_json, write_json
+from thorax.provenance import record_run
+from thorax.studies import ledger, ledger_page
+from thorax.studies.recipes import load_recipes
 
-RECIPES = load_recipes(ROOT / "recipes")
-PART = {"images": 700, "accuracy": 0.97, "accuracy_low": 0.96, "accuracy_high": 0.98, "loss": 0.1}
+CACHE = Path(".dvc/cache")
+DEEP = "kermany-cnn-deep"
 
 
-def result(name, recipe, *, leaky=False, **changes):
-    params = merged(read_yaml(ROOT / "params.yaml"), RECIPES[recipe].params)
-    metrics = {"val": PART, "test": PART, "protocol": {"leaky": leaky}}
-    return Result(name, "2026-01-02", metrics, merged(params, changes))
+@pytest.fixture(scope="module")
+def recipes():
+    return load_recipes(ROOT / "recipes")
 
 
 @pytest.fixture
-def runs(monkeypatch, tmp_path):
-    """Finished experiments by name; the record lies in an empty folder."""
-    found = {}
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(experiments, "names", lambda: sorted(found))
-    monkeypatch.setattr(experiments, "result", found.get)
-    monkeypatch.setattr(ledger, "RECORD", tmp_path / "ledger.json")
-    return found
+def run(tmp_path, monkeypatch, recipes):
+    """A function that leaves a finished experiment of a recipe in an empty project."""
+    monkeypatch.chdir(tmp_path)
+    start(tmp_path)
+    shutil.copytree(ROOT / "recipes", "recipes")
+    base = Path("params.yaml").read_bytes()
+    commit("start")
+
+    def add(name, recipe, *, fingerprint="0", leaky=False, **changes):
+        settings = [*recipes[recipe].overrides(), *(as_override(*item) for item in changes.items())]
+        Path("params.yaml").write_bytes(overridden(ROOT / "params.yaml", settings))
+        write_metrics()
+        write_outputs(result=results(images=700, leaky=leaky), fingerprint=fingerprint)
+        store(CACHE)
+        commit_experiment(name)
+        Path("params.yaml").write_bytes(base)
+
+    return add
 
 
 def lines_of(recipe):
-    return [line for line in ledger.lines() if line.recipe.name == recipe]
+    comparisons = ledger.registry().comparisons
+    return [line for each in comparisons if each.recipe.name == recipe for line in each.lines]
 
 
 @pytest.mark.parametrize(
-    ("experiment", "recipe"),
+    ("name", "recipe", "changes"),
     [
-        ("kermany-cnn-deep", "kermany-cnn-deep"),
-        ("kermany-cnn-deep-image_size-96", "kermany-cnn-deep"),
-        ("kermany-cnn-deep-by-patient-image_size-96", "kermany-cnn-deep-by-patient"),
-        ("kermany-cnn-deep-smoke", None),
-        ("kermany-cnn-deeper", None),
-        ("protocol-kermany-cnn-deep-random-0", None),
+        (DEEP, DEEP, {}),
+        ("whatever", DEEP, {}),
+        ("kermany-cnn-baseline", DEEP, {}),  # named after another
+        (f"{DEEP}-image_size-96", DEEP, {"preprocess": {"image_size": 96}}),
+        (f"{DEEP}-method-patient", f"{DEEP}-by-patient", {"split": {"method": "patient"}}),
+        (
+            f"{DEEP}-by-patient-image_size-96",
+            f"{DEEP}-by-patient",
+            {"split": {"method": "patient"}, "preprocess": {"image_size": 96}},
+        ),
+        (f"{DEEP}-smoke", None, {"data": {"path": "/a/data/raw/smoke/kermany"}}),
+        (f"protocol-{DEEP}-random-0", None, {}),
+        (DEEP, None, {"model": {"name": "resnet18"}}),
+        (DEEP, None, {"data": {"source": "phantom"}}),
     ],
 )
-def test_a_run_belongs_to_the_recipe_it_is_named_after(experiment, recipe):
-    found = ledger.recipe_of(experiment, RECIPES)
-    assert (found.name if found else None) == recipe
+def test_a_run_is_of_the_recipe_with_its_settings(name, recipe, changes, recipes):
+    base = load_params(ROOT / "params.yaml").model_dump()
+    params = Params.model_validate(merge(merge(base, recipes[DEEP].params), changes))
+    nearest = ledger.recipe_of(name, params, recipes)
+    assert (nearest.name if nearest else None) == recipe
 
 
-def test_a_claim_without_a_run_says_so(runs):
+def test_among_equally_near_recipes_the_name_decides(recipes):
+    params = load_params(ROOT / "params.yaml").model_dump()
+    wanted = "three-class-transfer-batch-64"
+    params = merge(params, merge(recipes[wanted].params, {"train": {"batch_size": 8}}))
+    assert ledger.recipe_of(f"{wanted}-x", Params.model_validate(params), recipes).name == wanted
+
+
+def test_a_claim_without_a_run_says_so(run):
     (line,) = lines_of("kermany-resnet50-frozen")
     assert (line.entry, line.verdict) == (None, "not run")
 
 
-def test_runs_under_other_splits_stand_beside_the_claim(runs):
-    runs["kermany-cnn-deep"] = result("kermany-cnn-deep", "kermany-cnn-deep", leaky=True)
-    name = "kermany-cnn-deep-by-patient-image_size-96"
-    size = {"preprocess": {"image_size": 96}}
-    runs[name] = result(name, "kermany-cnn-deep-by-patient", **size)
-    accuracy = [line for line in lines_of("kermany-cnn-deep") if line.claim.part == "test"
+def test_runs_under_other_splits_stand_beside_the_claim(run):
+    run(DEEP, DEEP, leaky=True)
+    run("small", f"{DEEP}-by-patient", **{"preprocess.image_size": 96})
+    accuracy = [line for line in lines_of(DEEP) if line.claim.part == "test"
                 and line.metric == "accuracy"]  # fmt: skip
     entries = {line.entry.experiment: line.entry for line in accuracy}
-    assert entries["kermany-cnn-deep"].leaky
-    assert entries["kermany-cnn-deep"].changed == {}
-    assert entries[name].changed == {"preprocess.image_size": 96}
-    assert entries[name].split == "patient"
+    assert entries[DEEP].leaky
+    assert entries[DEEP].changed == {}
+    assert entries["small"].changed == {"preprocess.image_size": 96}
+    assert entries["small"].split == "patient"
     assert {line.verdict for line in accuracy} == {"inside our interval"}
 
 
-def test_another_model_does_not_stand_beside_the_claim(runs):
-    runs["nih-resnet-152"] = result("nih-resnet-152", "nih-resnet-152")
+def test_another_model_does_not_stand_beside_the_claim(run):
+    run("nih-resnet-152", "nih-resnet-152")
     assert {line.entry for line in lines_of("nih-efficientnet-b6")} == {None}
 
 
@@ -80,42 +119,70 @@ def test_another_model_does_not_stand_beside_the_claim(runs):
     ("accuracy", "verdict"),
     [("95.99", "below"), ("96.0", "inside"), ("98", "inside"), ("98.01", "above")],
 )
-def test_verdict(runs, accuracy, verdict):
-    runs["kermany-cnn-deep"] = result("kermany-cnn-deep", "kermany-cnn-deep")
-    line = next(x for x in lines_of("kermany-cnn-deep") if x.entry)
-    claim = line.claim.model_copy(update={"figures": {"accuracy": accuracy}})
-    beside = ledger.Line(line.recipe, claim, "accuracy", line.entry)
-    assert beside.verdict == f"{verdict} our interval"
+def test_verdict(recipes, accuracy, verdict):
+    figures = {"test": {"accuracy": 0.97, "accuracy_low": 0.96, "accuracy_high": 0.98}}
+    entry = ledger.Entry(DEEP, DEEP, "random", True, {}, figures, "here")
+    claim = recipes[DEEP].claims()[1].model_copy(update={"figures": {"accuracy": accuracy}})
+    assert ledger.Line(claim, "accuracy", entry).verdict == f"{verdict} our interval"
 
 
-def test_a_figure_without_interval_has_no_verdict(runs):
-    runs["kermany-cnn-deep"] = result("kermany-cnn-deep", "kermany-cnn-deep")
-    loss = next(x for x in lines_of("kermany-cnn-deep") if x.entry and x.metric == "loss")
+def test_a_figure_without_interval_has_no_verdict(run):
+    run(DEEP, DEEP)
+    loss = next(x for x in lines_of(DEEP) if x.entry and x.metric == "loss")
     assert (loss.ours, loss.claimed, loss.verdict) == ((0.1, None, None), 0.075, "no interval")
 
 
-def test_a_recorded_run_outlives_the_experiment(runs, monkeypatch):
-    runs["kermany-cnn-deep"] = result("kermany-cnn-deep", "kermany-cnn-deep")
-    assert "1 runs recorded" in ledger.record(["kermany-cnn-deep"])
-    runs.clear()
+def test_the_machine_is_that_of_the_training_or_unknown(run):
+    record_run("here", 1.0, 1.0)
+    run(DEEP, DEEP, fingerprint="here")
+    run("elsewhere", DEEP, fingerprint="not trained here")
+    machines = {line.entry.experiment: line.entry.machine for line in lines_of(DEEP) if line.entry}
+    assert "cores" in machines[DEEP]
+    assert machines["elsewhere"].startswith("unknown machine, 2")
+
+
+def test_an_experiment_that_cannot_be_read_is_named_with_the_reason(run):
+    run(DEEP, DEEP)
+    shutil.rmtree(CACHE)
+    content = ledger.registry()
+    assert list(content.unread) == [DEEP]
+    for shown in (ledger_page.text(content), ledger_page.page(content)):
+        assert f"results.json of {DEEP} is neither in the DVC cache" in shown
+
+
+def test_a_recorded_run_outlives_the_experiment(run, monkeypatch):
+    run(DEEP, DEEP)
+    assert "1 runs recorded" in ledger.record([DEEP])
     (kept,) = read_json(ledger.RECORD)
-    assert kept["machine"].endswith("2026-01-02")
-    assert {x.entry.experiment for x in lines_of("kermany-cnn-deep") if x.entry} == {
-        "kermany-cnn-deep"
-    }
+    assert kept["figures"]["test"]["sensitivity_high"] == 0.98
+    monkeypatch.setattr(ledger, "experiments", dict)
+    assert {x.entry.experiment for x in lines_of(DEEP) if x.entry} == {DEEP}
 
 
-def test_only_finished_runs_of_recipes_are_recorded(runs):
-    with pytest.raises(ConfigError, match="No finished run"):
-        ledger.record(["kermany-cnn-deep"])
+def test_only_finished_runs_of_recipes_are_recorded(run):
+    with pytest.raises(ConfigError, match="No experiment is called"):
+        ledger.record([DEEP])
+    run("other", DEEP, **{"model.name": "resnet18"})
+    with pytest.raises(ConfigError, match="no run of a recipe"):
+        ledger.record(["other"])
 
 
-def test_text_and_page_say_the_same(runs):
-    runs["kermany-cnn-deep"] = result("kermany-cnn-deep", "kermany-cnn-deep", leaky=True)
-    found = ledger.lines()
-    text, page = ledger_page.text(found), ledger_page.page(found)
+def test_the_published_record_can_be_read(run, recipes):
+    record = read_json(ROOT / ledger.RECORD)
+    write_json(ledger.RECORD, record)
+    assert {each["recipe"] for each in record} <= set(recipes)
+    lines = [line for each in ledger.registry().comparisons for line in each.lines if line.entry]
+    assert {line.entry.experiment for line in lines} == {each["experiment"] for each in record}
+    assert any(line.metric == "sensitivity" and line.ours[0] for line in lines)
+
+
+def test_text_and_page_say_the_same(run):
+    run(DEEP, DEEP, leaky=True)
+    content = ledger.registry()
+    text, page = ledger_page.text(content), ledger_page.page(content)
     for shown in ("859 of 878 images", "97.00 % (96.00–98.00)", "random split (leaky)",
                   "inside our interval", "no count of 624 images gives 87.77 %"):  # fmt: skip
         assert shown in text
         assert shown in page
     assert "https://" not in page
+    assert Path(PATHS["report"]).with_name(ledger_page.PAGE).name in ledger_page.ledger()

@@ -7,9 +7,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from made_up_predictions import predictions
 from thorax.errors import DataError
-from thorax.metrics import paired
+from thorax.compare import paired
 from thorax.metrics.bootstrap import draw
-from thorax.metrics.paired import Difference, differences, digest
+from thorax.compare.paired import Difference, differences, digest
 
 
 def difference(low, high, patients=100):

@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from thorax_phantom import archive, nih, write_archive
+from thorax_phantom import archive, write_archive
 from thorax_phantom.cohort import draw_patient, marker_rates
 from thorax_phantom.findings import FINDINGS, NO_FINDING
-from thorax_phantom.radiograph import photograph, render
+from thorax_phantom.radiograph import acquire, render
 
 SMALL = {"patients": 10, "pixels": 64, "seed": 3}
 MARKER = {"marker_correlation": 0.0, "marker_label": "Effusion"}
@@ -82,13 +84,13 @@ def test_layout_is_nih(small: Path) -> None:
 
 def test_official_lists_share_no_patient(small: Path) -> None:
     with zipfile.ZipFile(small) as source:
-        sides = [
+        lists = [
             source.read(name).decode().split() for name in ("train_val_list.txt", "test_list.txt")
         ]
         entries = rows(source, "Data_Entry_2017.csv")[1:]
-    assert sorted(sides[0] + sides[1]) == sorted(row[0] for row in entries)
-    assert not {name[:8] for name in sides[0]} & {name[:8] for name in sides[1]}
-    assert 0.1 < len(sides[1]) / len(entries) < 0.45
+    assert sorted(lists[0] + lists[1]) == sorted(row[0] for row in entries)
+    assert not {name[:8] for name in lists[0]} & {name[:8] for name in lists[1]}
+    assert 0.1 < len(lists[1]) / len(entries) < 0.45
 
 
 def test_every_finding_has_its_mask_and_boxes_and_no_other(small: Path) -> None:
@@ -118,7 +120,7 @@ def test_mask_lies_where_the_finding_changed_the_image(finding: str, cohort: lis
         if finding in visit.severity
     ]
     assert len(visits) > 20
-    inside_shares = []
+    inside = []
     for patient, visit in visits[:12]:
         with_it, masks = render(patient, visit, 96)
         without, other = render(patient, visit, 96, without=[finding])
@@ -126,8 +128,8 @@ def test_mask_lies_where_the_finding_changed_the_image(finding: str, cohort: lis
         change = np.abs(with_it - without)
         mask = masks[finding] > 0
         assert change[mask].mean() > 4 * change[~mask].mean()
-        inside_shares.append(change[mask].sum() / change.sum())
-    assert np.mean(inside_shares) > 0.75
+        inside.append(change[mask].sum() / change.sum())
+    assert np.mean(inside) > 0.75
 
 
 def test_findings_persist_between_visits(cohort: list) -> None:
@@ -152,27 +154,24 @@ def test_cohort_is_plausible(cohort: list) -> None:
 
 
 def test_official_test_list_is_sicker(cohort: list) -> None:
-    tested = nih.official_test(5, cohort)
-    sides = [
-        [v for p in cohort if (p.number in tested) is side for v in p.visits]
-        for side in (False, True)
+    tested = archive.official_test(5, cohort)
+    lists = [
+        [v for p in cohort if (p.number in tested) is test for v in p.visits]
+        for test in (False, True)
     ]
-    ill = [np.mean([bool(visit.severity) for visit in side]) for side in sides]
-    in_bed = [np.mean([visit.pose.portable for visit in side]) for side in sides]
+    ill = [np.mean([bool(visit.severity) for visit in visits]) for visits in lists]
+    in_bed = [np.mean([visit.pose.portable for visit in visits]) for visits in lists]
     assert ill[1] > ill[0] + 0.05 and in_bed[1] > in_bed[0] + 0.05
-    assert 0.16 < len(sides[1]) / sum(map(len, sides)) < 0.25
+    assert 0.16 < len(lists[1]) / sum(map(len, lists)) < 0.25
 
 
 @pytest.mark.parametrize("correlation", [-1.0, -0.4, 0.0, 0.6, 1.0])
 @pytest.mark.parametrize("prevalence", [0.05, 0.5, 0.9])
 def test_marker_rates_give_the_phi_asked_for(correlation: float, prevalence: float) -> None:
     with_label, without = marker_rates(prevalence, correlation)
-    share = prevalence * with_label + (1 - prevalence) * without
-    phi = (
-        prevalence
-        * (with_label - share)
-        / np.sqrt(prevalence * (1 - prevalence) * share * (1 - share))
-    )
+    rate = prevalence * with_label + (1 - prevalence) * without
+    deviations = np.sqrt(prevalence * (1 - prevalence) * rate * (1 - rate))
+    phi = prevalence * (with_label - rate) / deviations
     assert phi == pytest.approx(correlation, abs=1e-6)
 
 
@@ -182,9 +181,7 @@ def test_marker_correlation_shows_in_the_truth_table(
 ) -> None:
     # The table does not depend on the pixels, so none are rendered here.
     monkeypatch.setattr(
-        archive,
-        "_picture",
-        lambda _s, p, v, _p, _m: archive._Picture(nih.stem(p, v), b"", {}, [], {}),
+        archive, "_image", lambda _s, p, v, *_: archive._Image(archive._stem(p, v), b"", {}, [], [])
     )
     path = tmp_path / "many.zip"
     write_archive(
@@ -207,7 +204,7 @@ def test_marker_changes_nothing_but_a_corner(cohort: list) -> None:
     patient, visit = cohort[0], cohort[0].visits[0]
     attenuation, _ = render(patient, visit, 96)
     plain, stamped = (
-        photograph(5, patient, visit, attenuation, marker=marker) for marker in (False, True)
+        acquire(5, patient, visit, attenuation, marker=marker) for marker in (False, True)
     )
     where = np.argwhere(plain != stamped)
     assert len(where) > 5 and where[:, 0].max() < 20
@@ -243,3 +240,30 @@ def test_progress_counts_every_image(tmp_path: Path) -> None:
         progress=lambda done, total: seen.append((done, total)),
     )
     assert [done for done, _ in seen] == list(range(1, seen[0][1] + 1))
+
+
+def test_a_killed_run_leaves_nothing_that_the_next_one_keeps(tmp_path: Path) -> None:
+    stale = tmp_path / ".a.zip.123.tmp"
+    stale.write_bytes(b"half")
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_archive(tmp_path / "a.zip", **SMALL, **MARKER, progress=stop)
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_stands_alone() -> None:
+    code = (
+        "import sys, thorax_phantom; "
+        "print([m for m in sys.modules if m.split('.')[0] in ('thorax', 'torch', 'pandas')])"
+    )
+    path = str(Path(archive.__file__).parents[1])
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "[]"

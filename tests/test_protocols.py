@@ -17,7 +17,7 @@ from thorax.studies.protocols import compare, difference, report
 PATIENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def figures(auroc, **others):
+def metrics(auroc, **others):
     return {key: others.get(key, auroc) for key in protocols.METRICS}
 
 
@@ -37,11 +37,11 @@ def test_a_pair_that_shares_its_noise_has_a_narrow_interval():
     assert high - low < 1e-9
 
 
-def test_tables_have_every_split_and_what_leakage_buys():
+def test_tables_have_every_split_and_the_inflation_from_leakage():
     table = {
-        "random": figures([0.97, 0.96], loss=[0.1, 0.1]),
-        "patient": figures([0.92, 0.93], loss=[0.2, 0.2]),
-        "official": figures([0.90, 0.91], loss=[0.3, 0.3]),
+        "random": metrics([0.97, 0.96], loss=[0.1, 0.1]),
+        "patient": metrics([0.92, 0.93], loss=[0.2, 0.2]),
+        "official": metrics([0.90, 0.91], loss=[0.3, 0.3]),
     }
     lines = report("a recipe", table, {}).splitlines()
     assert lines[0] == "a recipe, 2 seeds; mean ± standard deviation"
@@ -54,7 +54,7 @@ def test_tables_have_every_split_and_what_leakage_buys():
 
 
 def test_an_undefined_metric_is_left_out_and_a_missing_split_explained():
-    table = {"random": figures([0.9, 0.9], f1=[np.nan, 0.5]), "patient": figures([0.8, 0.8])}
+    table = {"random": metrics([0.9, 0.9], f1=[np.nan, 0.5]), "patient": metrics([0.8, 0.8])}
     text = report("x", table, {"official": "not run, see here.log"})
     assert "f1" not in text
     assert text.endswith("official: not run, see here.log")
@@ -66,12 +66,12 @@ def test_one_seed_has_no_interval():
 
 
 @pytest.mark.slow
-def test_leakage_buys_something_on_phantoms(tmp_path):
-    """The real command, in a clone: the same patients on both sides make any model look better."""
+def test_leakage_inflates_performance_on_phantoms(tmp_path):
+    """The real command, in a clone: shared patients make any model look better."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     command = "import sys; from thorax.cli import main; sys.argv[0] = 'thorax'; sys.exit(main())"
-    small = ["data.phantom_patients=200", "preprocess.image_size=48", "train.epochs=15"]
+    small = ["data.phantom.patients=200", "preprocess.image_size=48", "train.epochs=15"]
     options = [word for change in small for word in ("-S", change)]
     done = subprocess.run(
         [sys.executable, "-c", command, "protocols", "--seeds", "2", *options],

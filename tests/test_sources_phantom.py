@@ -6,7 +6,7 @@ from thorax.download.sources import SOURCES, phantom
 from thorax.download.validate import validate
 from thorax.errors import DataError
 
-SMALL = {"phantom_patients": 10, "phantom_pixels": 64}
+SMALL = {"phantom": {"patients": 10, "pixels": 64}}
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def test_another_generator_writes_it_again(archive):
 def test_every_parameter_has_its_own_archive_and_others_do_not_matter():
     base = data_section()
     changes = {
-        "phantom_patients": 11, "phantom_pixels": 65, "phantom_seed": 1,
-        "phantom_marker_correlation": 0.5, "phantom_marker_label": "Effusion",
+        "patients": 11, "pixels": 65, "seed": 1, "marker_correlation": 0.5,
+        "marker_label": "Effusion",
     }  # fmt: skip
-    names = {phantom.store(data_section(**{key: value})) for key, value in changes.items()}
+    names = {phantom.store(data_section(phantom={key: value})) for key, value in changes.items()}
     assert len(names | {phantom.store(base)}) == 6
     assert phantom.store(data_section(path="elsewhere", positive="x")) == phantom.store(base)
     assert SOURCES["phantom"].store(base).startswith("phantom/phantom-")

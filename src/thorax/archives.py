@@ -27,7 +27,7 @@ IMAGE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 TABLE = (".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz")
 BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
-    RuntimeError,  # zipfile's word for a password or a compression that it does not know
+    RuntimeError,  # zipfile: a password, or a compression that it does not know
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ class Survey:
 
 
 def survey(root: Path, what: str) -> Survey:
-    """Read everything under `root` once, with a progress bar labelled `what`.
+    """Read everything under `root` once, with a progress bar labeled `what`.
 
     Raises:
         DataError: `root` does not exist, or an archive is damaged.
@@ -62,12 +62,12 @@ def survey(root: Path, what: str) -> Survey:
 
 
 def total_bytes(root: Path) -> int:
-    """Size of all that `walk` can meet, for estimates (archives count as they lie on disk)."""
+    """Size of all that `walk` can meet, for estimates; archives count in their packed size."""
     return sum(path.stat().st_size for path in _files(root))
 
 
 def walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Yield (location, bytes) of every wanted file, in the order in which the disk holds them.
+    """Yield (location, bytes) of every wanted file, archives in their own order.
 
     What operating systems leave behind (`__MACOSX`, `.DS_Store`, `._*`) is never yielded: read
     naively, it doubles a Kaggle archive.

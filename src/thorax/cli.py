@@ -1,85 +1,78 @@
 """The `thorax` command and its subcommands.
 
+Every subcommand returns text, which is printed here, and with it an exit code where it is not 0.
 Imports stand inside the commands, so that each starts as fast as it can.
 """
 
 import argparse
+from pathlib import Path
 
-from thorax.config import load_paths
 from thorax.errors import exit_with_message
 
-
-def _doctor(_: argparse.Namespace) -> int:
-    from thorax.doctor import main
-
-    return main()
+Outcome = str | tuple[str, int]
 
 
-def _summary(_: argparse.Namespace) -> int:
-    from thorax.compare.summary import main
+def _doctor(_: argparse.Namespace) -> Outcome:
+    from thorax.doctor import doctor
 
-    return main()
+    return doctor()
 
 
-def _gate(arguments: argparse.Namespace) -> int:
+def _summary(_: argparse.Namespace) -> Outcome:
+    from thorax.compare.summary import summary
+
+    return summary()
+
+
+def _gate(arguments: argparse.Namespace) -> Outcome:
     from thorax.compare.gate import gate
+    from thorax.config import load_paths
 
-    print(gate(load_paths(), arguments.baseline, arguments.margin, arguments.metric))
-    return 0
+    return gate(load_paths(), arguments.baseline, arguments.margin, arguments.metric)
 
 
-def _evaluate(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
+def _evaluate(arguments: argparse.Namespace) -> Outcome:
     from thorax.compare.external import evaluate_bundle
 
     bundle, to = Path(arguments.bundle), Path(arguments.to)
-    print(evaluate_bundle(bundle, arguments.set, to, forced=arguments.forced))
-    return 0
+    return evaluate_bundle(bundle, arguments.set, to, forced=arguments.forced)
 
 
-def _compare(arguments: argparse.Namespace) -> int:
-    from thorax.compare.pair import compare
+def _compare(arguments: argparse.Namespace) -> Outcome:
+    from thorax.compare.gate import compare
 
-    print(compare(arguments.first, arguments.second))
-    return 0
+    return compare(arguments.first, arguments.second)
 
 
-def _recipe(arguments: argparse.Namespace) -> int:
+def _recipe(arguments: argparse.Namespace) -> Outcome:
     from thorax.studies import run
 
     if arguments.action == "list":
-        print(run.table())
-    elif arguments.action == "show":
-        print(run.show(arguments.name))
-    else:
-        names = run.names(arguments.names, every=arguments.all, variants=arguments.variants)
-        how = {key: getattr(arguments, key) for key in ("smoke", "queue", "fetch")}
-        print(run.run(names, arguments.set, **how))
-    return 0
+        return run.table()
+    if arguments.action == "show":
+        return run.show(arguments.name)
+    names = run.names(arguments.names, every=arguments.all, variants=arguments.variants)
+    how = {key: getattr(arguments, key) for key in ("smoke", "queue", "fetch")}
+    return run.run(names, arguments.set, **how)
 
 
-def _ledger(arguments: argparse.Namespace) -> int:
+def _ledger(arguments: argparse.Namespace) -> Outcome:
     from thorax.studies import ledger, ledger_page
 
-    print(ledger.record(arguments.record) if arguments.record else ledger_page.main())
-    return 0
+    return ledger.record(arguments.record) if arguments.record else ledger_page.ledger()
 
 
-def _audit(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
+def _audit(arguments: argparse.Namespace) -> Outcome:
     from thorax.studies.audit import audit
 
     json = Path(arguments.json) if arguments.json else None
     return audit(Path(arguments.a), Path(arguments.b), json)
 
 
-def _protocols(arguments: argparse.Namespace) -> int:
+def _protocols(arguments: argparse.Namespace) -> Outcome:
     from thorax.studies.protocols import compare
 
-    print(compare(arguments.name, arguments.seeds, arguments.set, fetch=arguments.fetch))
-    return 0
+    return compare(arguments.name, arguments.seeds, arguments.set, fetch=arguments.fetch)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,8 +85,10 @@ def parser() -> argparse.ArgumentParser:
     summary.set_defaults(run=_summary)
     gate = commands.add_parser("gate", help="fail when a headline metric has fallen")
     gate.add_argument("--baseline", required=True, help="git ref, or CSV of test predictions")
-    gate.add_argument("--margin", type=float, default=0.02, help="largest fall that passes")
-    gate.add_argument("--metric", default="auroc", help="the test metric that decides")
+    gate.add_argument(
+        "--margin", type=float, default=0.02, help="largest fall that passes (%(default)s)"
+    )
+    gate.add_argument("--metric", default="auroc", help="the test metric that decides (auroc)")
     gate.set_defaults(run=_gate)
     _add_recipe(commands)
     _add_comparisons(commands)
@@ -136,10 +131,10 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     compare.set_defaults(run=_compare)
     compare.add_argument("first", metavar="EXPERIMENT")
     compare.add_argument("second", metavar="EXPERIMENT")
-    protocols = commands.add_parser("protocols", help="what leakage buys: three splits, one recipe")
+    protocols = commands.add_parser("protocols", help="performance inflation from leakage")
     protocols.set_defaults(run=_protocols)
     protocols.add_argument("name", nargs="?", metavar="NAME", help="a recipe (none: params.yaml)")
-    protocols.add_argument("--seeds", type=int, default=3, help="runs per split")
+    protocols.add_argument("--seeds", type=int, default=3, help="runs per split (%(default)s)")
     protocols.add_argument("--fetch", action="store_true", help="download data that is missing")
     protocols.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
 
@@ -148,4 +143,7 @@ def main() -> int:
     """Run a command; a user's mistake ends with a message and its exit code."""
     with exit_with_message():
         arguments = parser().parse_args()
-        return int(arguments.run(arguments))
+        outcome: Outcome = arguments.run(arguments)
+        text, code = (outcome, 0) if isinstance(outcome, str) else outcome
+        print(text)
+        return code

@@ -68,7 +68,7 @@ def near_across(
     signs = [
         np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1 for hashes, _ in (first, second)
     ]
-    flat = [_standardised(thumbnails) for _, thumbnails in (first, second)]
+    flat = [_standardized(thumbnails) for _, thumbnails in (first, second)]
     least = 8 * HASH_BYTES - 2 * distance
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(signs[0]), block):
@@ -83,7 +83,7 @@ def near_across(
     return pairs
 
 
-def _standardised(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _standardized(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)

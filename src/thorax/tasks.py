@@ -1,16 +1,20 @@
 """What a task means: how many outputs, which activation, which loss, which decision.
 
-One row a task; no other module asks which task it is. Shapes: B images, L classes, O outputs.
-Targets are float [B, L] with 1, 0 and NaN for unknown.
+One row a task. Torch is imported only by the losses, so that whoever works on tables does not wait
+for it. Shapes: B images, L classes, O outputs. Targets are float [B, L] with 1, 0 and NaN for
+unknown.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
+from scipy.special import expit, log_expit, log_softmax, logsumexp, softmax
+
+if TYPE_CHECKING:
+    import torch
 
 Array = NDArray[np.float64]
 
@@ -20,35 +24,47 @@ class Task:
     """One kind of classification.
 
     Attributes:
+        exclusive: exactly one class is true of an image.
         outputs: classes that have an output, given all of them and the positive one.
-        activation: logits [B, O] → probabilities [B, O].
+        activation: logits [N, O] → probabilities [N, O].
+        ensemble: logits of F models [F, N, O] → those of their mean probability [N, O].
+        log_loss: logits [N, O], targets [N, O] → cross-entropy, natural logarithm: [N, 1] per image
+            where classes exclude each other, else [N, O] per label and NaN where it is unknown.
+        decide: probabilities [N, O], thresholds [O] → 1 or 0 [N, O].
         loss: logits [B, O], targets [B, O], weights of absent and present labels [2, O], label
-            smoothing → mean loss.
-        decide: probabilities [B, O], thresholds [O] → 1 or 0 [B, O].
+            smoothing → mean loss, for training.
     """
 
+    exclusive: bool
     outputs: Callable[[list[str], str | None], list[str]]
-    activation: Callable[[torch.Tensor], torch.Tensor]
-    loss: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
+    activation: Callable[[Array], Array]
+    ensemble: Callable[[Array], Array]
+    log_loss: Callable[[Array, Array], Array]
     decide: Callable[[Array, Array], Array]
+    loss: "Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]"
 
 
-def _masked_bce(
-    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, smoothing: float
-) -> torch.Tensor:
-    """Binary cross-entropy averaged over the known labels; unknown ones have no gradient."""
+def _binary_cross_entropy(
+    logits: "torch.Tensor", targets: "torch.Tensor", weights: "torch.Tensor", smoothing: float
+) -> "torch.Tensor":
+    """Averaged over the known labels; unknown ones have no gradient."""
+    from torch import where
+    from torch.nn import functional
+
     known = ~targets.isnan()
     y = targets.nan_to_num()
-    weight = torch.where(y > 0.5, weights[1], weights[0]) * known
+    weight = where(y > 0.5, weights[1], weights[0]) * known
     y = y * (1 - smoothing) + smoothing / 2
     loss = functional.binary_cross_entropy_with_logits(logits, y, weight=weight, reduction="sum")
     return loss / known.sum().clamp(min=1)
 
 
 def _cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, smoothing: float
-) -> torch.Tensor:
+    logits: "torch.Tensor", targets: "torch.Tensor", weights: "torch.Tensor", smoothing: float
+) -> "torch.Tensor":
     """Softmax cross-entropy; with one true class an image, absence has no weight of its own."""
+    from torch.nn import functional
+
     return functional.cross_entropy(
         logits, targets.argmax(dim=1), weight=weights[1], label_smoothing=smoothing
     )
@@ -71,14 +87,60 @@ def _positive_only(classes: list[str], positive: str | None) -> list[str]:
     return [positive or classes[-1]]
 
 
+def _softmax(z: Array) -> Array:
+    p: Array = softmax(z, axis=1)
+    return p
+
+
+def _label_loss(z: Array, y: Array) -> Array:
+    loss: Array = np.logaddexp(0, z) - y * z
+    return loss
+
+
+def _image_loss(z: Array, y: Array) -> Array:
+    loss: Array = -(y * log_softmax(z, axis=1)).sum(axis=1, keepdims=True)
+    return loss
+
+
+def _mean_odds(z: Array) -> Array:
+    # In logarithms, so that confident models do not saturate to 0 or 1.
+    odds: Array = logsumexp(log_expit(z), axis=0) - logsumexp(log_expit(-z), axis=0)
+    return odds
+
+
+def _mean_softmax(z: Array) -> Array:
+    log_p: Array = logsumexp(log_softmax(z, axis=2), axis=0) - np.log(len(z))
+    return log_p
+
+
+def _sigmoid_task(outputs: Callable[[list[str], str | None], list[str]]) -> Task:
+    return Task(
+        exclusive=False,
+        outputs=outputs,
+        activation=expit,
+        ensemble=_mean_odds,
+        log_loss=_label_loss,
+        decide=_over_threshold,
+        loss=_binary_cross_entropy,
+    )
+
+
 TASKS = {
-    "multi-label": Task(_all, torch.sigmoid, _masked_bce, _over_threshold),
-    "binary": Task(_positive_only, torch.sigmoid, _masked_bce, _over_threshold),
-    "multi-class": Task(_all, lambda z: z.softmax(dim=1), _cross_entropy, _most_likely),
+    "multi-label": _sigmoid_task(_all),
+    "binary": _sigmoid_task(_positive_only),
+    "multi-class": Task(
+        exclusive=True,
+        outputs=_all,
+        activation=_softmax,
+        ensemble=_mean_softmax,
+        log_loss=_image_loss,
+        decide=_most_likely,
+        loss=_cross_entropy,
+    ),
 }
 
 
-def label_weights(rule: str | dict[str, float], targets: Array, outputs: list[str]) -> torch.Tensor:
+def label_weights(rule: str | dict[str, float], targets: Array, outputs: list[str]) -> Array:
     """Weights [2, O] of absent (row 0) and present (row 1) labels in the loss.
 
     Args:
@@ -94,4 +156,4 @@ def label_weights(rule: str | dict[str, float], targets: Array, outputs: list[st
         weights = known / np.maximum(2 * np.stack([known - present, present]), 1)
     elif isinstance(rule, dict):
         weights[1] = [rule.get(name, 1.0) for name in outputs]
-    return torch.tensor(weights, dtype=torch.float32)
+    return weights

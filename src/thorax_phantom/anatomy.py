@@ -1,4 +1,4 @@
-"""What a patient brings to every visit: the build, the bones, the vessels, the hardware."""
+"""What stays the same at every visit: the build, the bones, the vessels, the hardware."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,24 @@ from thorax_phantom.canvas import Points
 
 RIGHT, LEFT = 0, 1  # the patient's right lung is on the image's left
 SIGN = (-1.0, 1.0)
-_TRUNKS = (-1.25, -0.75, -0.2, 0.35, 0.8, 1.2, 1.45)  # directions of the main vessels, 0 lateral
-_WIDTHS = (0.022, 0.015, 0.0105, 0.0072, 0.005)  # of the stretches after each fork
+_TRUNKS = (
+    -1.25,
+    -0.75,
+    -0.2,
+    0.35,
+    0.8,
+    1.2,
+    1.45,
+)  # directions of the main vessels in radians, 0 lateral
+_WIDTHS = (0.022, 0.015, 0.0105, 0.0072, 0.005)  # after each fork, film units
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A lung's vessels, forks cut into stretches, in lung coordinates (u from medial, v down)."""
+    """A lung's vessels between forks, in lung coordinates (u from medial, v down)."""
 
-    paths: Points  # [stretches, 6, 2]
-    widths: NDArray[np.float64]  # [stretches], film units, from a few fixed sizes
+    paths: Points  # [vessels, 6, 2]
+    widths: NDArray[np.float64]  # [vessels], each one of `_WIDTHS`
 
 
 @dataclass(frozen=True)
@@ -34,15 +42,15 @@ class Anatomy:
     dome_drop: float
     dome_peak: float
     mediastinum: float
-    heart_ratio: float  # heart width over inner thorax width, without Cardiomegaly
-    heart_lean: float  # share of the heart left of the midline
+    heart_ratio: float  # cardiothoracic, without Cardiomegaly
+    heart_lean: float  # fraction of the heart left of the midline
     heart_round: float
     knob: float
     fat: float
     thickness: float
     shoulder: float
     shoulder_slope: float
-    arm: float  # height where the lower side of the arm leaves the film
+    arm: float  # height at which the lower side of the arm leaves the film
     neck: float
     midline: float
     rib_count: int
@@ -57,7 +65,7 @@ class Anatomy:
     stomach: tuple[float, float, float]
     trachea: float
     hilum: tuple[float, float]
-    markings: float  # how dense the vessels and the interstitium are
+    markings: float  # density of vessels and interstitium, relative
     vessels: tuple[Tree, Tree]
     texture_seed: int
     pacemaker: bool
@@ -67,7 +75,7 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator, age: int, sex: str, frailty: float) -> Anatomy:
-    """Draw a patient's chest; `frailty` in 0-1 makes hardware likelier. Age in years."""
+    """Draw a patient's chest; age in years, `frailty` in 0-1 makes hardware more likely."""
     normal, uniform = rng.standard_normal, rng.uniform
     child = max(0.0, 1 - age / 14)
     old = max(0.0, (age - 45) / 50)
@@ -124,19 +132,19 @@ def draw_anatomy(rng: np.random.Generator, age: int, sex: str, frailty: float) -
 
 
 def _grow_vessels(rng: np.random.Generator) -> Tree:
-    """Grow one lung's tree from the hilum, four forks deep."""
+    """Grow one lung's vessels from the hilum through four forks."""
     tips = np.tile([0.06, 0.50], (len(_TRUNKS), 1)) + 0.02 * rng.standard_normal((len(_TRUNKS), 2))
     angle = np.array(_TRUNKS) + 0.12 * rng.standard_normal(len(_TRUNKS))
     paths, widths = [], []
     for fork, width in enumerate(_WIDTHS):
-        bend, stretch, opening = rng.standard_normal((3, len(angle), 1))
+        bend, stretch, spread = rng.standard_normal((3, len(angle), 1))
         length = 0.23 * 0.8**fork * (1 + 0.2 * np.clip(stretch, -2, 2))
         angles = angle[:, None] + 0.35 * bend * np.linspace(0, 1, 5)
         steps = np.stack([1.15 * np.cos(angles), 0.85 * np.sin(angles)], 2) * length[:, :, None] / 5
-        ways = tips[:, None] + np.concatenate([0 * steps[:, :1], np.cumsum(steps, 1)], 1)
-        paths.append(ways)
-        widths.append(np.full(len(ways), width))
-        tips = np.repeat(ways[:, -1], 2, 0)
-        turn = (0.42 + 0.1 * opening) * np.array([-1, 1])
-        angle = (angles[:, -1:] + turn).ravel()
+        lines = tips[:, None] + np.concatenate([0 * steps[:, :1], np.cumsum(steps, 1)], 1)
+        paths.append(lines)
+        widths.append(np.full(len(lines), width))
+        tips = np.repeat(lines[:, -1], 2, 0)
+        fork_angle = (0.42 + 0.1 * spread) * np.array([-1, 1])
+        angle = (angles[:, -1:] + fork_angle).ravel()
     return Tree(np.clip(np.concatenate(paths), 0.0, 0.985), np.concatenate(widths))

@@ -1,9 +1,10 @@
-"""The cohort as one archive in NIH ChestX-ray14's layout."""
+"""The cohort as one archive in NIH ChestX-ray14's layout, and the table of the known truth."""
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,23 +12,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thorax.io import replacing
 from thorax_phantom.cohort import Patient, Visit, draw_patient, marker_rates
+from thorax_phantom.detector import VENDORS
 from thorax_phantom.findings import FINDINGS, NO_FINDING
-from thorax_phantom.nih import stem, tables
-from thorax_phantom.radiograph import photograph, render
+from thorax_phantom.radiograph import acquire, render
 
-_AT_ONCE = 64  # patients rendered before their images are written
+_AHEAD = 64  # patients rendered before their images are written
+_FILM_MM = 400  # side of the film, for the pixel spacing
+_TEST_FRACTION = 0.2
+_ENTRY_HEADER = (
+    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,View Position,"
+    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+)
+_TRUTH_HEADER = (
+    "Image Index,Patient ID,Visit,View Position,Vendor,Marker,Marker Side,CTR,Breath,Exposure,"
+    "Pacemaker,Line,Sternotomy," + ",".join(f"Severity {finding}" for finding in FINDINGS)
+)
 
 
-class _Picture(NamedTuple):
-    """One finished visit: encoded files and the boxes of its masks."""
+class _Image(NamedTuple):
+    """One finished visit: encoded files, and its rows of the tables of boxes and outlines."""
 
     stem: str
     png: bytes
     masks: dict[str, bytes]
-    boxes: list[tuple[str, int, int, int, int]]
-    outlines: dict[str, str]
+    boxes: list[str]
+    outlines: list[str]
 
 
 def write_archive(
@@ -51,7 +61,7 @@ def write_archive(
         pixels: side of the square images, 64-512.
         seed: 0 or more.
         marker_correlation: phi between the lead marker and `marker_label`, from -1 to 1. Any value
-            can be reached, because the share of images with a marker gives way when it must.
+            can be reached, because the fraction of images with a marker gives way when it must.
         marker_label: one of the five findings or `No Finding`.
         progress: called with images done and images in all after every image.
 
@@ -61,34 +71,55 @@ def write_archive(
     _check(patients, pixels, seed, marker_correlation, marker_label)
     cohort = [draw_patient(seed, number) for number in range(1, patients + 1)]
     visits = [visit for patient in cohort for visit in patient.visits]
-    labelled = [_has(visit, marker_label) for visit in visits]
-    rates = marker_rates(sum(labelled) / len(labelled), marker_correlation)
+    labeled = [_has(visit, marker_label) for visit in visits]
+    with_label, without = marker_rates(sum(labeled) / len(labeled), marker_correlation)
 
     def marked(visit: Visit) -> bool:
-        return visit.marker_draw < rates[0 if _has(visit, marker_label) else 1]
+        return visit.marker_draw < (with_label if _has(visit, marker_label) else without)
 
-    def shoot(patient: Patient) -> list[_Picture]:
-        return [_picture(seed, patient, v, pixels, marked(v)) for v in patient.visits]
+    def examine(patient: Patient) -> list[_Image]:
+        return [_image(seed, patient, v, pixels, marked(v)) for v in patient.visits]
 
-    boxes: list[str] = []
-    outlines: list[str] = []
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for done, picture in enumerate(_in_order(shoot, cohort), 1):
-            _store(archive, f"images/{picture.stem}.png", picture.png)
-            for finding, mask in picture.masks.items():
-                _store(archive, f"masks/{picture.stem}_{finding}.png", mask)
-            boxes += [
-                f"{picture.stem}.png,{f},{x},{y},{w},{h},,," for f, x, y, w, h in picture.boxes
-            ]
-            outlines += [f"{picture.stem}.png,{f},{o}" for f, o in picture.outlines.items()]
+    boxes, outlines = [], []
+    with _whole_or_absent(path) as archive:
+        for done, image in enumerate(_in_order(examine, cohort), 1):
+            _store(archive, f"images/{image.stem}.png", image.png)
+            for finding, mask in image.masks.items():
+                _store(archive, f"masks/{image.stem}_{finding}.png", mask)
+            boxes += image.boxes
+            outlines += image.outlines
             if progress is not None:
                 progress(done, len(visits))
-        for name, text in tables(seed, cohort, pixels, boxes, outlines, marked).items():
-            _store(archive, name, text.encode())
+        tested = official_test(seed, cohort)
+        for name, rows in {
+            "Data_Entry_2017.csv": [_ENTRY_HEADER, *_entries(cohort, pixels)],
+            "train_val_list.txt": _names(p for p in cohort if p.number not in tested),
+            "test_list.txt": _names(p for p in cohort if p.number in tested),
+            "BBox_List_2017.csv": ["Image Index,Finding Label,Bbox [x,y,w,h],,,", *boxes],
+            "outlines.csv": ["Image Index,Finding Label,Outline", *outlines],
+            "phantom.csv": [_TRUTH_HEADER, *_truth(cohort, marked)],
+        }.items():
+            _store(archive, name, ("\n".join(rows) + "\n").encode())
+
+
+def official_test(seed: int, cohort: list[Patient]) -> set[int]:
+    """Choose a fifth of the patients for the test list, the sickest four times as often.
+
+    They are taken at equal steps along the patients sorted by sickness, so that the shift between
+    the two lists is much the same for every seed.
+    """
+    rng = np.random.default_rng([seed, 0])
+    tie_break = rng.random(len(cohort))
+    ranked = sorted(cohort, key=lambda p: (p.sickness, tie_break[p.number - 1]))
+    weight = np.cumsum([1 + 3 * patient.sickness for patient in ranked])
+    step = weight[-1] / (_TEST_FRACTION * len(cohort))
+    steps_passed = np.floor(weight / step + rng.random())
+    chosen = np.diff(steps_passed, prepend=0) > 0
+    return {patient.number for patient, hit in zip(ranked, chosen, strict=True) if hit}
 
 
 def _check(patients: int, pixels: int, seed: int, correlation: float, label: str) -> None:
-    allowed = (*FINDINGS, NO_FINDING)
+    labels = (*FINDINGS, NO_FINDING)
     if patients < 10:
         raise ValueError(f"patients is {patients}; at least 10 are needed for a split.")
     if not 64 <= pixels <= 512:
@@ -97,8 +128,8 @@ def _check(patients: int, pixels: int, seed: int, correlation: float, label: str
         raise ValueError(f"seed is {seed}; allowed are 0 and above.")
     if not -1 <= correlation <= 1:
         raise ValueError(f"marker_correlation is {correlation}; allowed are -1 to 1.")
-    if label not in allowed:
-        raise ValueError(f"marker_label is {label!r}; allowed are {', '.join(allowed)}.")
+    if label not in labels:
+        raise ValueError(f"marker_label is {label!r}; allowed are {', '.join(labels)}.")
 
 
 def _has(visit: Visit, label: str) -> bool:
@@ -112,48 +143,96 @@ def _threads() -> int:
 
 
 def _in_order(
-    shoot: Callable[[Patient], list[_Picture]], cohort: list[Patient]
-) -> Iterator[_Picture]:
-    """Render patients side by side and give their pictures in the cohort's order."""
-    inner = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # OpenCV's own threads would fight the pool
+    examine: Callable[[Patient], list[_Image]], cohort: list[Patient]
+) -> Iterator[_Image]:
+    """Render patients in threads and yield their images in the cohort's order."""
+    opencv_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # OpenCV's own would fight the pool
     try:
         with ThreadPoolExecutor(_threads()) as pool:
-            for start in range(0, len(cohort), _AT_ONCE):
-                for pictures in pool.map(shoot, cohort[start : start + _AT_ONCE]):
-                    yield from pictures
+            for start in range(0, len(cohort), _AHEAD):
+                for images in pool.map(examine, cohort[start : start + _AHEAD]):
+                    yield from images
     finally:
-        cv2.setNumThreads(inner)
+        cv2.setNumThreads(opencv_threads)
 
 
-def _picture(seed: int, patient: Patient, visit: Visit, pixels: int, marker: bool) -> _Picture:
+def _image(seed: int, patient: Patient, visit: Visit, pixels: int, marker: bool) -> _Image:
     attenuation, masks = render(patient, visit, pixels)
-    image = photograph(seed, patient, visit, attenuation, marker=marker)
-    boxes = [(f, *box) for f, mask in masks.items() for box in _boxes(mask)]
-    encoded = {finding: _png(mask) for finding, mask in masks.items()}
-    outlines = {finding: _outline(mask) for finding, mask in masks.items()}
-    drawn = {finding: rings for finding, rings in outlines.items() if rings}
-    return _Picture(stem(patient, visit), _png(image), encoded, boxes, drawn)
+    png = _png(acquire(seed, patient, visit, attenuation, marker=marker))
+    stem = _stem(patient, visit)
+    boxes = [f"{stem}.png,{f},{box},,," for f, mask in masks.items() for box in _boxes(mask)]
+    polygons = {finding: _polygons(mask) for finding, mask in masks.items()}
+    outlines = [f"{stem}.png,{finding},{text}" for finding, text in polygons.items() if text]
+    return _Image(stem, png, {f: _png(mask) for f, mask in masks.items()}, boxes, outlines)
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1])
 
 
-def _boxes(mask: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
-    """Bounding boxes x, y, width, height of a mask's connected parts, specks left out."""
-    _, _, parts, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    found = [tuple(int(value) for value in part) for part in parts[1:]]
-    return [(x, y, w, h) for x, y, w, h, area in found if area * 2000 > mask.size]
+def _boxes(mask: NDArray[np.uint8]) -> list[str]:
+    """Bounding boxes `x,y,width,height` of a mask's connected components, specks left out."""
+    _, _, components, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    large = [box for *box, area in components[1:].tolist() if area * 2000 > mask.size]
+    return [",".join(map(str, box)) for box in large]
 
 
-def _outline(mask: NDArray[np.uint8]) -> str:
-    """Rings of corners around a mask, `x y x y …;x y …`, true to half a pixel."""
-    # Contours run through the centres of pixels: on twice as fine a grid half a pixel is a quarter.
+def _polygons(mask: NDArray[np.uint8]) -> str:
+    """Outline of a mask as polygons `x y x y …;x y …`, true to half a pixel."""
+    # Contours run through the centers of pixels: on twice as fine a grid half a pixel is a quarter.
     fine = np.repeat(np.repeat(mask, 2, axis=0), 2, axis=1)
     contours, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    rings = [(cv2.approxPolyDP(c, 0.5, True).reshape(-1) + 0.5) / 2 for c in contours]
-    return ";".join(" ".join(f"{value:g}" for value in ring) for ring in rings if len(ring) >= 6)
+    polygons = [(cv2.approxPolyDP(c, 0.5, True).reshape(-1) + 0.5) / 2 for c in contours]
+    return ";".join(" ".join(f"{v:g}" for v in polygon) for polygon in polygons if len(polygon) > 5)
+
+
+def _stem(patient: Patient, visit: Visit) -> str:
+    """Name of an image without its suffix, as NIH numbers them."""
+    return f"{patient.number:08d}_{visit.number:03d}"
+
+
+def _names(patients: Iterable[Patient]) -> list[str]:
+    return [f"{_stem(patient, visit)}.png" for patient in patients for visit in patient.visits]
+
+
+def _entries(cohort: list[Patient], pixels: int) -> list[str]:
+    spacing = round(_FILM_MM / pixels, 3)
+    return [
+        f"{_stem(p, v)}.png,{v.labels},{v.number},{p.number},{v.age},{p.anatomy.sex},"
+        f"{v.pose.view},{pixels},{pixels},{spacing},{spacing}"
+        for p in cohort
+        for v in p.visits
+    ]
+
+
+def _truth(cohort: list[Patient], marked: Callable[[Visit], bool]) -> list[str]:
+    return [
+        f"{_stem(p, v)}.png,{p.number},{v.number},{v.pose.view},{VENDORS[v.vendor].name},"
+        f"{int(marked(v))},{v.marker_side if marked(v) else ''},{v.pose.heart_ratio:.3f},"
+        f"{v.pose.breath:.2f},{v.exposure:.2f},{int(p.anatomy.pacemaker)},"
+        f"{int(p.anatomy.line)},{int(p.anatomy.sternotomy)},"
+        + ",".join(f"{v.severity.get(finding, 0.0):.2f}" for finding in FINDINGS)
+        for p in cohort
+        for v in p.visits
+    ]
+
+
+@contextmanager
+def _whole_or_absent(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive that gets its name only once it is complete and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed
+        stale.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            yield archive
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _store(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Map: TypeAlias = NDArray[np.float32]  # [rows, columns] on the canvas, or one that broadcasts to it
 Points: TypeAlias = NDArray[np.float64]  # [n, 2] as x, y in film units
 
-REACH = 1.2  # the canvas goes beyond the film, so that a turned or shifted film is still covered
+REACH = 1.2  # beyond the film, so that a rotated or shifted film is still covered
 OVERSAMPLING = 1.25  # canvas pixels per film pixel; enough for clean thin lines
 _FRACTION_BITS = 5  # cv2 takes fixed-point coordinates: 1/32 of a canvas pixel
 
@@ -70,7 +70,7 @@ class Canvas:
         return np.asarray(wide, np.float32)
 
     def clouds(self, rng: np.random.Generator, coarsest: int, octaves: int) -> Map:
-        """Make fractal noise with mean 0 and a spread near 1; `coarsest` cells across."""
+        """Make fractal noise of mean 0 and standard deviation near 1, `coarsest` cells across."""
         total = np.zeros((self.size, self.size), np.float32)
         for octave in range(octaves):
             cells = coarsest * 2**octave
@@ -109,6 +109,6 @@ def smooth_outline(points: Points, per_side: int = 8) -> Points:
 
 def smooth_path(points: Points, per_side: int = 8) -> Points:
     """Round an open path the same way; it still goes through every point."""
-    doubled = np.concatenate([points[:1], points, points[-1:]])  # ends pull on nothing
+    doubled = np.concatenate([points[:1], points, points[-1:]])  # the spline's ends have no tangent
     curve = smooth_outline(doubled, per_side)
     return curve[per_side : per_side * len(points) + 1]

@@ -13,12 +13,12 @@ AIR = 1.95  # line integral that the deepest part of an aerated lung takes away
 
 @dataclass(frozen=True)
 class Pose:
-    """How the chest stood in one exposure; both views share the anatomy."""
+    """Position, breath and heart of one exposure; both views share the anatomy."""
 
     portable: bool  # antero-posterior, usually in bed
     breath: float  # 0 is the patient's usual depth, + deeper, about ±1
-    heart_ratio: float  # as seen: Cardiomegaly and the magnification of AP included
-    heart_gain: float  # what of it is Cardiomegaly's
+    heart_ratio: float  # cardiothoracic, with Cardiomegaly and the magnification of AP
+    heart_gain: float  # how much of it is due to Cardiomegaly
 
     @property
     def view(self) -> str:
@@ -77,7 +77,7 @@ def width_of(anatomy: Anatomy, pose: Pose) -> tuple[float, float]:
 
 
 def lay_out(anatomy: Anatomy, pose: Pose, canvas: Canvas) -> Chest:
-    """Work out where the lungs, the domes and the walls are in this exposure."""
+    """Compute where lungs, diaphragm and chest wall are in this exposure."""
 
     def per_side(pair: tuple[float, float]) -> Map:
         return np.where(canvas.x < anatomy.midline, pair[RIGHT], pair[LEFT]).astype(np.float32)
@@ -163,7 +163,7 @@ def heart_outline(chest: Chest) -> Points:
 
 
 def heart_map(chest: Chest) -> Map:
-    """How much of the lung's depth heart and great vessels take, 0-1."""
+    """Fraction of the lung's depth that heart and great vessels take, 0-1."""
     anatomy, canvas = chest.anatomy, chest.canvas
     layer = canvas.blank()
     canvas.fill(layer, heart_outline(chest))

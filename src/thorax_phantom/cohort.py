@@ -1,4 +1,4 @@
-"""Who comes, how often and with what: patients, visits, findings that come and mostly stay."""
+"""The cohort: patients, their visits, and findings that appear and mostly persist."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from thorax_phantom.chest import Pose
 from thorax_phantom.findings import FINDINGS, NO_FINDING, Place, draw_places
 
 MOST_VISITS = 16
-_RETURN = 0.735  # chance of one more visit: a mean near 3.7
-_AGES = (4, *[34] * 5, *[56] * 8, *[68] * 6)  # centres of the age groups, as often as they come
+_RETURN = 0.735  # probability of one more visit: a mean near 3.7
+_AGES = (4, *[34] * 5, *[56] * 8, *[68] * 6)  # centers of the age groups, in proportion
 
-# finding: share of images at average frailty, chance to still be there at the next visit
+# finding: prevalence at average frailty, probability to persist until the next visit
 _COURSE = {
     "Cardiomegaly": (0.140, 0.96),
     "Consolidation": (0.140, 0.78),
@@ -30,14 +30,14 @@ class Visit:
     number: int
     age: int
     pose: Pose
-    severity: dict[str, float]  # findings that are there, 0-1
+    severity: dict[str, float]  # of every finding present, 0-1
     vendor: int
     shift: tuple[float, float]
-    turn: float  # degrees
+    rotation: float  # degrees
     zoom: float
     exposure: float
     marker_side: str
-    marker_draw: float  # uniform 0-1; the marker is there when it is below the label's rate
+    marker_draw: float  # uniform 0-1; there is a marker where it is below the label's rate
 
     @property
     def labels(self) -> str:
@@ -47,26 +47,26 @@ class Visit:
 
 @dataclass(frozen=True)
 class Habits:
-    """What usually holds when this patient is imaged: the ward's room, machine and positioning."""
+    """What most exposures of one patient have in common: ward, machine and positioning."""
 
     frailty: float  # 0-1
-    severity: NDArray[np.float64]  # of each of `FINDINGS` when it is there, 0-1
+    severity: NDArray[np.float64]  # of each of `FINDINGS` while present, 0-1
     bedridden: bool
     vendor: int
     shift: tuple[float, float]
-    turn: float
+    rotation: float
     zoom: float
 
 
 @dataclass(frozen=True)
 class Patient:
-    """One person: the anatomy, where findings sit, and all visits in order."""
+    """Anatomy, the places of findings, and all visits in order."""
 
     number: int  # from 1
     anatomy: Anatomy
     places: dict[str, tuple[Place, ...]]
     visits: tuple[Visit, ...]
-    sickness: float  # mean of the shares of visits with a finding and in bed, 0-1
+    sickness: float  # mean of the fractions of visits with a finding and in bed, 0-1
 
 
 def draw_patient(seed: int, number: int) -> Patient:
@@ -79,12 +79,12 @@ def draw_patient(seed: int, number: int) -> Patient:
     places = {finding: draw_places(rng, finding) for finding in FINDINGS}
     habits = _draw_habits(rng, frailty)
     count = 1 + int(np.cumprod(rng.random(MOST_VISITS - 1) < _RETURN).sum())
-    there = np.zeros(len(FINDINGS), bool)
+    present = np.zeros(len(FINDINGS), bool)
     visits = []
     for index in range(count):
         rng = np.random.default_rng([seed, number, index + 1])
-        there = _next_findings(rng, there, frailty, first=index == 0)
-        visits.append(_draw_visit(rng, index, anatomy, there, habits))
+        present = _next_findings(rng, present, frailty, first=index == 0)
+        visits.append(_draw_visit(rng, index, anatomy, present, habits))
     sickness = sum(bool(visit.severity) + visit.pose.portable for visit in visits) / (2 * count)
     return Patient(number, anatomy, places, tuple(visits), sickness)
 
@@ -97,33 +97,33 @@ def _draw_habits(rng: np.random.Generator, frailty: float) -> Habits:
         bedridden=bedridden,
         vendor=2 if bedridden and rng.random() < 0.4 else int(rng.integers(3)),
         shift=(0.025 * rng.standard_normal(), 0.045 * rng.standard_normal()),
-        turn=1.4 * rng.standard_normal(),
+        rotation=1.4 * rng.standard_normal(),
         zoom=1.0 + 0.04 * rng.standard_normal(),
     )
 
 
 def _next_findings(
-    rng: np.random.Generator, there: NDArray[np.bool_], frailty: float, *, first: bool
+    rng: np.random.Generator, present: NDArray[np.bool_], frailty: float, *, first: bool
 ) -> NDArray[np.bool_]:
-    """Let findings stay or come so that every visit has the same share of them."""
-    share = np.array([_COURSE[finding][0] for finding in FINDINGS]) * (0.3 + 1.5 * frailty)
-    stay = np.array([_COURSE[finding][1] for finding in FINDINGS])
-    come = share * (1 - stay) / (1 - share)
-    chance = share if first else np.where(there, stay, come)
-    return rng.random(len(FINDINGS)) < chance
+    """Let findings persist or appear so that their prevalence is the same at every visit."""
+    prevalence = np.array([_COURSE[finding][0] for finding in FINDINGS]) * (0.3 + 1.5 * frailty)
+    persist = np.array([_COURSE[finding][1] for finding in FINDINGS])
+    appear = prevalence * (1 - persist) / (1 - prevalence)
+    probability = prevalence if first else np.where(present, persist, appear)
+    return rng.random(len(FINDINGS)) < probability
 
 
 def _draw_visit(
     rng: np.random.Generator,
     index: int,
     anatomy: Anatomy,
-    there: NDArray[np.bool_],
+    present: NDArray[np.bool_],
     habits: Habits,
 ) -> Visit:
-    """Draw what changes from visit to visit: always the same number of draws."""
+    """Draw what changes from visit to visit, with the same number of draws whatever comes."""
     normal = rng.standard_normal
     severities = np.clip(habits.severity + 0.10 * normal(len(FINDINGS)), 0, 1)
-    severity = {f: float(s) for f, s, t in zip(FINDINGS, severities, there, strict=True) if t}
+    severity = {f: float(s) for f, s, t in zip(FINDINGS, severities, present, strict=True) if t}
     portable = bool(rng.random() < (0.88 if habits.bedridden else 0.05 + 0.10 * bool(severity)))
     magnified = 1.07 if portable else 1.0
     gain = _enlargement(anatomy, severity)
@@ -137,7 +137,7 @@ def _draw_visit(
         severity=severity,
         vendor=other_vendor if elsewhere else habits.vendor,
         shift=(habits.shift[0] + 0.020 * normal(), habits.shift[1] + 0.024 * normal()),
-        turn=habits.turn + 1.0 * normal(),
+        rotation=habits.rotation + 1.0 * normal(),
         zoom=habits.zoom + 0.015 * normal(),
         exposure=float(np.exp(0.35 * np.clip(normal(), -2.5, 2.5))),
         marker_side="LR"[int(rng.integers(2))],
@@ -146,20 +146,20 @@ def _draw_visit(
 
 
 def _enlargement(anatomy: Anatomy, severity: dict[str, float]) -> float:
-    """What Cardiomegaly adds to a patient's ratio of heart to thorax: beyond one half."""
+    """What Cardiomegaly adds to a patient's cardiothoracic ratio, which exceeds one half then."""
     if "Cardiomegaly" not in severity:
         return 0.0
-    own = anatomy.heart_ratio
-    return 0.490 + 0.09 * severity["Cardiomegaly"] + 0.4 * (own - 0.435) - own
+    healthy = anatomy.heart_ratio
+    return 0.490 + 0.09 * severity["Cardiomegaly"] + 0.4 * (healthy - 0.435) - healthy
 
 
 def marker_rates(prevalence: float, correlation: float) -> tuple[float, float]:
-    """Chances of a marker with and without a label, so that their phi is `correlation`.
+    """Probabilities of a marker with and without a label, so that their phi is `correlation`.
 
     Half the images carry a marker wherever phi allows it. A phi of size r needs odds of the marker
     between r² and 1/r² times the label's odds (or their inverse, for a negative phi), so the
-    marker's share moves from one half just as far as it must; every phi in [-1, 1] can be had.
-    A label that all or no images have has no correlation with anything: both rates are one half.
+    marker's rate moves away from one half just as far as it must; every phi in [-1, 1] can be had.
+    A label that all or no images have is correlated with nothing: both rates are one half.
     """
     if not 0 < prevalence < 1:
         return 0.5, 0.5
@@ -168,9 +168,9 @@ def marker_rates(prevalence: float, correlation: float) -> tuple[float, float]:
         odds = 1 / odds
     size = correlation**2
     marker_odds = 1.0 if size == 0 else float(np.clip(1.0, odds * size, odds / size))
-    share = marker_odds / (1 + marker_odds)
-    spread = correlation * np.sqrt(share * (1 - share))
+    rate = marker_odds / (1 + marker_odds)
+    covariance = correlation * np.sqrt(rate * (1 - rate))  # over the label's standard deviation
     return (
-        float(np.clip(share + spread * np.sqrt((1 - prevalence) / prevalence), 0, 1)),
-        float(np.clip(share - spread * np.sqrt(prevalence / (1 - prevalence)), 0, 1)),
+        float(np.clip(rate + covariance * np.sqrt((1 - prevalence) / prevalence), 0, 1)),
+        float(np.clip(rate - covariance * np.sqrt(prevalence / (1 - prevalence)), 0, 1)),
     )

@@ -1,4 +1,4 @@
-"""From attenuation to gray levels: quanta, scatter, blur, log, window, and the vendor's look."""
+"""From attenuation to pixel intensities: quanta, scatter, blur, log, window, vendor's look."""
 
 from typing import NamedTuple
 
@@ -15,10 +15,10 @@ class Vendor(NamedTuple):
     name: str
     gamma: float
     edge: float  # strength of the edge boost
-    edge_width: float  # its sigma as a share of the image
+    edge_width: float  # its sigma as a fraction of the image
     black: float  # percentiles of the window
     white: float
-    floor: int  # gray levels that the window is spread over
+    floor: int  # intensities that the window maps to
     ceiling: int
 
 
@@ -28,7 +28,7 @@ VENDORS = (
     Vendor("C", 0.90, 0.10, 0.012, 2.0, 99.0, 36, 232),
 )
 _QUANTA = 14000.0  # per pixel in air at exposure 1
-_SCATTER = 0.30  # share of the detected signal that comes from wide-angle scatter behind the grid
+_SCATTER = 0.30  # fraction of the detected signal that is wide-angle scatter behind the grid
 
 
 def expose(attenuation: Map, vendor: Vendor, exposure: float, rng: np.random.Generator) -> Map:
@@ -41,7 +41,7 @@ def expose(attenuation: Map, vendor: Vendor, exposure: float, rng: np.random.Gen
         rng: source of the quanta noise.
 
     Returns:
-        Gray levels 0-255 as float, `[pixels, pixels]`, bone white.
+        Intensities 0-255 as float, `[pixels, pixels]`, bone white.
     """
     pixels = attenuation.shape[0]
     primary = np.exp(-np.maximum(attenuation, 0))
@@ -84,5 +84,5 @@ def stamp_marker(gray: Map, side: str) -> None:
 
 
 def to_8_bit(gray: Map) -> NDArray[np.uint8]:
-    """Round gray levels to bytes."""
+    """Round intensities to 8 bits."""
     return np.clip(np.rint(gray), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The five findings: each adds or removes attenuation, and leaves a mask of where it did."""
+"""The five findings: what each adds to or takes from attenuation, and its mask."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass
 class Tissue:
-    """What the rays meet inside the ribs, changed in place by one finding after the other."""
+    """What the rays meet inside the rib cage, changed in place by one finding after another."""
 
     air: Map
     vessels: Map
@@ -38,7 +38,7 @@ class Tissue:
 
 
 def draw_places(rng: np.random.Generator, finding: str) -> tuple[Place, ...]:
-    """Draw where in this patient a finding sits whenever it is there."""
+    """Draw where in this patient a finding lies whenever it is present."""
     foci: list[Place] = []
     for _ in range(3):
         side, v, size = int(rng.integers(2)), rng.uniform(0.12, 0.86), rng.random()
@@ -60,7 +60,7 @@ def draw_places(rng: np.random.Generator, finding: str) -> tuple[Place, ...]:
 def add_finding(
     tissue: Tissue, chest: Chest, finding: str, places: tuple[Place, ...], severity: float
 ) -> None:
-    """Change the tissue as one finding of a severity in 0-1 does, and mark where."""
+    """Change the tissue by one finding of a severity in 0-1, and mark where."""
     if finding == "Cardiomegaly":  # the pose already holds the wider heart
         layer = chest.canvas.blank()
         chest.canvas.fill(layer, heart_outline(chest))
@@ -109,7 +109,7 @@ def _consolidation(tissue: Tissue, chest: Chest, place: Place, severity: float) 
     if place.u + place.v < 0.9:  # upper lobes end at the fissure
         patch *= ramp(y + 0.4 * width - canvas.y, 0.012)
     dense = (0.18 + 0.44 * severity) * patch * np.clip(1 + 0.22 * clouds, 0.3, 1.4)
-    # Airways stay open in the filled lung and show as dark branches beside the vessels' places.
+    # Airways stay open in the filled lung and show as dark branches beside the vessels.
     layer = canvas.blank()
     beside = np.array([0.012, 0.016])
     tree = chest.anatomy.vessels[place.side]

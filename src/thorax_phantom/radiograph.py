@@ -1,4 +1,4 @@
-"""One radiograph: anatomy, pose and findings become line integrals, masks and gray levels."""
+"""One radiograph: anatomy, pose and findings become line integrals, masks and pixels."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -7,14 +7,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thorax_phantom.anatomy import Anatomy
+from thorax_phantom.anatomy import SIGN
+from thorax_phantom.bones import bone_map, hardware_map
 from thorax_phantom.canvas import Canvas, Map, layer_to_map, ramp
-from thorax_phantom.chest import AIR, Chest, air_map, body_map, heart_map, lay_out
+from thorax_phantom.chest import (
+    AIR,
+    Chest,
+    air_map,
+    body_map,
+    heart_map,
+    heart_outline,
+    lay_out,
+)
 from thorax_phantom.cohort import Patient, Visit
 from thorax_phantom.detector import VENDORS, expose, stamp_marker, to_8_bit
 from thorax_phantom.findings import Tissue, add_finding
-from thorax_phantom.hardware import hardware_map
-from thorax_phantom.skeleton import bone_map
 
 
 def render(
@@ -55,22 +62,15 @@ def render(
         + _soft_shadows(chest)
         + hardware_map(chest)
     )
-    film = onto_film(canvas, visit)
-    onto = (pixels, pixels)
-    projected = cv2.warpAffine(
-        canvas.blur(np.asarray(attenuation, np.float32), 0.004),
-        film,
-        onto,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    blurred = canvas.blur(np.asarray(attenuation, np.float32), 0.004)
     masks = {
-        finding: np.where(cv2.warpAffine(mask, film, onto) > 0.5, np.uint8(255), np.uint8(0))
+        finding: np.where(_on_film(mask, canvas, visit) > 0.5, np.uint8(255), np.uint8(0))
         for finding, mask in tissue.masks.items()
     }
-    return np.asarray(projected, np.float32), masks
+    return _on_film(blurred, canvas, visit, cv2.BORDER_REPLICATE), masks
 
 
-def photograph(
+def acquire(
     seed: int, patient: Patient, visit: Visit, attenuation: Map, *, marker: bool
 ) -> NDArray[np.uint8]:
     """Expose and process a projection as the visit's machine does; 8-bit gray, bone white."""
@@ -81,26 +81,40 @@ def photograph(
     return to_8_bit(gray)
 
 
+def lung_field(patient: Patient, visit: Visit, pixels: int) -> NDArray[np.bool_]:
+    """Both lungs as a reader would outline them, bool [pixels, pixels].
+
+    Between ribs, mediastinum and diaphragm, without what heart and great vessels hide; the same
+    whether the lung is aerated or not.
+    """
+    canvas = Canvas(pixels)
+    chest = lay_out(patient.anatomy, visit.pose, canvas)
+    hidden = canvas.blank()
+    canvas.fill(hidden, heart_outline(chest))
+    lungs = chest.inside * (canvas.y < chest.dome) * (1 - layer_to_map(hidden))
+    return _on_film(np.asarray(lungs, np.float32), canvas, visit) > 0.5
+
+
+def _on_film(image: Map, canvas: Canvas, visit: Visit, border: int = cv2.BORDER_CONSTANT) -> Map:
+    """Bring a canvas to the film: the visit's shift, rotation and zoom."""
+    scale = visit.zoom * canvas.pixels / 2 / canvas.scale
+    center, half = (canvas.size - 1) / 2, canvas.pixels / 2
+    matrix = cv2.getRotationMatrix2D((center, center), visit.rotation, scale)
+    matrix[0, 2] += half * (1 + visit.shift[0]) - 0.5 - center
+    matrix[1, 2] += half * (1 + visit.shift[1]) - 0.5 - center
+    size = (canvas.pixels, canvas.pixels)
+    return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=border), np.float32)
+
+
 def _zeros(canvas: Canvas) -> Map:
     return np.zeros((canvas.size, canvas.size), np.float32)
 
 
-def onto_film(canvas: Canvas, visit: Visit) -> NDArray[np.float64]:
-    """Affine map from canvas pixels to film pixels: the visit's shift, turn and zoom."""
-    scale = visit.zoom * canvas.pixels / 2 / canvas.scale
-    centre = (canvas.size - 1) / 2
-    matrix = np.asarray(cv2.getRotationMatrix2D((centre, centre), visit.turn, scale), np.float64)
-    half = canvas.pixels / 2
-    matrix[0, 2] += half * (1 + visit.shift[0]) - 0.5 - centre
-    matrix[1, 2] += half * (1 + visit.shift[1]) - 0.5 - centre
-    return matrix
-
-
 def _vessel_map(chest: Chest) -> Map:
-    """Vessels, hila and the fine net between them, as in a fully aerated lung."""
+    """Vessels and the fine net between them, as in a fully aerated lung."""
     canvas, anatomy = chest.canvas, chest.anatomy
     total = _zeros(canvas)
-    for width in np.unique(anatomy.vessels[0].widths):  # a layer each: crossings add up
+    for width in np.unique(anatomy.vessels[0].widths):  # one layer per width: crossings add up
         layer = canvas.blank()
         for side, tree in enumerate(anatomy.vessels):
             lines = chest.place(side, tree.paths[tree.widths == width])
@@ -114,19 +128,12 @@ def _vessel_map(chest: Chest) -> Map:
 
 
 def _soft_shadows(chest: Chest) -> Map:
-    """Breasts, hila, windpipe, stomach bubble."""
-    anatomy, canvas = chest.anatomy, chest.canvas
-    return np.asarray(
-        _breasts(chest, anatomy)
-        + _hila(chest, anatomy)
-        + _airway(chest, anatomy)
-        + _stomach(chest, anatomy, canvas),
-        np.float32,
-    )
+    shadows = _breasts(chest) + _hila(chest) + _airway(chest) + _stomach(chest)
+    return np.asarray(shadows, np.float32)
 
 
-def _breasts(chest: Chest, anatomy: Anatomy) -> Map:
-    thickness, height, radius = anatomy.breast
+def _breasts(chest: Chest) -> Map:
+    thickness, height, radius = chest.anatomy.breast
     y = chest.canvas.y - height
     across = (chest.x - 0.43) / radius
     # Fuller below, where the fold makes an edge.
@@ -134,30 +141,32 @@ def _breasts(chest: Chest, anatomy: Anatomy) -> Map:
     return np.asarray(np.float32(thickness) * round_, np.float32)
 
 
-def _hila(chest: Chest, anatomy: Anatomy) -> Map:
-    total = _zeros(chest.canvas)
-    for sign, height in zip((-1, 1), anatomy.hilum, strict=True):
+def _hila(chest: Chest) -> Map:
+    anatomy, total = chest.anatomy, _zeros(chest.canvas)
+    for sign, height in zip(SIGN, anatomy.hilum, strict=True):
         x = chest.canvas.x - anatomy.midline - sign * (anatomy.mediastinum + 0.055)
         y = chest.canvas.y - height
         total += 0.30 * np.exp(-((x / 0.055) ** 2) - (y / 0.10) ** 2)
     return np.asarray(total * anatomy.markings, np.float32)
 
 
-def _airway(chest: Chest, anatomy: Anatomy) -> Map:
-    layer, canvas = chest.canvas.blank(), chest.canvas
-    fork = (anatomy.midline + anatomy.trachea - 0.01, -0.27)
-    canvas.stroke(layer, [np.array([(anatomy.midline, -1.3), fork])], 0.075, 190)
-    for end in ((-0.16, -0.13), (0.19, -0.15)):
-        tip = (anatomy.midline + end[0], end[1])
-        canvas.stroke(layer, [np.array([fork, tip])], 0.045, 110)
+def _airway(chest: Chest) -> Map:
+    """Trachea and main bronchi."""
+    anatomy, canvas, layer = chest.anatomy, chest.canvas, chest.canvas.blank()
+    carina = (anatomy.midline + anatomy.trachea - 0.01, -0.27)
+    canvas.stroke(layer, [np.array([(anatomy.midline, -1.3), carina])], 0.075, 190)
+    for x, y in ((-0.16, -0.13), (0.19, -0.15)):
+        canvas.stroke(layer, [np.array([carina, (anatomy.midline + x, y)])], 0.045, 110)
     return np.asarray(-0.8 * canvas.blur(layer_to_map(layer), 0.010), np.float32)
 
 
-def _stomach(chest: Chest, anatomy: Anatomy, canvas: Canvas) -> Map:
+def _stomach(chest: Chest) -> Map:
+    """The gas bubble under the left dome."""
+    anatomy, canvas = chest.anatomy, chest.canvas
     depth, x, size = anatomy.stomach
     floor = anatomy.dome[1] + 0.09 - 0.10 * chest.pose.portable + 0.05 * chest.pose.breath
     y = canvas.y - floor - 0.5 * size
     gas = ramp(1 - np.hypot((canvas.x - anatomy.midline - x) / (1.4 * size), y / size), 0.15)
-    # Upright, the bubble stands over a level of fluid; lying down, it has no floor.
+    # Upright, the bubble stands over a fluid level; lying down, it has none.
     level = 1 if chest.pose.portable else ramp(0.25 * size - y, 0.02)
     return np.asarray(-np.float32(depth) * gas * level, np.float32)

@@ -1,40 +1,42 @@
-"""The command `thorax evaluate BUNDLE`: a finished bundle on other images, nothing chosen anew.
+"""The command `thorax evaluate BUNDLE`: a finished bundle on other images, nothing chosen again.
 
-Models, preprocessing, thresholds and classes are the bundle's; the data and how many replicates
-stand behind an interval are `params.yaml`'s.
+Models, preprocessing, thresholds and classes are the bundle's; the data and the number of bootstrap
+replicates are those of `params.yaml`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from lightning_fabric import Fabric
-from numpy.typing import NDArray
 
+from thorax.artifacts.data import Dataset as Description
+from thorax.artifacts.evaluation import SubsetMetrics
+from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.compare.summary import headline
-from thorax.config import Data, Evaluate, Params, Paths, Preprocess, check, parse_yaml, read_yaml
-from thorax.dataset.dataset import Cohort
-from thorax.dataset.loader import open_images
-from thorax.download import prepare
+from thorax.config import Data, Paths, load_params, load_paths
+from thorax.contamination import is_contaminated
+from thorax.dataset.dataset import NEVER, Dataset, cached_images, open_images
+from thorax.download import download
 from thorax.errors import ConfigError, DataError
-from thorax.evaluate import collect
-from thorax.io import LABEL, class_names, read_csv, read_json, read_manifest, write_csv, write_json
-from thorax.metrics.summary import Predictions, intervals, subset_metrics
-from thorax.models.bundle import POINTS
-from thorax.models.inference import Bundle, open_model, predict
-from thorax.models.trained_on import refuse_contaminated
+from thorax.evaluate.bundle import POINTS
+from thorax.evaluate.results import subset_metrics
+from thorax.io import LABEL, write_json
+from thorax.models.model_file import DESCRIPTION
+from thorax.predict import ensemble, predictions, run_models
 from thorax.preprocess import preprocess
 from thorax.tasks import TASKS
 
+ADVICE = "Evaluate it on other patients, or say --forced, which marks every number."
 
-def evaluate_bundle(folder: Path, settings: list[str], to: Path, *, forced: bool) -> str:
-    """Judge a bundle on the data that `params.yaml` and the settings describe.
 
-    Writes `metrics.json`, `predictions.csv`, `intervals.json` and `undefined.json` into `to`.
+def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced: bool) -> str:
+    """Evaluate a bundle on the data that `params.yaml` and the overrides describe.
+
+    Writes `results.json` and `predictions.csv` into `to`.
 
     Args:
-        folder: as `evaluate` writes it.
-        settings: `data.path=…` and its like, over those of `params.yaml`.
+        bundle: as the evaluate stage writes it.
+        overrides: `data.path=…` and its like, on top of `params.yaml`.
         to: where the results go.
         forced: go on though the bundle was trained on some of these patients or images; every
             number is then marked as contaminated.
@@ -43,95 +45,66 @@ def evaluate_bundle(folder: Path, settings: list[str], to: Path, *, forced: bool
         The headline metrics as a table.
 
     Raises:
-        ConfigError: a setting is not one of the section `data`.
+        ConfigError: an override that is not of the section `data`.
         DataError: no bundle, or data without any of its classes.
         IntegrityError: the bundle was trained on some of it, and nothing says that it may.
     """
-    points = read_json(folder / POINTS)  # a DataError when it is no bundle
-    models = sorted(path.parent for path in folder.glob("*/model.json"))
+    points = OperatingPoints.read(bundle / POINTS)  # a DataError when it is no bundle
+    models = sorted(path.parent for path in bundle.glob(f"*/{DESCRIPTION}"))
     if not models:
-        raise DataError(f"{folder} has operating points, but no model. Copy the whole bundle.")
-    bundle = Bundle(**read_json(models[0] / "model.json"))
-    params = with_data(settings)
-    paths = Paths(**{name: str(to / name) for name in Paths.model_fields} | {"models": str(folder)})
-    cohort = read_cohort(params.data, bundle, paths)
-    contaminated = refuse_contaminated(
-        models,
-        cohort.people,
-        cohort.table,
-        marked=forced,
-        advice="Judge it on other patients, or say --forced, which marks every number.",
+        raise DataError(f"{bundle} has operating points, but no model. Copy the whole bundle.")
+    params = load_params(overrides=_of_data(overrides))
+    paths = Paths(**{name: str(to / Path(path).name) for name, path in load_paths()})
+    dataset = prepare(params.data, ModelFile.read(models[0] / DESCRIPTION), paths)
+    contaminated = is_contaminated(
+        models, dataset.patient_namespace, dataset.table, allowed=forced, advice=ADVICE
     )
-    part = predicted(cohort, [int(model.name) for model in models], paths)
-    metrics = judged(part, points, params.evaluate, to)
-    protocol = {"contaminated": contaminated, "bundle": bundle.fingerprint}
-    write_json(to / "metrics.json", {"external": metrics, "protocol": protocol})
-    lines = [f"{metrics['images']:,} images of {metrics['patients']:,} patients"]
+    rows = np.arange(len(dataset.table))
+    logits = np.stack([z for (z,) in run_models(dataset, models, [[rows]] * len(models))])
+    part = predictions(dataset, rows, ensemble(dataset.task, logits))
+    thresholds = np.array([points.thresholds[name] for name in part.outputs])
+    decisions = part.task.decide(part.p, thresholds)
+    metrics = subset_metrics(part, decisions, thresholds, params.evaluate)
+    part.write_decided(decisions, to / "predictions.csv")
+    about = {"contaminated": contaminated, "bundle": str(bundle)}
+    write_json(to / "results.json", {"external": metrics.model_dump(mode="json"), **about})
+    return _summary(metrics, contaminated, to)
+
+
+def _of_data(overrides: Sequence[str]) -> Sequence[str]:
+    """The overrides, if all of them are about the data."""
+    for override in overrides:
+        if not override.lstrip("+~").startswith("data."):
+            allowed = ", ".join(f"data.{name}" for name in Data.model_fields)
+            raise ConfigError(f"-S {override}: only the data may be chosen here: {allowed}.")
+    return overrides
+
+
+def prepare(data: Data, model: ModelFile, paths: Paths) -> Dataset:
+    """All images of the data, preprocessed as the model's were, with labels of its classes."""
+    download(data, paths)
+    about = Description.read(Path(paths.dataset))
+    if not set(about.classes) & set(model.outputs):
+        raise DataError(
+            f"The data has none of the bundle's classes ({', '.join(model.outputs)}); it has"
+            f" {', '.join(about.classes)}."
+        )
+    preprocess(model.preprocess, paths)
+    rows = cached_images(paths).assign(subset="test", fold=NEVER)
+    targets = rows.reindex(columns=[LABEL + name for name in model.outputs]).to_numpy(float)
+    images = open_images(Path(paths.cache))
+    if TASKS[model.task].exclusive:  # a class that is not there is absent, not unknown
+        targets = np.nan_to_num(targets)
+        kept = targets.sum(axis=1) == 1
+        if not kept.all():
+            print(f"{(~kept).sum():,} images of other classes are left out.")
+            rows, targets, images = rows[kept].reset_index(drop=True), targets[kept], images[kept]
+    return Dataset(about.patient_namespace, images, rows, model.task, model.outputs, targets)
+
+
+def _summary(metrics: SubsetMetrics, contaminated: bool, to: Path) -> str:
+    lines = [f"{metrics.images:,} images of {metrics.patients:,} patients"]
     lines.append(headline({"external": metrics}))
     if contaminated:
         lines.append("CONTAMINATED: the bundle was trained on some of these patients or images.")
     return "\n".join([*lines, f"Results: {to.absolute()}"])
-
-
-def with_data(settings: list[str]) -> Params:
-    """`params.yaml` with settings of its section `data` replaced."""
-    values = read_yaml(Path("params.yaml"))
-    for setting in settings:
-        key, _, value = setting.partition("=")
-        section, _, name = key.partition(".")
-        if section != "data" or name not in Data.model_fields:
-            allowed = ", ".join(f"data.{each}" for each in Data.model_fields)
-            raise ConfigError(f"-S {setting}: only the data may be chosen here: {allowed}.")
-        values["data"][name] = parse_yaml(value)
-    return check(values, Params, "params.yaml with -S")
-
-
-def read_cohort(data: Data, bundle: Bundle, paths: Paths) -> Cohort:
-    """All images of the data, prepared as the bundle's were, with labels of its classes."""
-    prepare(data, paths)
-    manifest = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
-    if not any(LABEL + name in manifest for name in bundle.outputs):
-        raise DataError(
-            f"The data has none of the bundle's classes ({', '.join(bundle.outputs)}); it has"
-            f" {', '.join(class_names(manifest))}."
-        )
-    preprocess(check(bundle.preprocess, Preprocess, "model.json"), paths)
-    index = read_csv(Path(paths.cache) / "index.csv")
-    rows = manifest.loc[index["image_id"]].reset_index(drop=True)
-    targets = rows.reindex(columns=[LABEL + name for name in bundle.outputs]).to_numpy(float)
-    kept = np.ones(len(rows), bool)
-    if bundle.task == "multi-class":  # a class that is not there is absent, not unknown
-        targets = np.nan_to_num(targets)
-        kept = targets.sum(axis=1) == 1
-        print(f"{(~kept).sum():,} images of other classes are left out.")
-    table = rows[["image_id", "patient_id", "sha256"]].assign(subset="test", fold=-1)
-    people = read_json(Path(paths.dataset))["people"]
-    images = open_images(Path(paths.cache))
-    images = images if kept.all() else images[kept]
-    table = table[kept].reset_index(drop=True)
-    return Cohort(people, images, table, bundle.task, bundle.outputs, targets[kept])
-
-
-def predicted(cohort: Cohort, folds: list[int], paths: Paths) -> Predictions:
-    """Mean probabilities of all folds' models for every image."""
-    fabric, rows = Fabric(devices=1), np.arange(len(cohort.table))
-    each: list[NDArray[np.float64]] = []
-    for fold in folds:
-        network, batches = open_model(cohort, fold, fabric, paths)
-        each.append(predict(fabric, network, batches, rows, cohort.task, f"fold {fold}"))
-    return collect(cohort, rows, np.mean(each, axis=0))
-
-
-def judged(
-    part: Predictions, points: dict[str, Any], params: Evaluate, folder: Path
-) -> dict[str, Any]:
-    """Metrics with intervals at the bundle's thresholds; writes the tables behind them."""
-    thresholds = np.array([points["thresholds"][name] for name in part.outputs])
-    decisions = TASKS[part.task].decide(part.p, thresholds)
-    bounds, per_class = intervals(part, decisions, params)
-    undefined: dict[str, str] = {}
-    metrics = subset_metrics(part, decisions, thresholds, bounds, "external", undefined)
-    write_csv(part.table(decisions), folder / "predictions.csv")
-    write_json(folder / "intervals.json", per_class)
-    write_json(folder / "undefined.json", undefined)
-    return metrics

@@ -1,24 +1,45 @@
 """Has the model become worse? Paired over patients where the baseline's predictions are at hand."""
 
 import math
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from thorax.compare.history import committed_metrics, committed_predictions, read_predictions
-from thorax.config import Paths
+import pandas as pd
+
+from thorax.artifacts.evaluation import Results
+from thorax.compare.history import (
+    RESULTS,
+    TEST,
+    NotCachedError,
+    NotRecordedError,
+    Revision,
+    commit,
+    experiment,
+)
+from thorax.compare.paired import METRICS, Difference, differences
+from thorax.config import Paths, load_params
 from thorax.errors import ConfigError, DataError, GateFailed, GateInconclusive
-from thorax.io import read_json
-from thorax.metrics.paired import RISING, Difference, differences
+from thorax.io import markdown_table, read_json
+from thorax.metrics.predictions import read_decided
 
-HEAD = ["metric", "baseline", "current", "difference (95 %)", "verdict"]
+HEAD = ["metric", "baseline", "current", "difference (95% interval)"]
+
+
+class Verdict(StrEnum):
+    """What the gate concludes."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
 
 
 def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
-    """Markdown of the comparison of test predictions; ends well only on PASS.
+    """Markdown of the comparison of test predictions; returns only on PASS.
 
     Args:
         paths: of this run.
-        baseline: a git reference, or a CSV of predictions for the same test images.
+        baseline: a git reference or experiment, or a CSV of predictions for the same test images.
         margin: largest fall that is tolerated, in units of the metric.
         metric: the one that decides; the others are shown.
 
@@ -26,67 +47,122 @@ def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
         GateFailed, GateInconclusive: with the same table.
         ConfigError, DataError: nothing to compare with, or other test images.
     """
-    if metric not in RISING:
-        raise ConfigError(f"--metric is {metric!r}; it must be one of {', '.join(RISING)}.")
-    current = Path(paths.predictions) / "test.csv"
+    if metric not in METRICS:
+        raise ConfigError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
+    current = Path(paths.evaluation) / TEST
     if not current.exists():
-        raise DataError(f"Nothing to judge: {current} is not here. Run `dvc repro` or `dvc pull`.")
-    is_file = Path(baseline).is_file()
-    old = read_predictions(Path(baseline)) if is_file else committed_predictions(baseline)
-    if old is None:
-        return unpaired(paths, baseline, margin, metric)
-    now = read_predictions(current)
-    found = differences(now, old)
-    deciding = next((each for each in found if each.metric == metric), None)
+        raise DataError(f"No run to compare: {current} is missing. Run `dvc repro` or `dvc pull`.")
+    if Path(baseline).is_file():
+        old = read_decided(Path(baseline))
+    else:
+        try:
+            old = commit(baseline).predictions()
+        except (NotRecordedError, NotCachedError) as error:
+            return _unpaired(paths, commit(baseline), margin, metric, str(error))
+    compared = _differences(current=read_decided(current), baseline=old)
+    deciding = next((each for each in compared if each.metric == metric), None)
     if deciding is None:
-        raise GateFailed(f"Test {metric} is undefined on one of the sides; nothing can be said.")
-    verdict = deciding.verdict(margin)
-    rows = [_row(each, verdict if each is deciding else "") for each in found]
-    head = f"Gate on test {metric}, margin {margin:g}, paired over {deciding.patients} patients."
-    return _concluded(verdict, f"{head}\n\n{markdown([HEAD, *rows])}", _advice(deciding, margin))
+        raise GateFailed(f"Test {metric} is undefined in one of the two runs: no verdict.")
+    verdict = Verdict(deciding.verdict(margin))
+    rows = [[*_row(each), verdict if each is deciding else ""] for each in compared]
+    title = f"Gate on test {metric}, margin {margin:g}, paired over {deciding.patients} patients."
+    return _concluded(verdict, _table(title, rows), _advice(deciding, margin))
 
 
-def unpaired(paths: Paths, ref: str, margin: float, metric: str) -> str:
-    """The same from two `metrics.json` alone, whose test images may differ.
+def compare(first: str, second: str) -> str:
+    """Markdown: every test metric of two experiments and the second minus the first.
 
-    FAIL when the metric fell by more than the margin and the old value lies above the new
-    interval, PASS when it did not fall by more than the margin.
+    Raises:
+        ConfigError: no such experiment, or one without predictions.
+        DataError: predictions that are not at hand, or other test images.
     """
-    old = committed_metrics(ref, paths.metrics).get("test", {})
-    new = read_json(Path(paths.metrics)).get("test", {})
-    was, now = ((part.get("images"), sorted(part.get("per_class", ()))) for part in (old, new))
-    if was != now:
-        raise DataError(f"The test parts differ ({was} and {now}), so nothing can be compared.")
-    rows = []
-    verdict = "FAIL"
-    for name in RISING:
-        was, now, high = old.get(name), new.get(name), new.get(f"{name}_high")
-        own = _unpaired_verdict(was, now, high, margin)
-        verdict = own if name == metric else verdict
-        shown = [f"{value:.4f}" if _finite(value) else str(value) for value in (was, now)]
-        gap = f"{now - was:+.4f}" if _finite(was) and _finite(now) else ""
-        rows.append([name, *shown, gap, own if name == metric else ""])
-    head = (
-        f"Gate on test {metric}, margin {margin:g}. UNPAIRED: the predictions of {ref} are not in"
-        " the DVC cache, so only the two metrics.json are compared."
+    baseline, current = (experiment(name).predictions() for name in (first, second))
+    patients = baseline["patient_id"].nunique()
+    rows = [_row(each) for each in _differences(current, baseline)]
+    return (
+        f"baseline: {first}, current: {second}; {len(baseline)} test images of {patients}"
+        f" patients\n\n{markdown_table(HEAD, rows)}"
     )
-    return _concluded(verdict, f"{head}\n\n{markdown([HEAD, *rows])}", "`dvc pull` brings them.")
 
 
-def markdown(rows: list[list[str]]) -> str:
-    """A table, the first row its head."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+def _differences(current: pd.DataFrame, baseline: pd.DataFrame) -> list[Difference]:
+    settings = load_params().evaluate
+    if not settings.n_bootstrap:
+        raise ConfigError("evaluate.n_bootstrap is 0, but a comparison needs replicates; raise it.")
+    return differences(current, baseline, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
 
 
-def _row(each: Difference, verdict: str) -> list[str]:
+def _unpaired(paths: Paths, baseline: Revision, margin: float, metric: str, why: str) -> str:
+    """The same from two `metrics.json` alone, whose test images may differ."""
+    old, new = baseline.metrics()["test"], read_json(Path(paths.metrics))["test"]
+    if metric not in old or metric not in new:
+        raise DataError(
+            f"Test {metric} of {baseline.name} is not in {paths.metrics}, and the predictions are"
+            f" not at hand: {why}"
+        )
+    results = Results.read(Path(paths.evaluation) / RESULTS)
+    known = _same_test_set(results, baseline)
+    high = results.test.metrics[metric].high
+    verdict = unpaired_verdict(old[metric], new[metric], high, margin)
+    rows = [
+        [name, *_unpaired_cells(old[name], new[name]), verdict if name == metric else ""]
+        for name in METRICS
+        if name in old and name in new
+    ]
+    caveat = "" if known else " Whether both are of the same test images is unknown."
+    title = (
+        f"Gate on test {metric}, margin {margin:g}. UNPAIRED, only the two metrics.json are"
+        f" compared: {why}{caveat}"
+    )
+    return _concluded(verdict, _table(title, rows), "With the predictions it could be paired.")
+
+
+def unpaired_verdict(baseline: Any, current: Any, high: float | None, margin: float) -> Verdict:
+    """PASS unless the metric fell by more than the margin; FAIL where the interval excludes the baseline.
+
+    Args:
+        baseline: the metric as recorded.
+        current: the same of this run.
+        high: upper bound of the 95% interval of `current`.
+        margin: largest fall that is tolerated.
+    """
+    if not (_is_number(baseline) and _is_number(current)):
+        return Verdict.FAIL  # an undefined metric must not pass for an unchanged one
+    if baseline - current <= margin + 1e-9:
+        return Verdict.PASS
+    certain = high is not None and baseline > high
+    return Verdict.FAIL if certain else Verdict.INCONCLUSIVE
+
+
+def _same_test_set(current: Results, baseline: Revision) -> bool:
+    """Whether images and classes are known to be as many; DataError where they are not."""
+    try:
+        old = baseline.results()
+    except (NotRecordedError, NotCachedError):
+        return False
+    counts = [(each.test.images, sorted(each.test.classes)) for each in (old, current)]
+    if counts[0] != counts[1]:
+        (images, classes), (now_images, now_classes) = counts
+        raise DataError(
+            f"The test sets differ, so nothing can be compared: {images} images of"
+            f" {', '.join(classes)} in the baseline, {now_images} of {', '.join(now_classes)} now."
+        )
+    return True
+
+
+def _row(each: Difference) -> list[str]:
     gap = f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
-    return [each.metric, f"{each.baseline:.4f}", f"{each.current:.4f}", gap, verdict]
+    return [each.metric, f"{each.baseline:.4f}", f"{each.current:.4f}", gap]
 
 
-def compared(found: list[Difference]) -> str:
-    """Every metric as a Markdown table, without a verdict."""
-    return markdown([HEAD[:4], *(_row(each, "")[:4] for each in found)])
+def _unpaired_cells(baseline: Any, current: Any) -> list[str]:
+    shown = [f"{x:.4f}" if _is_number(x) else str(x) for x in (baseline, current)]
+    both = _is_number(baseline) and _is_number(current)
+    return [*shown, f"{current - baseline:+.4f}" if both else ""]
+
+
+def _table(title: str, rows: list[list[str]]) -> str:
+    return f"{title}\n\n{markdown_table([*HEAD, 'verdict'], rows)}"
 
 
 def _advice(difference: Difference, margin: float) -> str:
@@ -96,21 +172,15 @@ def _advice(difference: Difference, margin: float) -> str:
     return f"About {needed:,} test patients would decide a difference of this size."
 
 
-def _concluded(verdict: str, text: str, advice: str) -> str:
-    if verdict == "PASS":
-        return f"PASS. {text}"
-    if verdict == "FAIL":
-        raise GateFailed(f"FAIL. {text}")
-    raise GateInconclusive(f"INCONCLUSIVE. {text}\n\n{advice}")
+def _concluded(verdict: Verdict, text: str, advice: str) -> str:
+    match verdict:
+        case Verdict.PASS:
+            return f"PASS. {text}"
+        case Verdict.FAIL:
+            raise GateFailed(f"FAIL. {text}")
+        case Verdict.INCONCLUSIVE:
+            raise GateInconclusive(f"INCONCLUSIVE. {text}\n\n{advice}")
 
 
-def _unpaired_verdict(was: Any, now: Any, high: Any, margin: float) -> str:
-    if not (_finite(was) and _finite(now)):
-        return "FAIL"
-    if was - now <= margin + 1e-9:
-        return "PASS"
-    return "FAIL" if _finite(high) and was > high else "INCONCLUSIVE"
-
-
-def _finite(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,76 +1,186 @@
-"""Metrics and predictions as they were committed under a git reference."""
+"""What a git reference or a DVC experiment recorded, wherever DVC keeps the files."""
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from thorax.config import load_paths, parse_yaml
-from thorax.errors import ConfigError, DataError
-from thorax.io import main_root, read_csv
+from thorax.artifacts.evaluation import Results
+from thorax.config import Params, check, load_paths, parse_yaml
+from thorax.errors import ConfigError, DataError, IntegrityError
+from thorax.metrics.predictions import read_decided
 
-CACHE = Path(".dvc/cache/files/md5")
+if TYPE_CHECKING:
+    from dvc.api import DVCFileSystem
+
+RESULTS = "results.json"  # both in `paths.evaluation`
+TEST = "test.csv"
+REF_PARTS = 5  # refs/exps/<baseline's first two digits>/<the others>/<name>
 
 
-def committed_metrics(ref: str, path: str) -> dict[str, Any]:
-    """Metrics as committed under a git reference.
+class NotRecordedError(ConfigError):
+    """The reference has no such file: it is older than the file, or nothing was run."""
 
-    Raises:
-        ConfigError: no such reference, or no such file in it.
-        DataError: the file is not JSON.
+
+class NotCachedError(DataError):
+    """DVC tracks the file, but neither its cache nor a remote holds the bytes."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit, or the working tree, and the files that DVC and git know of it.
+
+    Every reader raises ConfigError for an unknown reference, NotRecordedError or NotCachedError.
+
+    Attributes:
+        name: as messages call it.
+        ref: git reference; None for the working tree.
+        date: of the commit, where it was listed.
     """
-    text = _show(ref, path)
-    if text is None:
-        raise ConfigError(
-            f"No baseline: git knows no {path} under {ref!r}. Name a ref that has it."
+
+    name: str
+    ref: str | None
+    date: str = ""
+
+    def metrics(self) -> dict[str, Any]:
+        """The headline metrics, `metrics.json`."""
+        path = load_paths().metrics
+        try:
+            metrics: dict[str, Any] = json.loads(self._text(path))
+        except ValueError as error:
+            raise DataError(f"{path} of {self.name} is not valid JSON ({error}).") from None
+        return metrics
+
+    def params(self) -> Params:
+        """The settings that led to the results."""
+        return check(parse_yaml(self._text("params.yaml")), Params, f"params.yaml of {self.name}")
+
+    def results(self) -> Results:
+        """Every metric with its interval."""
+        path = f"{load_paths().evaluation}/{RESULTS}"
+        with self._fetched(path) as file:
+            try:
+                return Results.read(file)
+            except IntegrityError:
+                raise NotRecordedError(
+                    f"{path} of {self.name} was written by another version of thorax."
+                ) from None
+
+    def predictions(self) -> pd.DataFrame:
+        """Labels, probabilities and decisions of the test images, as from `read_decided`."""
+        with self._fetched(f"{load_paths().evaluation}/{TEST}") as file:
+            return read_decided(file)
+
+    def fingerprint(self, fold: int) -> str:
+        """Fingerprint of the training run of one fold."""
+        return str(
+            json.loads(self._text(f"{load_paths().models}/{fold}/model.json"))["fingerprint"]
         )
-    try:
-        metrics: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{ref}:{path} is not valid JSON ({error}).") from None
-    return metrics
+
+    def md5(self, path: str) -> str | None:
+        """DVC's checksum of an output; None where it has none."""
+        with self._explained(path):
+            info: dict[str, Any] = self._files.info(path)
+        digest: str | None = info.get("dvc_info", {}).get("md5")
+        return digest
+
+    def _text(self, path: str) -> str:
+        with self._fetched(path) as file:
+            return file.read_text(encoding="utf-8")
+
+    @contextmanager
+    def _fetched(self, path: str) -> Iterator[Path]:
+        """A copy of the file, until the block ends."""
+        with TemporaryDirectory() as folder:
+            copy = Path(folder) / Path(path).name
+            with self._explained(path):
+                self._files.get_file(path, str(copy))
+            yield copy
+
+    @cached_property
+    def _files(self) -> "DVCFileSystem":
+        from dvc.api import DVCFileSystem  # imported late: it takes half a second
+        from dvc.scm import SCMError
+
+        files = DVCFileSystem(rev=self.ref)
+        try:
+            files.repo  # noqa: B018 - opened here to name an unknown reference
+        except SCMError as error:
+            raise ConfigError(f"No baseline {self.name!r}: {error}. Name a git ref.") from None
+        return files
+
+    @contextmanager
+    def _explained(self, path: str) -> Iterator[None]:
+        """Say of a file that cannot be read whether it was never there or is only not at hand."""
+        files = self._files
+        from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
+
+        try:
+            yield
+        except (FileNotFoundError, DataIndexError) as error:
+            if isinstance(error, FileNotFoundError) and not files.exists(path):
+                raise NotRecordedError(
+                    f"{self.name} has no {path}: nothing was run there, or an older thorax wrote"
+                    " other files."
+                ) from None
+            raise NotCachedError(
+                f"{path} of {self.name} is neither in the DVC cache nor in a remote; `dvc fetch`"
+                " brings it where it was pushed."
+            ) from None
+        except (OSError, DvcException) as error:
+            raise NotCachedError(f"{path} of {self.name} cannot be fetched: {error}.") from None
 
 
-def committed_predictions(ref: str) -> pd.DataFrame | None:
-    """Test predictions of a git reference out of DVC's cache; None where they are not in it."""
-    text = _show(ref, "dvc.lock")
-    stages = (parse_yaml(text) if text else {}).get("stages", {})
-    wanted = load_paths().predictions
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    digest = next((out.get("md5") for out in outs if out["path"] == wanted), None)
-    folder = _cached(digest) if digest else None
-    if folder is None or not folder.exists():
-        return None
-    files = {each["relpath"]: each["md5"] for each in json.loads(folder.read_text())}
-    path = _cached(files.get("test.csv", "")) if "test.csv" in files else None
-    return read_predictions(path) if path is not None and path.exists() else None
+def working_tree() -> Revision:
+    """What stands in the folder now."""
+    return Revision("the working tree", None)
 
 
-def read_predictions(path: Path) -> pd.DataFrame:
-    """Predictions with `y_…` and `p_…` as numbers.
+def commit(ref: str) -> Revision:
+    """A branch, tag, commit or experiment as git and DVC call it."""
+    return Revision(ref, ref)
+
+
+def experiments() -> dict[str, Revision]:
+    """The newest experiment of every name, newest first."""
+    listed = git(
+        "for-each-ref", "--sort=-creatordate", "--format=%(refname) %(creatordate:short)",
+        "refs/exps",
+    )  # fmt: skip
+    newest: dict[str, Revision] = {}
+    for line in (listed or "").splitlines():
+        ref, _, date = line.partition(" ")
+        name = ref.rpartition("/")[2]
+        if ref.count("/") == REF_PARTS - 1:
+            newest.setdefault(name, Revision(name, ref, date))
+    return newest
+
+
+def experiment(name: str) -> Revision:
+    """The newest experiment of that name.
 
     Raises:
-        DataError: no such file, or no table of predictions.
+        ConfigError: there is none; the message lists those that there are.
     """
-    table = read_csv(path)
-    missing = [name for name in ("image_id", "patient_id", "predicted") if name not in table]
-    if missing:
-        raise DataError(f"{path} is no table of predictions: it lacks {', '.join(missing)}.")
-    numbers = [name for name in table.columns if name.startswith(("y_", "p_"))]
-    table[numbers] = table[numbers].replace("", None).apply(pd.to_numeric)
-    return table
+    known = experiments()
+    if name not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise ConfigError(f"No experiment is called {name!r}; there are: {names}.")
+    return known[name]
 
 
-def _cached(digest: str) -> Path:
-    return main_root() / CACHE / digest[:2] / digest[2:]
-
-
-def _show(ref: str, path: str) -> str | None:
-    command = ["git", "show", f"{ref}:./{path}"]
+def git(*words: str) -> str | None:
+    """Output of a git command; None where it fails."""
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise ConfigError("git is not installed; baselines are kept in it.") from None
-    return found.stdout if found.returncode == 0 else None
+        raise ConfigError("git is not installed; it keeps baselines and experiments.") from None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,59 +1,69 @@
-"""What a finished run says: headline metrics, their change since the commit, the report."""
+"""The command `thorax summary`: headline metrics, their change since the commit, the report."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from thorax.compare.history import committed_metrics
-from thorax.config import load_paths
+from thorax.artifacts import Estimate
+from thorax.artifacts.evaluation import Results, SubsetMetrics
+from thorax.compare.history import RESULTS, commit, working_tree
+from thorax.config import METRICS, Paths, load_paths
 from thorax.errors import ThoraxError
 from thorax.io import read_json
 
-HEADLINE = ("accuracy", "precision", "recall", "f1", "auroc", "average_precision", "loss")
+
+def summary() -> str:
+    """Metrics of the last run, test first, what differs from the last commit, and the report."""
+    paths = load_paths()
+    results = Results.read(Path(paths.evaluation) / RESULTS)
+    lines = [headline({"test": results.test, "validation": results.val})]
+    if results.leaky:
+        lines.append("LEAKY split: patients or images appear in two subsets; metrics are too high.")
+    if results.contaminated:
+        lines.append("CONTAMINATED: a model was trained on some of the test patients or images.")
+    lines.append(changes(paths))
+    report = Path(paths.report).absolute()
+    lines.append(f"Report: {report}" if report.exists() else "No report: run `dvc repro`.")
+    return "\n".join(lines)
 
 
-def headline(parts: dict[str, dict[str, Any]]) -> str:
-    """Headline metrics with their 95 % intervals as a table, a column for each titled part."""
-    lines = [f"{'':<18}" + "".join(f"{title:>26}" for title in parts)]
-    for name in HEADLINE:
-        cells = (_with_interval(metrics, name) for metrics in parts.values())
+def headline(subsets: Mapping[str, SubsetMetrics]) -> str:
+    """Headline metrics with their 95% intervals as a table, a column for each titled subset."""
+    lines = [f"{'':<18}" + "".join(f"{title:>26}" for title in subsets)]
+    for name in METRICS:
+        cells = (_with_interval(subset.metrics[name]) for subset in subsets.values())
         lines.append(f"{name:<18}" + "".join(f"{cell:>26}" for cell in cells))
     return "\n".join(lines)
 
 
-def changes(metrics: dict[str, Any], path: str) -> str:
-    """How the headline metrics differ from those of the last commit."""
+def changes(paths: Paths) -> str:
+    """How the headline metrics differ from the last commit's, where that has the same data."""
+    head = commit("HEAD")
     try:
-        old = committed_metrics("HEAD", path)
+        old = head.metrics()
+        same_data = head.md5(paths.manifest) == working_tree().md5(paths.manifest)
     except ThoraxError:
         return "No committed metrics to compare with."
-    lines = []
-    for part in ("val", "test"):
-        for name in HEADLINE:
-            was, now = old.get(part, {}).get(name), metrics[part][name]
-            if was != now:
-                both = None not in (was, now)
-                by = f" ({now - was:+.4f})" if both else ""
-                lines.append(f"  {part}.{name}: {was} → {now}{by}")
+    if not same_data:
+        return "Other data than the last commit's: nothing to compare."
+    new = read_json(Path(paths.metrics))
+    lines = [
+        f"  {subset}.{name}: {_change(old[subset][name], new[subset][name])}"
+        for subset in ("test", "val")
+        for name in METRICS
+        if name in old[subset] and name in new[subset] and old[subset][name] != new[subset][name]
+    ]
     if not lines:
         return "Same headline metrics as the last commit, to the fourth decimal."
     return "\n".join(["Changed since the last commit:", *lines])
 
 
-def main() -> int:
-    """Print it all."""
-    paths = load_paths()
-    metrics = read_json(Path(paths.metrics))
-    print(headline({"validation": metrics["val"], "test": metrics["test"]}))
-    if metrics["protocol"]["leaky"]:
-        print("LEAKY split: patients stand on two sides, these numbers overstate.")
-    print(changes(metrics, paths.metrics))
-    report = Path(paths.report).absolute()
-    print(f"Report: {report}" if report.exists() else "No report is here: run `dvc repro`.")
-    return 0
+def _change(old: float | None, new: float | None) -> str:
+    by = f" ({new - old:+.4f})" if old is not None and new is not None else ""
+    return f"{old} → {new}{by}"
 
 
-def _with_interval(part: dict[str, Any], name: str) -> str:
-    value, low, high = (part.get(key) for key in (name, f"{name}_low", f"{name}_high"))
-    if value is None:
+def _with_interval(estimate: Estimate) -> str:
+    if estimate.value is None:
         return "undefined"
-    return f"{value:.4f}" + (f" ({low:.4f}–{high:.4f})" if low is not None else "")
+    interval = f" ({estimate.low:.4f}–{estimate.high:.4f})" if estimate.low is not None else ""
+    return f"{estimate.value:.4f}{interval}"

@@ -6,38 +6,38 @@ from numpy.typing import NDArray
 
 from thorax.config import Augment
 
-DRAWS = 9  # shift x, y, zoom, rotation, shear x, y, brightness, contrast, flip
+N_RANDOM = 9  # shift x, y, zoom, rotation, shear x, y, brightness, contrast, flip
 
 
-def draw(seed: int, epoch: int, n_images: int) -> NDArray[np.float32]:
-    """Uniform numbers in [0, 1) for every image of the cache in one epoch, [n_images, DRAWS].
+def random_numbers(seed: int, epoch: int, n_images: int) -> NDArray[np.float32]:
+    """Uniform numbers in [0, 1) for every image of the cache in one epoch, [n_images, N_RANDOM].
 
     Drawn as one table and then looked up by row, so that neither the order of the images, nor the
     number of threads or processes, nor a resume can change what happens to an image.
     """
-    return np.random.default_rng([seed, epoch, 1]).random((n_images, DRAWS), dtype=np.float32)
+    return np.random.default_rng([seed, epoch, 1]).random((n_images, N_RANDOM), dtype=np.float32)
 
 
-def affine(params: Augment, draws: NDArray[np.float32], size: int) -> NDArray[np.float64]:
-    """Matrices [B, 2, 3] from source to destination pixels, about the image's centre.
+def affine(params: Augment, random: NDArray[np.float32], size: int) -> NDArray[np.float64]:
+    """Matrices [B, 2, 3] from source to destination pixels, about the image's center.
 
     Args:
         params: the largest amounts.
-        draws: [B, DRAWS], a row an image.
+        random: [B, N_RANDOM], a row an image.
         size: height and width, pixels.
     """
-    signed = draws.astype(np.float64) * 2 - 1
+    signed = random.astype(np.float64) * 2 - 1
     shift_x, shift_y = (signed[:, i] * params.shift * size for i in (0, 1))
     scale = 1 + signed[:, 2] * params.zoom
     angle = np.deg2rad(signed[:, 3] * params.rotation)
     shear_x, shear_y = (np.tan(np.deg2rad(signed[:, i] * params.shear)) for i in (4, 5))
-    mirror = np.where(draws[:, 8] < params.flip, -1.0, 1.0)
+    mirror = np.where(random[:, 8] < params.flip, -1.0, 1.0)
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
     a, b = (cos + sin * shear_y) * mirror, cos * shear_x + sin
     c, d = (cos * shear_y - sin) * mirror, cos - sin * shear_x
-    centre = (size - 1) / 2
-    x = centre + shift_x - (a + b) * centre
-    y = centre + shift_y - (c + d) * centre
+    center = (size - 1) / 2
+    x = center + shift_x - (a + b) * center
+    y = center + shift_y - (c + d) * center
     return np.stack([np.stack([a, b, x], 1), np.stack([c, d, y], 1)], axis=1)
 
 
@@ -51,11 +51,11 @@ def warp(
     return out
 
 
-def gray_shift(
-    params: Augment, draws: NDArray[np.float32], images: NDArray[np.uint8]
+def intensity_jitter(
+    params: Augment, random: NDArray[np.float32], images: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Factor and offset [B] on gray values in 0–1: contrast about the mean, then brightness."""
-    brightness = 1 + (draws[:, 6] * 2 - 1) * params.brightness
-    contrast = 1 + (draws[:, 7] * 2 - 1) * params.contrast
+    """Factor and offset [B] on intensities in 0–1: contrast about the mean, then brightness."""
+    brightness = 1 + (random[:, 6] * 2 - 1) * params.brightness
+    contrast = 1 + (random[:, 7] * 2 - 1) * params.contrast
     mean = np.array([cv2.mean(image)[0] for image in images], np.float32) / 255
     return brightness * contrast, brightness * mean * (1 - contrast)

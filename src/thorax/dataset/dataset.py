@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from thorax.artifacts.data import Dataset as Description
+from thorax.artifacts.data import Task
 from thorax.config import Paths
 from thorax.errors import IntegrityError
 from thorax.io import LABEL, read_csv, read_manifest
@@ -35,7 +36,7 @@ class Dataset:
     patient_namespace: str
     images: NDArray[np.uint8]
     table: pd.DataFrame
-    task: str
+    task: Task
     outputs: list[str]
     targets: NDArray[np.float64]
 

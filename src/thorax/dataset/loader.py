@@ -1,16 +1,11 @@
-"""Batches from the memory-mapped cache: order, augmentation and normalisation.
+"""Batches from the memory-mapped cache: order, augmentation and normalization.
 
 Whole batches, not images, move through threads: one `numpy.take` from the memory map, one warp per
 image in place, one fused conversion to float. Shapes: B batch, C channels, H height, W width.
 """
 
-import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,9 +14,10 @@ from numpy.typing import NDArray
 
 from thorax.config import Augment, Model
 from thorax.dataset import augment
+from thorax.parallel import ordered_map
 
-# Per channel, on gray values in 0–1. ImageNet's as torchvision publishes them, R, G, B; Caffe's,
-# with which VGG was published, B, G, R, without division by a deviation.
+# Mean and standard deviation per channel, of intensities in 0–1. ImageNet's as torchvision
+# publishes them, R, G, B; Caffe's, with which VGG was published, B, G, R, without division.
 PUBLISHED = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3),
@@ -38,21 +34,10 @@ class Batch:
     rows: NDArray[np.int64]
 
 
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def open_images(cache: Path) -> NDArray[np.uint8]:
-    """Memory-map the cache read-only: uint8 [N, H, W]."""
-    images: NDArray[np.uint8] = np.load(cache / "images.npy", mmap_mode="r")
-    return images
-
-
 def normalization(
     model: Model, images: NDArray[np.uint8], rows: NDArray[np.int64]
 ) -> tuple[list[float], list[float]]:
-    """Mean and deviation [C] of gray values in 0–1; `train` measures the given rows.
+    """Mean and standard deviation [C] of intensities in 0–1; `train` measures the given rows.
 
     One channel gets the mean of the three published figures.
     """
@@ -60,8 +45,8 @@ def normalization(
         published = (np.array(figures) for figures in PUBLISHED[model.normalization])
         if model.channels == 1:
             published = (figures.mean(keepdims=True) for figures in published)
-        mean, deviation = (np.round(figures, 6).tolist() for figures in published)
-        return mean, deviation
+        mean, std = (np.round(figures, 6).tolist() for figures in published)
+        return mean, std
     counts = np.zeros(256, np.int64)
     for start in range(0, len(rows), 256):
         counts += np.bincount(images[np.sort(rows[start : start + 256])].ravel(), minlength=256)
@@ -86,11 +71,11 @@ def split_batches(rows: NDArray[np.int64], batch_size: int) -> list[NDArray[np.i
 
 @dataclass(frozen=True)
 class Batches:
-    """Where batches come from: images, normalisation per channel [C], destination."""
+    """Where batches come from: images, normalization per channel [C], destination."""
 
     images: NDArray[np.uint8]
     mean: list[float]
-    deviation: list[float]
+    std: list[float]
     device: torch.device
     channels_last: bool
 
@@ -102,29 +87,24 @@ class Batches:
         epoch: int = 0,
     ) -> Iterator[Batch]:
         """Yield the batches in order, prepared ahead in threads; augmented if `params` is given."""
-        draws = augment.draw(seed, epoch, len(self.images)) if params else None
+        random = augment.random_numbers(seed, epoch, len(self.images)) if params else None
         cv2.setNumThreads(1)  # parallel over batches, not within an image
-        with ThreadPoolExecutor(THREADS) as pool:
-            jobs: Iterator[Future[torch.Tensor]] = (
-                pool.submit(self._prepare, rows, params, draws) for rows in batches
-            )
-            ahead = deque(islice(jobs, THREADS + 1))
-            for rows in batches:
-                x = ahead.popleft().result()
-                ahead.extend(islice(jobs, 1))
-                yield Batch(x.to(self.device, non_blocking=True), rows)
+        tensors = ordered_map(
+            lambda rows: self._prepare(rows, params, random), batches, THREADS, THREADS + 1
+        )
+        for rows, x in zip(batches, tensors, strict=True):
+            yield Batch(x.to(self.device, non_blocking=True), rows)
 
     def _prepare(
-        self, rows: NDArray[np.int64], params: Augment | None, draws: NDArray[np.float32] | None
+        self, rows: NDArray[np.int64], params: Augment | None, random: NDArray[np.float32] | None
     ) -> torch.Tensor:
         pixels = np.take(self.images, rows, axis=0)
         factor = np.ones(len(rows), np.float32)
         offset = np.zeros(len(rows), np.float32)
-        if params is not None and draws is not None:
-            own = draws[rows]
-            matrices = augment.affine(params, own, pixels.shape[1])
+        if params is not None and random is not None:
+            matrices = augment.affine(params, random[rows], pixels.shape[1])
             pixels = augment.warp(pixels, matrices, np.empty_like(pixels))
-            factor, offset = augment.gray_shift(params, own, pixels)
+            factor, offset = augment.intensity_jitter(params, random[rows], pixels)
         gray = torch.from_numpy(pixels).float()[:, None]
         gray.mul_(torch.from_numpy(factor / 255)[:, None, None, None])
         gray.add_(torch.from_numpy(offset)[:, None, None, None]).clamp_(0, 1)
@@ -134,6 +114,6 @@ class Batches:
             pin_memory=self.device.type == "cuda",
             memory_format=torch.channels_last if self.channels_last else torch.contiguous_format,
         )
-        for channel, (mean, deviation) in enumerate(zip(self.mean, self.deviation, strict=True)):
-            torch.sub(gray[:, 0], mean, out=x[:, channel]).div_(deviation)
+        for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
+            torch.sub(gray[:, 0], mean, out=x[:, channel]).div_(std)
         return x

@@ -1,11 +1,12 @@
-"""What must hold for every labelled list of images, wherever it comes from."""
+"""What must hold for every labeled list of images, wherever it comes from."""
 
 import re
 from dataclasses import replace
 
 import pandas as pd
 
-from thorax.download.sources.base import Dataset
+from thorax.artifacts.data import Task
+from thorax.download.sources.base import LabelTable
 from thorax.download.sources.columns import listed
 from thorax.errors import DataError
 from thorax.io import LABEL, MANIFEST_COLUMNS, class_names
@@ -21,26 +22,26 @@ _PER_YEAR = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}  # units o
 _OLDEST = 120
 
 
-def validate(dataset: Dataset, where: str) -> Dataset:
-    """Normalise a labelled list and check it; the result is sorted by `image_id`.
+def validate(labeled: LabelTable, where: str) -> LabelTable:
+    """Normalize a labeled list and check it; the result is sorted by `image_id`.
 
-    Sex becomes M, F or empty; view PA, AP, LATERAL or empty; age years within 0-120 or empty; all
-    three count what they blank. Rows that say the same of one image are merged.
+    Sex becomes M, F or empty; view PA, AP, LATERAL or empty; age years within 0-120 or empty; notes
+    count what became empty. Identical rows of one image are merged.
 
     Args:
-        dataset: as a source reads it.
+        labeled: as a source reads it.
         where: the data's place, for the message.
 
     Raises:
-        DataError: all problems at once, those that the source found first.
+        DataError: all problems at once, the source's first.
     """
-    notes, problems = list(dataset.notes), list(dataset.problems)
-    table = _complete(dataset.table)
-    table["view"] = _normal(table["view"], _VIEW, {""}, "view", notes)
-    table["sex"] = _normal(table["sex"], _SEX, _NO_SEX, "sex", notes)
+    notes, problems = list(labeled.notes), list(labeled.problems)
+    table = _complete(labeled.table)
+    table["view"] = _normalized(table["view"], _VIEW, {""}, notes)
+    table["sex"] = _normalized(table["sex"], _SEX, _NO_SEX, notes)
     table["age"] = _years(table["age"], notes)
     table = _merged(table, notes, problems)
-    table = _labelled(table, dataset.task, notes, problems)
+    table = _with_labels(table, labeled.task, notes, problems)
     if len(table):
         problems += _patient_problems(table)
         problems += _class_problems(table, notes)
@@ -51,11 +52,11 @@ def validate(dataset: Dataset, where: str) -> Dataset:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise DataError(f"{count} in {where}:\n" + "\n".join(f"- {text}" for text in problems))
     table = table.sort_values("image_id", kind="stable").reset_index(drop=True)
-    return replace(dataset, table=table, notes=notes, problems=[])
+    return replace(labeled, table=table, notes=notes, problems=[])
 
 
 def _complete(table: pd.DataFrame) -> pd.DataFrame:
-    """Put the manifest's columns first and fill those that the source does not know."""
+    """Put the manifest's columns first, empty where the source does not know them."""
     labels = [column for column in table if str(column).startswith(LABEL)]
     unknown = {column: "" for column in MANIFEST_COLUMNS if column not in table}
     table = table.assign(**unknown)[[*MANIFEST_COLUMNS, *labels]]
@@ -64,14 +65,14 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _normal(
-    texts: "pd.Series[str]", known: dict[str, str], empty: set[str], what: str, notes: list[str]
+def _normalized(
+    texts: "pd.Series[str]", known: dict[str, str], empty: set[str], notes: list[str]
 ) -> list[str]:
     upper = [text.strip().upper() for text in texts]
     strange = [text for text in upper if text not in known and text not in empty]
     if strange:
         values = listed(repr(text) for text in sorted(set(strange)))
-        notes.append(f"{len(strange):,} rows have an unknown {what} ({values}); left empty.")
+        notes.append(f"{len(strange):,} rows have an unknown {texts.name} ({values}); left empty.")
     return [known.get(text, "") for text in upper]
 
 
@@ -95,9 +96,9 @@ def _age(text: str) -> str | None:
 
 
 def _merged(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.DataFrame:
-    """Keep one of several rows that say the same of an image; report those that do not."""
-    said = [str(column) for column in table if column != "location"]
-    repeats = table.duplicated(said)
+    """Keep one of several identical rows of an image; report rows that contradict each other."""
+    compared = [str(column) for column in table if column != "location"]
+    repeats = table.duplicated(compared)
     if repeats.any():
         notes.append(f"{repeats.sum():,} rows repeat an image that is listed already; merged.")
         table = table[~repeats]
@@ -108,7 +109,7 @@ def _merged(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.Da
             f"{rows.ngroups:,} images are listed more than once with different content; keep the "
             "right row of each (or set merge_rows in the card of a table with a row per box or "
             "reader): "
-            f"{listed(_clash(group, said) for _, group in rows)}"
+            f"{listed(_clash(group, compared) for _, group in rows)}"
         )
     nameless = table["image_id"] == ""
     if nameless.any():
@@ -127,10 +128,10 @@ def _clash(rows: pd.DataFrame, columns: list[str]) -> str:
     )
 
 
-def _labelled(
-    table: pd.DataFrame, task: str, notes: list[str], problems: list[str]
+def _with_labels(
+    table: pd.DataFrame, task: Task, notes: list[str], problems: list[str]
 ) -> pd.DataFrame:
-    """Drop images without any known label; where classes exclude each other, demand exactly one."""
+    """Drop images without a known label; where classes exclude each other, demand exactly one."""
     labels = table[[f"{LABEL}{name}" for name in class_names(table)]]
     unknown = labels.isna().all(axis=1)
     if task != "multi-label":
@@ -144,7 +145,7 @@ def _labelled(
             )
         table = table.fillna(dict.fromkeys(labels.columns, 0.0))
     if unknown.any():
-        notes.append(f"{unknown.sum():,} images left out, because no label of theirs is known.")
+        notes.append(f"{unknown.sum():,} images left out, because none of their labels is known.")
     return table[~unknown]
 
 
@@ -153,8 +154,8 @@ def _patient_problems(table: pd.DataFrame) -> list[str]:
     if missing.any():
         examples = table.loc[missing, "image_id"] + " (" + table.index[missing] + ")"
         return [
-            f"{missing.sum():,} images have no patient, so that no split could keep patients "
-            f"apart. Give each one, or its own where nothing is known: {listed(examples)}"
+            f"{missing.sum():,} images have no patient, so that no split could separate patients. "
+            f"Name one for each, a different one where nothing is known: {listed(examples)}"
         ]
     patients = table["patient_id"].nunique()
     if patients < 2:
@@ -170,8 +171,8 @@ def _class_problems(table: pd.DataFrame, notes: list[str]) -> list[str]:
     varied = [name for name in classes if {0.0, 1.0} <= set(table[f"{LABEL}{name}"].dropna())]
     for name in classes:
         if name not in varied and len(varied) > 0:
-            share = "every" if (table[f"{LABEL}{name}"] == 1).any() else "no"
-            notes.append(f"{name}: {share} image with a known label has it; nothing to learn.")
+            which = "every" if (table[f"{LABEL}{name}"] == 1).any() else "no"
+            notes.append(f"{name}: {which} image with a known label has it; nothing to learn.")
     if varied:
         return []
     present = [name for name in classes if (table[f"{LABEL}{name}"] == 1).any()]

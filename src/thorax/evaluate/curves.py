@@ -1,5 +1,6 @@
 """Tables behind `dvc plots` and the report: ROC, precision-recall, confusion, per-class bars."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,82 +8,72 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from thorax.artifacts.evaluation import ClassMetrics, Results
 from thorax.io import write_csv
-from thorax.metrics.summary import Predictions
+from thorax.metrics.predictions import Predictions
 
 POINTS = 200  # of a curve: more cannot be seen
+BARS = ("auroc", "average_precision", "precision", "sensitivity", "f1")
 
 
-def write(parts: dict[str, Predictions], metrics: dict[str, Any], folder: Path) -> None:
+def write(subsets: Mapping[str, Predictions], results: Results, folder: Path) -> None:
     """Write `roc.csv`, `precision_recall.csv`, `confusion.csv` and `per_class.csv`."""
-    roc, pr, confusion, bars = [], [], [], []
-    for subset, part in parts.items():
-        for i, name in enumerate(part.outputs):
-            own = metrics[subset]["per_class"][name]
-            bars.append(
-                {
-                    "subset": subset,
-                    "class": name,
-                    **{
-                        k: own[k]
-                        for k in ("auroc", "average_precision", "precision", "recall", "f1")
-                    },
-                }
-            )
-            if own["auroc"] is not None:
+    roc, precision_recall, confusion, bars = [], [], [], []
+    for subset, part in subsets.items():
+        classes = results.subset(subset).classes
+        for i, (name, metrics) in enumerate(classes.items()):
+            keys = {"subset": subset, "class": name}
+            bars.append(keys | {key: metrics.metrics[key].value for key in BARS})
+            if metrics.positives and metrics.negatives:
                 known = ~np.isnan(part.y[:, i])
                 y, p = part.y[known, i], part.p[known, i]
-                false_positive, true_positive, _ = roc_curve(y, p)
+                fpr, tpr, _ = roc_curve(y, p)
                 precision, recall, _ = precision_recall_curve(y, p, drop_intermediate=True)
-                roc.append(_curve(subset, name, "fpr", false_positive, "tpr", true_positive))
-                pr.append(
-                    _curve(subset, name, "recall", recall[::-1], "precision", precision[::-1])
+                roc.append(_curve(keys, fpr=fpr, tpr=tpr))
+                precision_recall.append(
+                    _curve(keys, recall=recall[::-1], precision=precision[::-1])
                 )
-        confusion += confusion_rows(subset, part, metrics[subset])
-    write_csv(_join(roc, ["subset", "class", "fpr", "tpr"]), folder / "roc.csv")
+        confusion += (
+            _one_matrix(subset, part) if part.task.exclusive else _matrices(subset, classes)
+        )
+    write_csv(_joined(roc, ["subset", "class", "fpr", "tpr"]), folder / "roc.csv")
     columns = ["subset", "class", "recall", "precision"]
-    write_csv(_join(pr, columns), folder / "precision_recall.csv")
+    write_csv(_joined(precision_recall, columns), folder / "precision_recall.csv")
     write_csv(pd.DataFrame(confusion), folder / "confusion.csv")
     write_csv(pd.DataFrame(bars), folder / "per_class.csv")
 
 
-def confusion_rows(subset: str, part: Predictions, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Counts of (actual, predicted): one matrix for exclusive classes, else one per class."""
-    if part.exclusive:
-        pairs = pd.DataFrame(
-            {"a": part.y.argmax(axis=1), "p": part.p.argmax(axis=1)}
-        ).value_counts()
-        names = part.outputs
-        return [
-            {
-                "subset": subset,
-                "class": "all",
-                "actual": a,
-                "predicted": b,
-                "count": pairs.get((i, j), 0),
-            }
-            for i, a in enumerate(names)
-            for j, b in enumerate(names)
-        ]
-    rows = []
-    for name in part.outputs:
-        own = metrics["per_class"][name]
-        for key, actual, predicted in (
-            ("tp", "present", "present"),
-            ("fn", "present", "absent"),
-            ("fp", "absent", "present"),
-            ("tn", "absent", "absent"),
-        ):
-            row = {"subset": subset, "class": name, "actual": actual, "predicted": predicted}
-            rows.append(row | {"count": own[key]})
-    return rows
+def _one_matrix(subset: str, part: Predictions) -> list[dict[str, Any]]:
+    """Counts of (actual, predicted) of classes that exclude each other."""
+    pairs = zip(part.y.argmax(axis=1), part.p.argmax(axis=1), strict=True)
+    counts = pd.Series(list(pairs), dtype=object).value_counts()
+    keys = {"subset": subset, "class": "all"}
+    return [
+        keys | {"actual": a, "predicted": b, "count": int(counts.get((i, j), 0))}
+        for i, a in enumerate(part.outputs)
+        for j, b in enumerate(part.outputs)
+    ]
 
 
-def _curve(subset: str, name: str, x: str, xs: Any, y: str, ys: Any) -> pd.DataFrame:
-    keep = np.unique(np.linspace(0, len(xs) - 1, min(POINTS, len(xs))).astype(int))
-    columns = {"subset": subset, "class": name, x: xs[keep].round(4), y: ys[keep].round(4)}
-    return pd.DataFrame(columns)
+def _matrices(subset: str, classes: Mapping[str, ClassMetrics]) -> list[dict[str, Any]]:
+    """Counts of (actual, predicted), a matrix a class."""
+    return [
+        {"subset": subset, "class": name, "actual": actual, "predicted": predicted, "count": count}
+        for name, metrics in classes.items()
+        for actual, predicted, count in (
+            ("present", "present", metrics.tp),
+            ("present", "absent", metrics.fn),
+            ("absent", "present", metrics.fp),
+            ("absent", "absent", metrics.tn),
+        )
+    ]
 
 
-def _join(curves: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+def _curve(keys: dict[str, str], **axes: Any) -> pd.DataFrame:
+    length = len(next(iter(axes.values())))
+    keep = np.unique(np.linspace(0, length - 1, min(POINTS, length)).astype(int))
+    return pd.DataFrame(keys | {name: values[keep].round(4) for name, values in axes.items()})
+
+
+def _joined(curves: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return pd.concat(curves) if curves else pd.DataFrame(columns=columns)

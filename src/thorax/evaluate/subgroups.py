@@ -2,87 +2,91 @@
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from thorax.artifacts.evaluation import Attribute, Gap, Group, Subgroups
+from thorax.config import Evaluate, Paths
+from thorax.dataset.dataset import open_dataset
+from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.io import rounded
-from thorax.metrics.bootstrap import Draws, draw, replicate_metrics, sample, share_interval
-from thorax.metrics.summary import Predictions
+from thorax.metrics.bootstrap import Replicates, Values, estimate, over_replicates, resample
+from thorax.metrics.classification import ones, per_class
+from thorax.metrics.predictions import Predictions
 
 Array = NDArray[np.float64]
 
-AGES = {
+AGE_BANDS = {  # below so many years
     "0–17": 18,
     "18–39": 40,
     "40–59": 60,
     "60–79": 80,
     "80 and older": 200,
-}  # below so many years
+}
 HEALTHY = ("no finding", "normal")
-OUTCOMES = 5  # images with and without a class that its AUROC needs at least
-PATIENTS = 10  # under which a group is too small whatever its images
-DRAWS, PAIR_DRAWS = 500, 200  # at most; there are many groups
-KEYS = ("auroc", "recall", "specificity", "underdiagnosis")
+MIN_IMAGES = 5  # with and without a class that its AUROC needs in every group
+MIN_PATIENTS = 10  # under which a group is too small whatever its images
+METRICS = ("auroc", "sensitivity", "specificity")
 
 
-@dataclass(frozen=True)
-class Group:
-    """One group: what is written of it, and its replicates of the AUROC for the gap."""
-
-    row: dict[str, Any]
-    auroc: Array
-
-
-def attributes(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Groups of each image as text, empty where unknown; only attributes with two groups or more.
+def subgroup_metrics(
+    params: Evaluate, part: Predictions, d: Array, fold: int, paths: Paths
+) -> Subgroups:
+    """Metrics of every group and pair of groups, and the baseline on metadata alone.
 
     Args:
-        manifest: all images of the data, with `patient_id`, `sex`, `age`, `view` and, where known,
-            `vendor` and `site`. Follow-up is told by the order of a patient's image ids.
-    """
-    labels = [""] * len(manifest)
-    bands = pd.cut(manifest["age"], [-1, *(a - 0.5 for a in AGES.values())], labels=list(AGES))
-    order = manifest.groupby("patient_id")["image_id"].rank(method="first")
-    known = {
-        "sex": manifest["sex"],
-        "age": bands.astype(object).where(bands.notna(), ""),
-        "view": manifest["view"],
-        "vendor": manifest.get("vendor", pd.Series(labels, manifest.index)),
-        "site": manifest.get("site", pd.Series(labels, manifest.index)),
-        "visit": pd.Series(np.where(order == 1, "first", "follow-up"), manifest.index),
-    }
-    table = pd.DataFrame(known).astype(str)
-    return table[[name for name in table if table[name][table[name] != ""].nunique() > 1]]
-
-
-def summarise(
-    part: Predictions, d: Array, groups: pd.DataFrame, *, draws: int, seed: int, min_group: int
-) -> dict[str, Any]:
-    """Metrics of every group and pair of groups, ready for JSON.
-
-    Args:
-        part: the images judged.
+        params: replicates, seed, smallest group.
+        part: the evaluated images.
         d: decisions [N, O] at the frozen thresholds.
-        groups: `attributes` of the same images, row by row.
-        draws: bootstrap replicates over patients, cut to `DRAWS` and `PAIR_DRAWS`.
-        seed: of the draws.
-        min_group: images below which a group is too small to be judged.
+        fold: the first one; its training images teach the baseline.
+        paths: of manifest, cache and split.
     """
-    groups = groups.reset_index(drop=True)
-    result: dict[str, Any] = {"min_group": min_group, "draws": min(draws, DRAWS)}
-    patients = part.images["patient_id"]
-    judge, crossing = (
-        _Judge(part, d, min_group, draw(patients, min(draws, most), seed))
-        for most in (DRAWS, PAIR_DRAWS)
+    dataset = open_dataset(paths)
+    images = dataset.table.set_index("image_id", drop=False)
+    groups = attributes(images).loc[part.images["image_id"]].reset_index(drop=True)
+    replicates = resample(part.images["patient_id"], params.n_bootstrap, params.seed)
+    evaluation = _Evaluation(part, d, params.min_subgroup_size, replicates)
+    pairs = combinations(groups, 2)
+    unseen = part.take(part.images["fold"].isin([fold, -1]))  # by the first fold's model
+    known = features(images)
+    trained = dataset.rows("train", fold)
+    return Subgroups(
+        n_bootstrap=params.n_bootstrap,
+        attributes={str(name): evaluation.of(groups[name]) for name in groups},
+        pairs={f"{a} × {b}": evaluation.of(_crossed(groups[a], groups[b])) for a, b in pairs},
+        metadata=baseline(
+            known.iloc[trained],
+            dataset.targets[trained],
+            unseen,
+            known.loc[unseen.images["image_id"]],
+            params,
+        ),
     )
-    single = {name: groups[name] for name in groups}
-    crossed = {f"{a} × {b}": _crossed(groups[a], groups[b]) for a, b in combinations(groups, 2)}
-    result["attributes"] = {n: judge.split(v) for n, v in single.items()}
-    result["pairs"] = {n: crossing.split(v) for n, v in crossed.items()}
-    return result
+
+
+def attributes(images: pd.DataFrame) -> pd.DataFrame:
+    """Group of each image as text, empty where unknown; only attributes with two groups or more.
+
+    Args:
+        images: all images of the data, with `patient_id`, `sex`, `age`, `view`, `vendor`, `site`.
+            Follow-up is inferred from the order of a patient's image ids.
+    """
+    bands = [-1, *(years - 0.5 for years in AGE_BANDS.values())]
+    age = pd.cut(images["age"], bands, labels=list(AGE_BANDS)).astype(object)
+    visit = images.groupby("patient_id")["image_id"].rank(method="first")
+    table = pd.DataFrame(
+        {
+            "sex": images["sex"],
+            "age": age.where(age.notna(), ""),
+            "view": images["view"],
+            "vendor": images["vendor"],
+            "site": images["site"],
+            "visit": np.where(visit == 1, "first", "follow-up"),
+        }
+    ).astype(str)
+    return table[[name for name in table if table[name][table[name] != ""].nunique() > 1]]
 
 
 def _crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":
@@ -90,98 +94,106 @@ def _crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _Evaluation:
+    """What all groups share: predictions, decisions [N, O], and one set of replicates."""
+
     part: Predictions
     d: Array
-    min_group: int
-    draws: Draws  # of all images: groups are paired where they share patients
+    min_images: int
+    replicates: Replicates
 
-    def split(self, values: "pd.Series[str]") -> dict[str, Any]:
-        """All groups of one attribute, over the classes that every group can be judged by."""
-        names = [name for name in pd.unique(values) if name]
-        rows = {name: np.flatnonzero(values == name) for name in sorted(names)}
+    def of(self, values: "pd.Series[str]") -> Attribute:
+        """All groups of one attribute, over the classes that every group can be evaluated on."""
+        rows = {str(name): np.flatnonzero(values == name) for name in sorted(set(values) - {""})}
         small = {name: why for name, own in rows.items() if (why := self._too_small(own))}
         large = {name: own for name, own in rows.items() if name not in small}
         classes = self._common_classes(list(large.values()))
-        groups = {name: self._group(name, own, classes) for name, own in large.items()}
-        return {
-            "classes": [self.part.outputs[c] for c in classes],
-            "groups": [
-                *(each.row for each in groups.values()),
-                *({"name": n, "images": len(rows[n]), "reason": why} for n, why in small.items()),
+        measured = {name: self._group(name, own, classes) for name, own in large.items()}
+        return Attribute(
+            classes=[self.part.outputs[c] for c in classes],
+            groups=[
+                *(group for group, _ in measured.values()),
+                *(self._without(name, rows[name], why) for name, why in small.items()),
             ],
-            "gap": _gap(groups),
-        }
+            gap=_gap(list(measured.values())),
+        )
 
-    def _too_small(self, rows: NDArray[np.int64]) -> str | None:
-        if len(rows) < self.min_group:
-            return f"under {self.min_group} images"
-        few = self.part.images["patient_id"].iloc[rows].nunique() < PATIENTS
-        return f"under {PATIENTS} patients" if few else None
+    def _too_small(self, rows: NDArray[np.int64]) -> str:
+        if len(rows) < self.min_images:
+            return f"under {self.min_images} images"
+        return f"under {MIN_PATIENTS} patients" if self._patients(rows) < MIN_PATIENTS else ""
+
+    def _patients(self, rows: NDArray[np.int64]) -> int:
+        return int(self.part.images["patient_id"].iloc[rows].nunique())
 
     def _common_classes(self, groups: list[NDArray[np.int64]]) -> list[int]:
         """Classes of which every group has a few images with and without."""
+        y = self.part.y
         return [
             c
-            for c in range(self.part.y.shape[1])
+            for c in range(y.shape[1])
             if groups
-            and all(
-                min((self.part.y[rows, c] == 1).sum(), (self.part.y[rows, c] == 0).sum())
-                >= OUTCOMES
-                for rows in groups
-            )
+            and all(min((y[g, c] == 1).sum(), (y[g, c] == 0).sum()) >= MIN_IMAGES for g in groups)
         ]
 
-    def _group(self, name: str, rows: NDArray[np.int64], classes: list[int]) -> Group:
-        y, p, d = (table[rows] for table in (self.part.y, self.part.p, self.d))
-        patients = self.part.images["patient_id"].iloc[rows]
-        row: dict[str, Any] = {
-            "name": name, "images": len(rows), "patients": patients.nunique(), "reason": None,
-        }  # fmt: skip
+    def _without(self, name: str, rows: NDArray[np.int64], reason: str) -> Group:
+        patients = self._patients(rows)
+        return Group(name=name, images=len(rows), patients=patients, reason=reason, metrics={})
+
+    def _group(self, name: str, rows: NDArray[np.int64], classes: list[int]) -> tuple[Group, Array]:
+        """A group's metrics, and its replicates of the AUROC."""
+        group = self._without(name, rows, "")
         if not classes:
-            reason = f"no class has {OUTCOMES} images with and without it in every group"
-            return Group({**row, "reason": reason}, np.zeros(0))
-        exact, drawn = (
-            _columns(replicate_metrics(y, p, d, draws), classes, self.part)
-            for draws in (sample(len(rows)), self.draws.of(rows))
-        )
-        for key in KEYS:
-            low, high, _ = share_interval(drawn[key])
-            row |= {key: rounded(float(exact[key][0]))}
-            row |= {f"{key}_low": rounded(low), f"{key}_high": rounded(high)}
-        return Group(row, drawn["auroc"])
+            reason = f"no class has {MIN_IMAGES} images with and without it in every group"
+            return group.model_copy(update={"reason": reason}), np.zeros(0)
+        y, p, d = (table[rows] for table in (self.part.y, self.part.p, self.d))
+
+        def metrics(w: Array) -> Values:
+            return self._macro(per_class(y, p, d, w), classes)
+
+        exact = metrics(ones(len(rows)))
+        drawn = over_replicates(metrics, self.replicates.take(rows))
+        estimates = {
+            key: estimate(exact[key][0], drawn[key], "no class means healthy") for key in exact
+        }
+        return group.model_copy(update={"metrics": estimates}), drawn["auroc"]
+
+    def _macro(self, metrics: Values, classes: list[int]) -> Values:
+        """Mean metrics [R] over some classes, and the underdiagnosis rate.
+
+        That is the rate of sick images predicted healthy (Seyyed-Kalantari et al. 2021, Nature
+        Medicine 27).
+        """
+        means = {key: metrics[key][:, classes].mean(axis=1) for key in METRICS}
+        outputs = self.part.outputs
+        healthy = [c for c, name in enumerate(outputs) if name.lower() in HEALTHY]
+        if healthy:
+            means["underdiagnosis"] = 1 - metrics["specificity"][:, healthy[0]]
+        elif len(outputs) == 1:
+            means["underdiagnosis"] = 1 - metrics["sensitivity"][:, 0]
+        else:
+            means["underdiagnosis"] = np.full(len(means["auroc"]), np.nan)
+        return means
 
 
-def _columns(
-    replicates: dict[str, Array], classes: list[int], part: Predictions
-) -> dict[str, Array]:
-    """Macro metrics [R] over some classes, and the rate of sick images called healthy."""
-    found = {key: replicates[key][:, classes].mean(axis=1) for key in KEYS[:3]}
-    healthy = [c for c, name in enumerate(part.outputs) if name.lower() in HEALTHY]
-    if healthy:
-        found["underdiagnosis"] = 1 - replicates["specificity"][:, healthy[0]]
-    elif part.task == "binary":
-        found["underdiagnosis"] = 1 - replicates["recall"][:, 0]
-    else:
-        found["underdiagnosis"] = np.full(len(found["auroc"]), np.nan)
-    return found
-
-
-def _gap(groups: dict[str, Group]) -> dict[str, Any] | None:
-    """Best and worst group by AUROC, their difference, and how often chance gives as much.
+def _gap(groups: list[tuple[Group, Array]]) -> Gap | None:
+    """Best and worst group by AUROC, their difference, and its p-value.
 
     The best and the worst are picked after the fact, so an interval of their difference would lie
     above 0 far too often. Instead every group's replicates are moved to one common value, as if all
     groups were alike, and the widest difference of each replicate is compared with the one seen.
     """
-    judged = {name: each for name, each in groups.items() if each.row.get("auroc") is not None}
-    if len(judged) < 2:
+    aurocs = {
+        group.name: (group.metrics["auroc"].value, replicates)
+        for group, replicates in groups
+        if group.metrics
+    }
+    known = {name: (value, drawn) for name, (value, drawn) in aurocs.items() if value is not None}
+    if len(known) < 2:
         return None
-    ranked = sorted(judged, key=lambda name: judged[name].row["auroc"])
-    gap = judged[ranked[-1]].row["auroc"] - judged[ranked[0]].row["auroc"]
-    moved = np.stack([each.auroc - each.row["auroc"] for each in judged.values()])
+    ranked = sorted(known, key=lambda name: known[name][0])
+    gap = known[ranked[-1]][0] - known[ranked[0]][0]
+    moved = np.stack([drawn - value for value, drawn in known.values()])
     widest = np.ptp(moved[:, np.isfinite(moved).all(axis=0)], axis=0)
-    chance = (1 + (widest >= gap).sum()) / (1 + len(widest)) if len(widest) > 1 else None
-    return {
-        "worst": ranked[0], "best": ranked[-1], "auroc": rounded(gap), "chance": rounded(chance),
-    }  # fmt: skip
+    p_value = (1 + (widest >= gap).sum()) / (1 + len(widest)) if len(widest) > 1 else None
+    return Gap(worst=ranked[0], best=ranked[-1], auroc=round(gap, 4), p_value=rounded(p_value))

@@ -1,181 +1,222 @@
-"""What the first fold's model looks at: one explained image a class, scores of its maps, probes."""
+"""What the first fold's model looks at: Grad-CAM, how well it points, and shortcut tests.
 
-from collections.abc import Callable
+Only images of the evaluated subset that this model has not seen in training are explained.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import nn
 
-from thorax.config import Evaluate, Paths
-from thorax.dataset.dataset import Cohort
-from thorax.dataset.loader import Batches
-from thorax.explain.gradcam import feature_layer, grad_cam
-from thorax.explain.localization import (
-    CASCADE,
-    CASCADE_IMAGES,
-    evenly,
-    likeness,
-    maps_of,
-    masks_of,
-    randomise,
-    scored,
+from thorax.artifacts.evaluation import PredictionsInfo
+from thorax.artifacts.explanation import (
+    CascadeStep,
+    ClassLocalization,
+    ClassOcclusion,
+    Localization,
+    Occlusion,
 )
-from thorax.explain.occlusion import covers, probe
-from thorax.io import read_csv, read_json, replacing, write_json
-from thorax.metrics.summary import Predictions
-from thorax.models.inference import Bundle, open_model, predict
+from thorax.artifacts.model import ModelFile
+from thorax.config import Evaluate, Explain, Paths
+from thorax.dataset.dataset import GEOMETRY, NEVER, Dataset, open_dataset
+from thorax.dataset.loader import Batches
+from thorax.explain import gradcam
+from thorax.explain.occlusion import is_shortcut, occlude, occlusion_tests
+from thorax.io import read_csv, replacing
+from thorax.metrics.bootstrap import resample
+from thorax.metrics.predictions import Predictions, read_predictions
+from thorax.models.inference import open_model, predict_logits, single_device
+from thorax.models.model_file import untrained
 
-GEOMETRY = ["width", "height", "crop_x", "crop_y", "crop_width", "crop_height", "new_width",
-            "new_height", "pad_x", "pad_y"]  # fmt: skip
-DRAWS = 1000
+Item = TypeVar("Item")
+
+CASCADE = {"head": 0.0, "last quarter": 0.25, "last half": 0.5, "all layers": 1.0}
+CASCADE_IMAGES = 20
+BATCH_SIZE = 32
 
 
-def look(params: Evaluate, cohort: Cohort, fold: int, part: Predictions, paths: Paths) -> None:
-    """Write `gradcam.npz`, `probes.json` and `localisation.json` of one fold's model.
+def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
+    """Write `gradcam.npz`, `localization.json`, `occlusion.json` and `occlusion.npz`.
 
     Args:
-        params: how many images, draws.
-        cohort: the images.
-        fold: whose model.
-        part: the images judged, with what all models together said of them.
-        paths: of models, cache, regions and predictions.
+        params: how many images.
+        evaluation: bootstrap replicates and seed, as for every other interval.
+        paths: of models, predictions, cache and annotations.
     """
-    fabric, folder = Fabric(devices=1), Path(paths.predictions)
-    network, batches = open_model(cohort, fold, fabric, paths)
-    bundle = Bundle(**read_json(Path(paths.models) / str(fold) / "model.json"))
-    torch.manual_seed(0)
-    untrained = bundle.build().to(batches.device)
+    explainer = open_explainer(paths)
+    folder = Path(paths.explanations)
+    explainer.write_gradcam(folder / "gradcam.npz")
+    Localization(
+        settings=params,
+        n_bootstrap=evaluation.n_bootstrap,
+        classes=explainer.localize(params, evaluation, paths),
+        cascade=explainer.cascade(),
+    ).write(folder / "localization.json")
+    explainer.write_occlusion(params, evaluation, folder)
 
-    def score(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        changed = Batches(images, batches.mean, batches.deviation, batches.device, True)
-        return predict(fabric, network, changed, np.arange(len(images)), cohort.task, "probe")
 
-    write_gradcam(cohort, part, network, batches, folder / "gradcam.npz")
-    write_probes(params, cohort, part, score, folder)
-    regions, index = (
-        read_csv(Path(paths.regions)),
-        read_csv(Path(paths.cache) / "index.csv", numbers=GEOMETRY).set_index("image_id"),
+def open_explainer(paths: Paths) -> "Explainer":
+    """The first fold's model, and the images it is explained on."""
+    info = PredictionsInfo.read(Path(paths.predictions) / "predictions.json")
+    val, test = (
+        read_predictions(Path(paths.predictions) / f"{subset}.csv", info.task, info.outputs)
+        for subset in ("val", "test")
     )
-    found = {
-        "limit": params.localised,
-        "per_class": localise(params, cohort, part, network, untrained, batches, regions, index),
-        "cascade": cascade(cohort, part, network, batches),  # last: it destroys the network
-    }
-    write_json(folder / "localisation.json", found)
+    part = test if len(test.y) else val
+    unseen = part.take(part.images["fold"].isin([info.folds[0], NEVER]))
+    dataset, fabric = open_dataset(paths), single_device()
+    folder = Path(paths.models) / str(info.folds[0])
+    return Explainer(dataset, unseen, fabric, *open_model(folder, dataset, fabric))
 
 
-def write_gradcam(
-    cohort: Cohort, part: Predictions, network: nn.Module, batches: Batches, path: Path
-) -> None:
-    """Grad-CAM of the surest image that shows each class.
+@dataclass(frozen=True)
+class Explainer:
+    """A trained network and what it is explained on.
 
-    Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
+    Attributes:
+        dataset: all images.
+        part: the images explained, with what all models together predict.
+        fabric: the device.
+        model: description of the network.
+        network: on the device.
+        batches: the cache, normalized for the network.
     """
-    y, p = part.y.T, part.p.T
-    best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
-    rows = [cohort.rows_of(part.images["image_id"].iloc[list(best.values())])]
-    maps, layer = np.zeros((0, *cohort.images.shape[1:]), np.uint8), ""
-    for batch in batches.stream(rows if best else []):
-        layer = feature_layer(network, batch.x_BCHW)
-        cam = grad_cam(network, batch.x_BCHW, np.array(list(best)), layer)
-        maps = np.round(255 * cam).astype(np.uint8)
-    ids = part.images["image_id"].iloc[list(best.values())].to_numpy(str)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        names = np.array([cohort.outputs[o] for o in best], dtype=str)
-        np.savez_compressed(file, image_ids=ids, outputs=names, maps=maps, layer=np.array(layer))
 
+    dataset: Dataset
+    part: Predictions
+    fabric: Fabric
+    model: ModelFile
+    network: nn.Module
+    batches: Batches
 
-def write_probes(
-    params: Evaluate,
-    cohort: Cohort,
-    part: Predictions,
-    score: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
-    folder: Path,
-) -> None:
-    """The shortcut probes on at most so many images, spread over the part.
+    def maps(
+        self, network: nn.Module, image_ids: Sequence[str], outputs: NDArray[np.int64]
+    ) -> tuple[gradcam.Maps, str]:
+        """Grad-CAM of images for one output each, and the layer explained."""
+        rows = self.dataset.rows_of(image_ids)
+        return gradcam.maps_of(network, self.batches, rows, outputs, BATCH_SIZE)
 
-    Writes `probes.json` (null when nothing is to be probed) and `probes.npz`: the first image as it
-    is and with each cover, uint8 [H, W].
-    """
-    chosen = np.array(evenly(list(range(len(part.y))), params.probed), int)
-    images = part.images.iloc[chosen].reset_index(drop=True)
-    pixels = np.take(cohort.images, cohort.rows_of(images["image_id"]), axis=0)
-    found, hidden = None, {}
-    if len(chosen):
-        hidden = covers(pixels)
-        # Of this one model, which is the one that is probed.
-        own = Predictions(part.task, part.outputs, images, part.y[chosen], score(pixels))
-        found = probe(own, pixels, hidden, score, draws=params.bootstrap, seed=params.seed)
-    write_json(folder / "probes.json", found)
-    shown = {"as it is": pixels, **hidden} if len(chosen) else {}
-    with replacing(folder / "probes.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **{name: versions[0] for name, versions in shown.items()})
+    def score(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Probabilities [M, O] of pixels [M, H, W]."""
+        changed = replace(self.batches, images=images)
+        rows = np.arange(len(images))
+        logits = predict_logits(self.fabric, self.network, changed, rows, "occlusion")
+        return self.part.task.activation(logits)
 
+    def write_gradcam(self, path: Path) -> None:
+        """Grad-CAM of the most confident image that shows each class.
 
-def localise(
-    params: Evaluate,
-    cohort: Cohort,
-    part: Predictions,
-    trained: nn.Module,
-    random: nn.Module,
-    batches: Batches,
-    regions: pd.DataFrame,
-    index: pd.DataFrame,
-) -> dict[str, Any]:
-    """Scores per class that has regions in the part judged, beside a network with random weights.
-
-    Args:
-        params: how many images a class, draws.
-        cohort: where images lie in the cache.
-        part: the images judged.
-        trained: the model explained, on the device of `batches`.
-        random: the same one with random weights.
-        batches: the cache, normalised for the model.
-        regions: as `sources.regions`.
-        index: the cache's geometry by image.
-    """
-    patients = part.images.set_index("image_id")["patient_id"]
-    result: dict[str, Any] = {}
-    draws = min(params.bootstrap, DRAWS)
-    for output, name in enumerate(part.outputs):
-        drawn = set(regions.loc[regions["finding"] == name, "image_id"]) & set(patients.index)
-        ids = evenly(sorted(drawn), params.localised)
-        if not ids:
-            continue
-        masks = masks_of(regions, index, ids, name, cohort.images.shape[1])
-        seen = np.flatnonzero(masks.any(axis=(1, 2)))  # the rest was cropped away
-        ids, masks = [ids[i] for i in seen], masks[seen]
-        if not ids:
-            continue
-        rows, own = cohort.rows_of(ids), patients.loc[ids].reset_index(drop=True)
-        result[name] = {
-            what: scored(maps_of(network, batches, rows, output), masks, own, draws)
-            for what, network in (("model", trained), ("random", random))
-        }
-    return result
-
-
-def cascade(
-    cohort: Cohort, part: Predictions, network: nn.Module, batches: Batches
-) -> list[dict[str, Any]]:
-    """Likeness to the model's own maps as more and more of its weights are random; changes it.
-
-    The maps are of the class that is most often the likeliest, on a few images.
-    """
-    ids = evenly(part.images["image_id"].tolist(), CASCADE_IMAGES)
-    rows = cohort.rows_of(ids)
-    position = {name: i for i, name in enumerate(part.images["image_id"])}
-    best = int(np.bincount(part.p[[position[name] for name in ids]].argmax(axis=1)).argmax())
-    own = maps_of(network, batches, rows, best)
-    found = []
-    for step, share in CASCADE:
-        randomise(network, share, seed=0)
-        found.append(
-            {"layers": step, "likeness": likeness(own, maps_of(network, batches, rows, best))}
+        Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
+        """
+        y, p = self.part.y.T, self.part.p.T
+        best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
+        ids = self.part.images["image_id"].iloc[list(best.values())].tolist()
+        maps, layer = self.maps(self.network, ids, np.array(list(best), np.int64))
+        _write_arrays(
+            path,
+            image_ids=np.array(ids, str),
+            outputs=np.array([self.part.outputs[o] for o in best], str),
+            maps=np.round(255 * maps).astype(np.uint8),
+            layer=np.array(layer),
         )
-    return found
+
+    def localize(
+        self, params: Explain, evaluation: Evaluate, paths: Paths
+    ) -> dict[str, ClassLocalization]:
+        """Scores per annotated class, beside the same network with random weights."""
+        torch.manual_seed(0)
+        networks = {
+            "model": self.network, "random": untrained(self.model).to(self.batches.device),
+        }  # fmt: skip
+        annotations = read_csv(Path(paths.annotations))
+        geometry = self.dataset.table.set_index("image_id")[GEOMETRY]
+        patients = self.part.images.set_index("image_id")["patient_id"]
+        scores = {}
+        for output, name in enumerate(self.part.outputs):
+            drawn = annotations.loc[annotations["finding"] == name, "image_id"]
+            ids = evenly(sorted(set(drawn) & set(patients.index)), params.gradcam_images)
+            side = self.dataset.images.shape[1]
+            masks = gradcam.masks_of(annotations, geometry, ids, name, side)
+            visible = np.flatnonzero(masks.any(axis=(1, 2)))  # the rest was cropped away
+            ids, masks = [ids[i] for i in visible], masks[visible]
+            if not ids:
+                continue
+            shown = patients.loc[ids].reset_index(drop=True)
+            replicates = resample(shown, evaluation.n_bootstrap, evaluation.seed)
+            outputs = np.full(len(ids), output)
+            scores[name] = ClassLocalization(
+                **{
+                    kind: gradcam.score(self.maps(network, ids, outputs)[0], masks, replicates)
+                    for kind, network in networks.items()
+                }
+            )
+        return scores
+
+    def cascade(self) -> list[CascadeStep]:
+        """Similarity to the model's own maps as more and more of its layers are random.
+
+        The maps are of the class that is most often the most likely, on a few images.
+        """
+        places = evenly(list(range(len(self.part.y))), CASCADE_IMAGES)
+        ids = self.part.images["image_id"].iloc[places].tolist()
+        likely = np.bincount(self.part.p[places].argmax(axis=1)).argmax()
+        outputs = np.full(len(ids), likely)
+        trained, _ = self.maps(self.network, ids, outputs)
+        network, steps = copy.deepcopy(self.network), []
+        for layers, fraction in CASCADE.items():
+            gradcam.randomize(network, fraction, seed=0)
+            similar = gradcam.similarity(trained, self.maps(network, ids, outputs)[0])
+            steps.append(CascadeStep(layers=layers, similarity=similar))
+        return steps
+
+    def write_occlusion(self, params: Explain, evaluation: Evaluate, folder: Path) -> None:
+        """The shortcut tests on at most so many images, spread over the subset.
+
+        Writes `occlusion.json` and `occlusion.npz`: the first image as it is and under each
+        occlusion, uint8 [H, W].
+        """
+        places = evenly(list(range(len(self.part.y))), params.occlusion_images)
+        shown: dict[str, NDArray[np.uint8]] = {}
+        classes: dict[str, ClassOcclusion] = {}
+        images = self.part.images.iloc[places].reset_index(drop=True)
+        if places:
+            pixels = np.take(self.dataset.images, self.dataset.rows_of(images["image_id"]), axis=0)
+            shown = {"as it is": pixels, **occlude(pixels)}
+            # Of this one model, which is the one that is tested.
+            p, *hidden = (self.score(version) for version in shown.values())
+            occluded = dict(zip(list(shown)[1:], hidden, strict=True))
+            replicates = resample(images["patient_id"], evaluation.n_bootstrap, evaluation.seed)
+            tests = occlusion_tests(
+                self.part.y[places], p, pixels, occluded, self.score, replicates, evaluation.seed
+            )
+            classes = dict(zip(self.part.outputs, tests, strict=True))
+        least = params.shortcut_drop
+        Occlusion(
+            images=len(places),
+            patients=images["patient_id"].nunique(),
+            n_bootstrap=evaluation.n_bootstrap,
+            classes=classes,
+            shortcuts=[name for name, test in classes.items() if is_shortcut(test.swapped, least)],
+        ).write(folder / "occlusion.json")
+        _write_arrays(
+            folder / "occlusion.npz", **{name: version[0] for name, version in shown.items()}
+        )
+
+
+def evenly(items: list[Item], number: int) -> list[Item]:
+    """At most so many, spread evenly over all of them."""
+    if len(items) <= number:
+        return items
+    return [items[int((i + 0.5) * len(items) / number)] for i in range(number)]
+
+
+def _write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

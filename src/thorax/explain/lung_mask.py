@@ -43,7 +43,7 @@ class _Bank:
     area: Array
 
 
-def lung_fields(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def lung_masks(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where both lungs probably lie in frontal chest X-rays, bool [N, H, W].
 
     Args:

@@ -1,104 +1,107 @@
-"""Shortcut probes: what is left of a model when a part of every image is covered or exchanged.
+"""Shortcut tests: what is left of a model when a part of every image is occluded or swapped.
 
 What lies in the corners (lead markers, labels, a ward's way to crop) should tell nothing about a
-disease. Covering it shows how much the scores lean on it; exchanging it between images with and
+disease. Occluding it shows how much the scores lean on it; swapping it between images with and
 without a finding reverses whatever it had to do with that finding, so a model that reads it is
-led astray. Both exchanges paste corners of another patient; only that patient's label differs.
-The donors are drawn once: an interval covers other patients, not other donors.
+misled. Both swaps paste corners of another patient; only that donor's label differs. Donors are
+drawn once: an interval covers other patients, not other donors.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thorax.explain.lung_mask import lung_fields
-from thorax.io import rounded
-from thorax.metrics.bootstrap import draw, interval, ranking_metrics
-from thorax.metrics.summary import Predictions
+from thorax.artifacts.explanation import AurocDrop, ClassOcclusion
+from thorax.explain.lung_mask import lung_masks
+from thorax.metrics.bootstrap import Replicates, estimate
+from thorax.metrics.classification import auroc_and_ap, ones
 
-CORNER = 0.2  # share of height and width
-MARGIN = 0.03  # by which a lung field is widened, share of the width
-CALLED = 0.2  # fall of the AUROC from the corners of like images to those of unlike ones
-OUTCOMES = 5  # patients with and without a finding that a probe needs
-DRAWS = 1000
+CORNER = 0.2  # fraction of height and width
+MARGIN = 0.03  # by which a lung mask is dilated, fraction of the width
+MIN_PATIENTS = 5  # with and without a finding that a test needs
 
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
 Scorer = Callable[[Images], Array]
-Found = dict[str, Any]
 
 
-def probe(
-    part: Predictions,
+def occlusion_tests(
+    y: Array,
+    p: Array,
     images: Images,
-    hidden: dict[str, Images],
+    occluded: dict[str, Array],
     score: Scorer,
-    *,
-    draws: int,
+    replicates: Replicates,
     seed: int,
-) -> Found:
-    """All probes per class, ready for JSON; `shortcuts` names the classes that are called.
+) -> list[ClassOcclusion]:
+    """All tests of each output.
 
     Args:
-        part: labels, patients and probabilities of N images.
-        images: their pixels [N, H, W].
-        hidden: the same with parts covered, as from `covers`.
-        score: from pixels [N, H, W] to probabilities [N, O].
-        draws: bootstrap replicates over patients.
-        seed: of the draws and of the exchanges.
+        y: labels [N, O], NaN for unknown.
+        p: probabilities of the images as they are [N, O].
+        images: pixels [N, H, W].
+        occluded: probabilities [N, O] under each occlusion of `occlude`.
+        score: from pixels [M, H, W] to probabilities [M, O].
+        replicates: of the patients of the N images.
+        seed: of the donors.
     """
-    patients = part.images["patient_id"]
-    drawn = draw(patients, min(draws, DRAWS), seed)
-    people, weights = drawn.patient, drawn.by_image()
-    scores = {name: score(changed) for name, changed in hidden.items()}
-    per_class: dict[str, dict[str, Any]] = {}
-    for i, name in enumerate(part.outputs):
-        known = ~np.isnan(part.y[:, i])
-        y, w = part.y[known, i], weights[:, known]
-        if min(len(set(people[known][y == label])) for label in (0, 1)) < OUTCOMES:
-            reason = f"fewer than {OUTCOMES} patients with or without it"
-            per_class[name] = {"reason": reason, "covered": None, "exchanged": None}
-            continue
-        own, rng = part.p[known, i], np.random.default_rng([seed, i])
-        like, unlike = (
-            score(exchanged(images[known], donors(y, people[known], rng, alike=alike)))[:, i]
-            for alike in (True, False)
-        )
-        per_class[name] = {
-            "reason": None,
-            "covered": {cover: compare(y, own, p[known, i], w) for cover, p in scores.items()},
-            "exchanged": compare(y, like, unlike, w),
-        }
-    return {
-        "images": len(images),
-        "patients": patients.nunique(),
-        "per_class": per_class,
-        "shortcuts": [name for name, found in per_class.items() if called(found["exchanged"])],
-    }
+    return [
+        _class_tests(y[:, i], p, images, occluded, score, replicates, (seed, i))
+        for i in range(y.shape[1])
+    ]
 
 
-def covers(images: Images) -> dict[str, Images]:
+def _class_tests(
+    y: Array,
+    p: Array,
+    images: Images,
+    occluded: dict[str, Array],
+    score: Scorer,
+    replicates: Replicates,
+    seed_and_output: tuple[int, int],
+) -> ClassOcclusion:
+    i = seed_and_output[1]
+    known = ~np.isnan(y)
+    y, patient = y[known], replicates.patient[known]
+    if min(len(set(patient[y == label])) for label in (0, 1)) < MIN_PATIENTS:
+        reason = f"fewer than {MIN_PATIENTS} patients with or without it"
+        return ClassOcclusion(reason=reason, occluded={}, swapped=None)
+    rng, w = np.random.default_rng(seed_and_output), replicates.take(known).weights()
+    same, different = (
+        score(swap_corners(images[known], donors(y, patient, rng, same_label=label)))[:, i]
+        for label in (True, False)
+    )
+    return ClassOcclusion(
+        reason="",
+        occluded={
+            name: auroc_drop(y, p[known, i], scores[known, i], w)
+            for name, scores in occluded.items()
+        },
+        swapped=auroc_drop(y, same, different, w),
+    )
+
+
+def occlude(images: Images) -> dict[str, Images]:
     """Copies [N, H, W] without the corners, without the lungs, and with nothing but the lungs."""
-    lungs, corners = widened(lung_fields(images)), np.zeros(images.shape, bool)
+    lungs, corners = dilated(lung_masks(images)), np.zeros(images.shape, bool)
     for rows, columns in _corners(images):
         corners[:, rows, columns] = True
     return {
-        "corners": covered(images, corners),
-        "lungs": covered(images, lungs),
-        "all_but_lungs": covered(images, ~lungs),
+        "corners": painted(images, corners),
+        "lungs": painted(images, lungs),
+        "all_but_lungs": painted(images, ~lungs),
     }
 
 
-def covered(images: Images, where: NDArray[np.bool_]) -> Images:
+def painted(images: Images, where: NDArray[np.bool_]) -> Images:
     """Copies [N, H, W] with one gray in a mask of the same shape, the median of all images."""
-    # One for all: an image's own median would still tell what was under the cover.
+    # One for all: an image's own median would still tell what was under the mask.
     return np.where(where, np.uint8(np.median(images)), images)
 
 
-def widened(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def dilated(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Masks [N, H, W] grown by `MARGIN` to all sides."""
     reach = max(1, round(MARGIN * masks.shape[2]))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
@@ -106,28 +109,28 @@ def widened(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def donors(
-    y: Array, people: NDArray[np.int64], rng: np.random.Generator, *, alike: bool
+    y: Array, patient: NDArray[np.int64], rng: np.random.Generator, *, same_label: bool
 ) -> NDArray[np.int64]:
     """For each image [N] one at random of another patient with the same label, or the other one.
 
     Both labels need images of two patients at least.
     """
-    given = np.zeros(len(y), np.int64)
-    todo = np.ones(len(y), bool)
-    while todo.any():
+    donor = np.zeros(len(y), np.int64)
+    missing = np.ones(len(y), bool)
+    while missing.any():
         for label in (0, 1):
-            own = todo & (y == label)
-            given[own] = rng.choice(np.flatnonzero((y == label) == alike), own.sum())
-        todo = people[given] == people
-    return given
+            rows = missing & (y == label)
+            donor[rows] = rng.choice(np.flatnonzero((y == label) == same_label), rows.sum())
+        missing = patient[donor] == patient
+    return donor
 
 
-def exchanged(images: Images, given: NDArray[np.int64]) -> Images:
+def swap_corners(images: Images, donor: NDArray[np.int64]) -> Images:
     """Copies [N, H, W] with the corners of other images [N]."""
-    result = images.copy()
+    copies = images.copy()
     for rows, columns in _corners(images):
-        result[:, rows, columns] = images[:, rows, columns][given]
-    return result
+        copies[:, rows, columns] = images[:, rows, columns][donor]
+    return copies
 
 
 def _corners(images: Images) -> list[tuple[slice, slice]]:
@@ -139,25 +142,27 @@ def _corners(images: Images) -> list[tuple[slice, slice]]:
     ]
 
 
-def compare(y: Array, before: Array, after: Array, weights: Array) -> Found:
-    """AUROC of two sets of scores of the same images [N] and its fall over draws [R, N].
+def auroc_drop(y: Array, before: Array, after: Array, w: Array) -> AurocDrop:
+    """AUROC of two sets of scores of the same images [N], and its drop.
 
-    `change` is the mean absolute difference of the scores.
+    Args:
+        y: labels [N].
+        before: probabilities [N].
+        after: the same of changed images [N].
+        w: image weights of the replicates [R, N].
     """
-    once = np.ones((1, len(y)))
-    was, now = (float(ranking_metrics(y, p, once)[0][0]) for p in (before, after))
-    drawn = ranking_metrics(y, before, weights)[0] - ranking_metrics(y, after, weights)[0]
-    low, high, _ = interval(drawn)
-    return {
-        "before": rounded(was),
-        "after": rounded(now),
-        "fall": rounded(was - now),
-        "fall_low": rounded(low),
-        "fall_high": rounded(high),
-        "change": rounded(float(np.abs(before - after).mean())),
-    }
+    was, now = (float(auroc_and_ap(y, p, ones(len(y)))[0][0]) for p in (before, after))
+    drops = auroc_and_ap(y, before, w)[0] - auroc_and_ap(y, after, w)[0]
+    return AurocDrop(
+        before=round(was, 4),
+        after=round(now, 4),
+        drop=estimate(was - now, drops, bounded=False),
+        score_change=round(float(np.abs(before - after).mean()), 4),
+    )
 
 
-def called(found: Found | None) -> bool:
-    """Whether a fall is large, and larger than chance."""
-    return bool(found and (found["fall"] or 0) >= CALLED and (found["fall_low"] or 0) > 0)
+def is_shortcut(swapped: AurocDrop | None, least: float) -> bool:
+    """Whether a drop is at least `least`, and larger than chance gives."""
+    if swapped is None or swapped.drop.value is None or swapped.drop.low is None:
+        return False
+    return swapped.drop.value >= least and swapped.drop.low > 0

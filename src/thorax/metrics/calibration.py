@@ -1,58 +1,154 @@
 """Whether probabilities mean what they say, and what decisions by them are worth.
 
-Shapes: N images, O outputs. Functions of one class take its known labels only.
+Temperature comes from validation; test is only described. Shapes: N images, O outputs. Functions
+of one class take its known labels only.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, softmax
-from scipy.stats import binomtest
 
+from thorax.artifacts.evaluation import (
+    Bin,
+    Calibration,
+    ClassCalibration,
+    NetBenefit,
+    PredictiveValues,
+    Scaled,
+    SubsetCalibration,
+)
 from thorax.io import rounded
-from thorax.metrics.classification import log_loss
+from thorax.metrics.bootstrap import wilson
+from thorax.metrics.classification import counts, number, ones, rates
+from thorax.metrics.predictions import Predictions
 
 Array = NDArray[np.float64]
 
-BINS = 15  # of equal counts, for the calibration error
-SHOWN_BINS = 10  # of equal counts, for the reliability diagram
+ECE_BINS = 15  # of equal counts
+RELIABILITY_BINS = 10  # of equal counts
+HISTOGRAM_BINS = 20  # of equal width
 SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, as in the loss
-RANGE = (0.01, 100.0)  # searched for the temperature
+TEMPERATURES = (0.01, 100.0)  # searched
+# Threshold probabilities of the decision curve; beyond them nobody would decide by a score.
+RISKS = np.round(np.arange(1, 100) / 100, 2)
+
+
+def calibration(
+    val: Predictions,
+    test: Predictions,
+    thresholds: Array,
+    temperature: float | None,
+    reason: str,
+    prevalences: Sequence[float],
+) -> Calibration:
+    """Calibration of each subset and class.
+
+    Args:
+        val: validation, out of fold if there are several.
+        test: the held-out images; they are described and choose nothing.
+        thresholds: on raw probabilities, chosen on validation [O].
+        temperature: as from `fit_temperature`; None leaves what depends on it undefined.
+        reason: why there is no temperature.
+        prevalences: for which PPV and NPV are also stated.
+    """
+    return Calibration(
+        temperature=temperature,
+        reason=reason,
+        risks=RISKS.tolist(),
+        val=_subset(val, thresholds, temperature, prevalences),
+        test=_subset(test, thresholds, temperature, prevalences),
+    )
+
+
+def _subset(
+    part: Predictions, thresholds: Array, temperature: float | None, prevalences: Sequence[float]
+) -> SubsetCalibration:
+    p = part.p
+    after = scaled(p, temperature, part.task.exclusive) if temperature and len(p) else None
+    d = part.task.decide(p, thresholds)
+    classes = {}
+    for i, name in enumerate(part.outputs):
+        known = ~np.isnan(part.y[:, i])
+        cool = None if after is None else after[known, i]
+        classes[name] = _class(part.y[known, i], p[known, i], cool, d[known, i], prevalences)
+    losses = [
+        None if q is None else log_loss(part.y, q, exclusive=part.task.exclusive)
+        for q in (p, after)
+    ]
+    log_losses = Scaled(raw=rounded(losses[0]), scaled=rounded(losses[1]))
+    return SubsetCalibration(log_loss=log_losses, classes=classes)
+
+
+def _class(
+    y: Array, p: Array, cool: Array | None, d: Array, prevalences: Sequence[float]
+) -> ClassCalibration:
+    """Everything of one class.
+
+    Args:
+        y: known labels [N].
+        p: raw probabilities [N].
+        cool: probabilities at the fitted temperature [N], None without one.
+        d: decisions [N].
+        prevalences: for which PPV and NPV are stated.
+    """
+    present = int(y.sum())
+    both = 0 < present < len(y)
+    cool = cool if len(y) else None
+    reasons = {}
+    if not both:
+        reasons["net_benefit"] = f"{present} present and {len(y) - present} absent labels"
+    if not len(y):
+        reasons |= dict.fromkeys(("brier", "ece", "reliability"), "no known label")
+    elif cool is None:
+        reasons |= dict.fromkeys(("brier_scaled", "ece_scaled"), "no temperature was fitted")
+    edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
+    return ClassCalibration(
+        known=len(y),
+        present=present,
+        predictive_values=_stated(y, d, prevalences),
+        brier=Scaled(raw=_brier(y, p), scaled=_brier(y, cool)),
+        ece=Scaled(raw=rounded(calibration_error(y, p)), scaled=_scaled_error(y, cool)),
+        reliability=reliability(y, p) if len(y) else None,
+        reliability_scaled=None if cool is None else reliability(y, cool),
+        net_benefit=_net_benefits(y, p, cool) if both else None,
+        histogram_present=np.histogram(p[y == 1], edges)[0].tolist(),
+        histogram_absent=np.histogram(p[y == 0], edges)[0].tolist(),
+        reasons=reasons,
+    )
 
 
 def scaled(p: Array, temperature: float, exclusive: bool) -> Array:
-    """Probabilities [N, O] at a temperature; over 1 they become less sure.
-
-    Args:
-        p: raw probabilities [N, O].
-        temperature: what the logits are divided by.
-        exclusive: exactly one class is true of an image (softmax), else each on its own (sigmoid).
-    """
+    """Probabilities [N, O] at a temperature; over 1 they become less extreme."""
     p = np.clip(p, SMALLEST, 1 - SMALLEST)
-    result: Array
-    result = (
+    result: Array = (
         softmax(np.log(p) / temperature, axis=1) if exclusive else expit(logit(p) / temperature)
     )
     return result
 
 
-def fit_temperature(y: Array, p: Array, exclusive: bool) -> tuple[float | None, str]:
+def log_loss(y: Array, p: Array, *, exclusive: bool) -> float | None:
+    """Mean cross-entropy: per image for exclusive classes, else per label."""
+    p = np.clip(p, SMALLEST, 1 - SMALLEST)
+    if exclusive:
+        return float(-(y * np.log(p)).sum(axis=1).mean()) if len(y) else None
+    loss = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    return float(np.nanmean(loss)) if np.isfinite(loss).any() else None
+
+
+def fit_temperature(val: Predictions) -> tuple[float | None, str]:
     """The temperature with the least log loss of known labels, one for all classes.
 
     Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2.
 
-    Args:
-        y: validation labels [N, O].
-        p: validation probabilities [N, O].
-        exclusive: as in `scaled`.
-
     Returns:
         The temperature and an empty reason, or None and why there is none.
     """
+    y, p, exclusive = val.y, val.p, val.task.exclusive
     if len(np.unique(y[~np.isnan(y)])) < 2:
-        return None, "validation has one outcome only"
+        return None, "validation has a single class present"
 
     def loss(log_temperature: float) -> float:
         p_scaled = scaled(p, float(np.exp(log_temperature)), exclusive)
@@ -60,14 +156,18 @@ def fit_temperature(y: Array, p: Array, exclusive: bool) -> tuple[float | None, 
         assert value is not None
         return value
 
-    low, high = np.log(RANGE)
+    low, high = np.log(TEMPERATURES)
     best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-7}).x
-    # Without a mistake the loss falls to the clipping of the probabilities, and stays there.
+    # Without an error the loss falls to the clipping of the probabilities, and stays there.
     if loss(low) - loss(best) < 10 * SMALLEST:
-        return None, "validation is told apart without a mistake: no temperature is the best"
+        return None, "validation is separated without an error: no temperature is the best"
     if high - best < 1e-3:
-        return None, "validation is told no better than by chance: no temperature is the best"
+        return None, "validation is ranked no better than by chance: no temperature is the best"
     return round(float(np.exp(best)), 4), ""
+
+
+def _brier(y: Array, p: Array | None) -> float | None:
+    return None if p is None else rounded(brier(y, p))
 
 
 def brier(y: Array, p: Array) -> float | None:
@@ -77,11 +177,14 @@ def brier(y: Array, p: Array) -> float | None:
 
 def equal_mass(p: Array, bins: int) -> NDArray[np.int64]:
     """Bin of each score [N]: bins of equal counts, but equal scores share the bin of the first."""
-    count = len(p)
-    sizes = [count // bins + (i < count % bins) for i in range(bins)]
+    sizes = [len(p) // bins + (i < len(p) % bins) for i in range(bins)]
     starts = np.cumsum([0, *sizes[:-1]])
     first = np.searchsorted(np.sort(p), p)
     return np.searchsorted(starts, first, side="right") - 1
+
+
+def _scaled_error(y: Array, p: Array | None) -> float | None:
+    return None if p is None else rounded(calibration_error(y, p))
 
 
 def calibration_error(y: Array, p: Array) -> float | None:
@@ -92,35 +195,38 @@ def calibration_error(y: Array, p: Array) -> float | None:
     """
     if not len(y):
         return None
-    bins = equal_mass(p, min(BINS, len(y)))
+    bins = equal_mass(p, min(ECE_BINS, len(y)))
     return float(np.abs(np.bincount(bins, p - y)).sum() / len(y))
 
 
-def reliability(y: Array, p: Array) -> list[dict[str, Any]]:
-    """Bins of the reliability diagram: mean predicted, observed share, Wilson interval, count."""
-    bins = equal_mass(p, max(1, min(SHOWN_BINS, len(y))))
+def reliability(y: Array, p: Array) -> list[Bin]:
+    """Reliability diagram: mean predicted, observed fraction with Wilson's interval, count."""
+    bins = equal_mass(p, min(RELIABILITY_BINS, len(y)))
     rows = []
     for bin_ in np.unique(bins):
-        own = bins == bin_
-        present, count = int(y[own].sum()), int(own.sum())
-        low, high = wilson(present, count)
-        rows.append({"predicted": rounded(float(p[own].mean())), "observed": ratio(present, count),
-                     "low": low, "high": high, "count": count})  # fmt: skip
+        inside = bins == bin_
+        present, count = int(y[inside].sum()), int(inside.sum())
+        low, high = (round(bound, 4) for bound in wilson(present, count))
+        predicted, observed = round(float(p[inside].mean()), 4), round(present / count, 4)
+        rows.append(Bin(predicted=predicted, observed=observed, low=low, high=high, count=count))
     return rows
 
 
-def wilson(part: int, whole: int) -> tuple[float | None, float | None]:
-    """95 % interval of a share (Wilson 1927), images taken as independent; None of nothing."""
-    if not whole:
-        return None, None
-    bounds = binomtest(part, whole).proportion_ci(0.95, method="wilson")
-    return rounded(bounds.low), rounded(bounds.high)
+def _net_benefits(y: Array, p: Array, cool: Array | None) -> NetBenefit:
+    def curve(scores: Array) -> list[float]:
+        return [round(value, 4) for value in net_benefit(y, scores, RISKS).tolist()]
+
+    return NetBenefit(
+        raw=curve(p),
+        scaled=None if cool is None else curve(cool),
+        treat_all=curve(np.ones_like(y)),
+    )
 
 
 def net_benefit(y: Array, p: Array, risks: Array) -> Array:
     """True positives less false positives at the odds of the threshold, per image, [R].
 
-    Vickers and Elkin 2006, Decision Curve Analysis. An image is called where p >= risk.
+    Vickers and Elkin 2006, Decision Curve Analysis. An image is positive where p >= risk.
 
     Args:
         y: known labels of one class [N].
@@ -129,21 +235,26 @@ def net_benefit(y: Array, p: Array, risks: Array) -> Array:
     """
     true = (y == 1).sum() - np.searchsorted(np.sort(p[y == 1]), risks)
     false = (y == 0).sum() - np.searchsorted(np.sort(p[y == 0]), risks)
-    result: Array = (true - false * risks / (1 - risks)) / len(y)
-    return result
+    benefit: Array = (true - false * risks / (1 - risks)) / len(y)
+    return benefit
+
+
+def _stated(y: Array, d: Array, prevalences: Sequence[float]) -> list[PredictiveValues]:
+    measured = rates(*counts(y[:, None], d[:, None], ones(len(y))))
+    sensitivity, specificity = (
+        number(measured[name][0, 0]) for name in ("sensitivity", "specificity")
+    )
+    return [predictive_values(sensitivity, specificity, at) for at in prevalences]
 
 
 def predictive_values(
     sensitivity: float | None, specificity: float | None, prevalence: float
-) -> tuple[float | None, float | None]:
-    """PPV and NPV at a prevalence by Bayes' rule; None where nothing is called, or all is."""
-    if sensitivity is None or specificity is None:
-        return None, None
-    true, false = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
-    missed, cleared = (1 - sensitivity) * prevalence, specificity * (1 - prevalence)
-    return ratio(true, true + false), ratio(cleared, cleared + missed)
-
-
-def ratio(part: float, whole: float) -> float | None:
-    """A share with four decimals, None of nothing."""
-    return rounded(part / whole) if whole else None
+) -> PredictiveValues:
+    """PPV and NPV at a prevalence by Bayes' rule; None where nothing is positive, or all is."""
+    ppv = npv = None
+    if sensitivity is not None and specificity is not None:
+        tp, fp = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+        fn, tn = (1 - sensitivity) * prevalence, specificity * (1 - prevalence)
+        ppv = rounded(tp / (tp + fp)) if tp + fp else None
+        npv = rounded(tn / (tn + fn)) if tn + fn else None
+    return PredictiveValues(prevalence=prevalence, ppv=ppv, npv=npv)

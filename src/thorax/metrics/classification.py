@@ -1,94 +1,168 @@
-"""The plain metrics of a set of predictions, by scikit-learn; undefined ones are None.
+"""Classification metrics of weighted images: the one place where each is computed.
 
-Shapes: y [N, L] with 1, 0 and NaN for unknown; p [N, L] probabilities; d [N, L] decisions.
+A point estimate is the metric with every weight 1; a bootstrap replicate weights each image by how
+often its patient was drawn. Shapes: N images, L classes, R sets of weights. Labels y [N, L] are 1,
+0 and NaN for unknown, decisions d [N, L] 1 or 0. Undefined metrics are NaN.
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
+
+from thorax.config import METRICS
+from thorax.parallel import cores
+from thorax.tasks import Task
 
 Array = NDArray[np.float64]
-Scores = dict[str, float | None]
+Values = dict[str, Array]
 
-HEADLINE = ("loss", "accuracy", "precision", "recall", "f1", "auroc", "average_precision")
-
-
-def log_loss(y: Array, p: Array, *, exclusive: bool) -> float | None:
-    """Mean cross-entropy, natural logarithm: per image for exclusive classes, else per label."""
-    p = np.clip(p, 1e-7, 1 - 1e-7)
-    if exclusive and y.shape[1] > 1:
-        return float(-(y * np.log(p)).sum(axis=1).mean()) if len(y) else None
-    loss = -(y * np.log(p) + (1 - y) * np.log(1 - p))
-    return float(np.nanmean(loss)) if np.isfinite(loss).any() else None
+PROPORTIONS = ("sensitivity", "specificity", "precision", "npv", "accuracy")
+PER_CLASS = ("auroc", "average_precision", *PROPORTIONS, "f1")
 
 
-def auroc(y: Array, p: Array) -> float | None:
-    """Area under the ROC curve of one class [N]; None unless both outcomes occur."""
+def ones(images: int) -> Array:
+    """Weights [1, N] of the sample itself."""
+    return np.ones((1, images))
+
+
+def counts(y: Array, d: Array, w: Array) -> tuple[Array, Array, Array, Array]:
+    """Weighted true positives, false positives, false negatives, true negatives, [R, L] each."""
+    positive, negative = np.nan_to_num(y), np.nan_to_num(1 - y)
+    return (
+        w @ (positive * d),
+        w @ (negative * d),
+        w @ (positive * (1 - d)),
+        w @ (negative * (1 - d)),
+    )
+
+
+def rates(tp: Array, fp: Array, fn: Array, tn: Array) -> Values:
+    """Everything that follows from a confusion matrix, in the shape of the counts."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "sensitivity": tp / (tp + fn),
+            "specificity": tn / (tn + fp),
+            "precision": tp / (tp + fp),
+            "npv": tn / (tn + fn),
+            "accuracy": (tp + tn) / (tp + fp + fn + tn),
+            "f1": 2 * tp / (2 * tp + fp + fn),
+        }
+
+
+def per_class(y: Array, score: Array, d: Array, w: Array) -> Values:
+    """Every metric of `PER_CLASS` for each class and set of weights, [R, L].
+
+    Args:
+        y: labels [N, L].
+        score: [N, L], anything that rises with the probability.
+        d: decisions [N, L].
+        w: image weights [R, N].
+    """
     known = ~np.isnan(y)
-    if len(np.unique(y[known])) < 2:
-        return None
-    return float(sk.roc_auc_score(y[known], p[known]))
+
+    def ranking(i: int) -> tuple[Array, Array]:
+        rows = known[:, i]
+        return auroc_and_ap(y[rows, i], score[rows, i], w if rows.all() else w[:, rows])
+
+    with ThreadPoolExecutor(cores()) as pool:
+        areas = list(pool.map(ranking, range(y.shape[1])))
+    auroc, average_precision = (np.stack([area[k] for area in areas], axis=1) for k in (0, 1))
+    metrics = rates(*counts(y, d, w))
+    return {"auroc": auroc, "average_precision": average_precision, **metrics}
 
 
-def average_precision(y: Array, p: Array) -> float | None:
-    """Area under the precision-recall steps of one class [N]; None unless both outcomes occur."""
-    known = ~np.isnan(y)
-    if len(np.unique(y[known])) < 2:
-        return None
-    return float(sk.average_precision_score(y[known], p[known]))
+def auroc_and_ap(y: Array, score: Array, w: Array) -> tuple[Array, Array]:
+    """Weighted AUROC and average precision of one class, [R] each; NaN without both outcomes.
+
+    Exact in ties: equal scores count half a win, and share one step of the precision-recall curve.
+
+    Args:
+        y: labels [N], 1 or 0.
+        score: [N].
+        w: image weights [R, N].
+    """
+    order = np.argsort(-score, kind="stable")
+    # Only runs of equal scores that hold a positive add to either area; findings are rare, so they
+    # are few.
+    positives = np.flatnonzero(y[order])
+    if len(positives) == 0:
+        return np.full(len(w), np.nan), np.full(len(w), np.nan)
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
+    w = np.take(w, order, axis=1)
+    total = w if len(starts) == len(score) else np.add.reduceat(w, starts, axis=1)
+    above = np.cumsum(total, axis=1)  # weights down to the end of each run
+    run = np.searchsorted(starts, positives, side="right") - 1
+    first = np.flatnonzero(np.r_[True, np.diff(run) != 0])
+    positive = np.add.reduceat(w[:, positives], first, axis=1)
+    total, all_above = total[:, run[first]], above[:, run[first]]
+    positives_above = np.cumsum(positive, axis=1)
+    n_positive = positives_above[:, -1]
+    n_negative = above[:, -1] - n_positive
+    # Each positive beats all negatives below its run and half of those in it.
+    below = n_negative[:, None] - (all_above - positives_above)
+    wins = (positive * (below + (total - positive) / 2)).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(all_above > 0, positives_above / all_above, 0)
+        auroc = wins / (n_positive * n_negative)
+        average_precision = (precision * positive).sum(axis=1) / n_positive
+    undefined = (n_positive == 0) | (n_negative == 0)
+    auroc[undefined], average_precision[undefined] = np.nan, np.nan
+    return auroc, average_precision
 
 
-def confusion(y: Array, d: Array) -> dict[str, int]:
-    """True and false positives and negatives of one class [N] among its known labels."""
-    known = ~np.isnan(y)
-    y, d = y[known], d[known]
-    return {
-        "tp": int((y * d).sum()),
-        "fp": int(((1 - y) * d).sum()),
-        "tn": int(((1 - y) * (1 - d)).sum()),
-        "fn": int((y * (1 - d)).sum()),
-    }
+def macro(metrics: Values, defined: Values) -> Values:
+    """Mean over the classes in which a metric is defined in the sample itself, [R]; else NaN.
+
+    Args:
+        metrics: per class [R, L].
+        defined: the same of the sample itself [1, L], which tells the classes.
+    """
+    means = {}
+    for name, values in metrics.items():
+        usable = values[:, np.isfinite(defined[name][0])]
+        means[name] = usable.mean(axis=1) if usable.shape[1] else np.full(len(values), np.nan)
+    return means
 
 
-def ratios(tp: float, fp: float, tn: float, fn: float) -> Scores:
-    """Accuracy, precision, recall and F1 from counts; None where the denominator is 0."""
-    return {
-        "accuracy": _divide(tp + tn, tp + fp + tn + fn),
-        "precision": _divide(tp, tp + fp),
-        "recall": _divide(tp, tp + fn),
-        "f1": _divide(2 * tp, 2 * tp + fp + fn),
-    }
+def loss_and_accuracy(task: Task, y: Array, z: Array, d: Array, w: Array) -> Values:
+    """Cross-entropy and accuracy over all labels, [R]; by image where classes exclude each other.
 
-
-def per_class(y: Array, p: Array, d: Array) -> Scores:
-    """All metrics of one class [N]."""
-    return {
-        **ratios(**confusion(y, d)),
-        "auroc": auroc(y, p),
-        "average_precision": average_precision(y, p),
-    }
-
-
-def macro(scores: list[Scores]) -> Scores:
-    """Mean over the classes in which a metric is defined; None where it is in none."""
-    return {name: _mean([s[name] for s in scores]) for name in scores[0]}
-
-
-def overall(y: Array, p: Array, d: Array, *, exclusive: bool) -> Scores:
-    """Headline metrics: macro over classes; accuracy by image if classes exclude each other."""
-    classes = [per_class(y[:, i], p[:, i], d[:, i]) for i in range(y.shape[1])]
-    scores = {"loss": log_loss(y, p, exclusive=exclusive), **macro(classes)}
-    known = ~np.isnan(y)
-    if exclusive and y.shape[1] > 1:
-        scores["accuracy"] = _divide(float((y * d).sum()), len(y))
+    Args:
+        task: of the labels.
+        y: labels [N, L].
+        z: logits [N, L].
+        d: decisions [N, L].
+        w: image weights [R, N].
+    """
+    p = np.clip(np.round(task.activation(z.astype(np.float32)).astype(float), 6), 1e-7, 1 - 1e-7)
+    if task.exclusive:
+        losses, right = (
+            -(y * np.log(p)).sum(axis=1, keepdims=True),
+            (y * d).sum(axis=1, keepdims=True),
+        )
     else:
-        scores["accuracy"] = _divide(float((y == d)[known].sum()), float(known.sum()))
-    return scores
+        losses = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+        right = np.where(np.isnan(y), np.nan, y == d)
+    terms = w @ (~np.isnan(losses)).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return {
+            "loss": w @ np.nansum(losses, axis=1) / terms,
+            "accuracy": w @ np.nansum(right, axis=1) / terms,
+        }
 
 
-def micro(y: Array, d: Array) -> Scores:
-    """Accuracy, precision, recall and F1 over all known labels of all classes together."""
-    return ratios(**confusion(y.ravel(), d.ravel()))
+def headline(task: Task, y: Array, z: Array, d: Array) -> dict[str, float | None]:
+    """The metrics of `config.METRICS` of a sample: macro over classes, None where undefined."""
+    w = ones(len(y))
+    classes = per_class(y, z, d, w)
+    values = macro(classes, classes) | loss_and_accuracy(task, y, z, d, w)
+    return {name: number(values[name][0]) for name in METRICS}
+
+
+def number(value: float) -> float | None:
+    """None in place of NaN."""
+    return float(value) if np.isfinite(value) else None
 
 
 def beats(name: str, value: float | None, other: float | None) -> bool:
@@ -98,12 +172,3 @@ def beats(name: str, value: float | None, other: float | None) -> bool:
     if other is None:
         return True
     return value < other if name == "loss" else value > other
-
-
-def _divide(numerator: float, denominator: float) -> float | None:
-    return numerator / denominator if denominator else None
-
-
-def _mean(values: list[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return float(np.mean(defined)) if defined else None

@@ -28,7 +28,7 @@ VGG_WIDTH = 512  # channels that VGG's convolutions end in
 def head_path(params: Model) -> str:
     """Path of the module that `build` puts in place of the network's last layer or layers."""
     last = next(path for prefix, path in HEADS.items() if params.name.startswith(prefix))
-    return last.partition(".")[0] if params.head_width else last
+    return last.partition(".")[0] if params.hidden_units else last
 
 
 def build(params: Model, outputs: int, image_size: int) -> nn.Module:
@@ -45,12 +45,16 @@ def build(params: Model, outputs: int, image_size: int) -> nn.Module:
     if params.channels == 1:
         _to_gray(network)
     path = head_path(params)
-    features = _features_before(network, params)
+    if params.hidden_units and params.name.startswith("vgg"):
+        network.avgpool = nn.AdaptiveAvgPool2d(1)  # a dense head on VGG averages over the image
+        features = VGG_WIDTH
+    else:
+        features = _first_linear(network.get_submodule(path)).in_features
     _silence_dropout_before(network, path)
     layers: list[nn.Module] = []
-    if params.head_width:
-        layers = [nn.Linear(features, params.head_width), nn.ReLU(inplace=True)]
-    last = nn.Linear(params.head_width or features, outputs)
+    if params.hidden_units:
+        layers = [nn.Linear(features, params.hidden_units), nn.ReLU(inplace=True)]
+    last = nn.Linear(params.hidden_units or features, outputs)
     network.set_submodule(path, nn.Sequential(*layers, nn.Dropout(params.dropout), last))
     if params.weights not in ("none", "imagenet"):
         load_weights(network, Path(params.weights), head=path)
@@ -80,23 +84,18 @@ def _network(params: Model, image_size: int) -> nn.Module:
             return torchvision.models.get_model(name, weights=weights)  # type: ignore[no-any-return]
 
 
-def _features_before(network: nn.Module, params: Model) -> int:
-    """How many numbers the new head gets; before a dense head VGG's are averaged over the image."""
-    if params.head_width and params.name.startswith("vgg"):
-        network.avgpool = nn.AdaptiveAvgPool2d(1)
-        return VGG_WIDTH
-    old = network.get_submodule(head_path(params))
-    first = next(layer for layer in old.modules() if isinstance(layer, nn.Linear))
-    return first.in_features
+def _first_linear(head: nn.Module) -> nn.Linear:
+    return next(layer for layer in head.modules() if isinstance(layer, nn.Linear))
 
 
 def _silence_dropout_before(network: nn.Module, head: str) -> None:
     """Switch off the architecture's own dropout right before the head: `model.dropout` is there."""
     parent, _, index = head.rpartition(".")
-    before = f"{parent}.{int(index) - 1}" if index.isdigit() else "_dropout"
-    modules = dict(network.named_modules())
-    if isinstance(modules.get(before), nn.Dropout):
-        network.set_submodule(before, nn.Identity())
+    before = network.get_submodule(parent)[int(index) - 1] if index.isdigit() else None  # type: ignore[index]
+    if isinstance(before, nn.Dropout):
+        before.p = 0.0
+    elif isinstance(network, EfficientNet):
+        network._dropout.p = 0.0
 
 
 def _to_gray(network: nn.Module) -> None:

@@ -1,7 +1,6 @@
 """Starting weights: ImageNet's from the publisher, or a file of the user's own."""
 
 import re
-from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from thorax.errors import ConfigError, IntegrityError, ResourceError
+from thorax.io import sha256_file
 
 
 def require_imagenet(name: str) -> None:
@@ -34,11 +34,7 @@ def require_imagenet(name: str) -> None:
                 " to start from random weights."
             ) from None
     expected = path.stem.rpartition("-")[2]  # publishers put the first digits into the name
-    with path.open("rb") as file:
-        digest = sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    found = digest.hexdigest()
+    found = sha256_file(path)
     if not found.startswith(expected):
         raise IntegrityError(
             f"{path} is not the file that its name promises: SHA-256 {expected}… expected,"

@@ -6,11 +6,8 @@ done to each image), `hashes.npy` and `thumbnails.npy` (fingerprints of the raw 
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -19,13 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from thorax.archives import walk
+from thorax.artifacts.data import Dataset
 from thorax.config import Paths, Preprocess
-from thorax.download import open_root
 from thorax.errors import DataError, IntegrityError
-from thorax.io import read_json, read_manifest, replacing, write_csv, write_json
+from thorax.io import read_manifest, replacing, write_csv, write_json
 from thorax.near_duplicates import HASH_BYTES, THUMBNAIL, fingerprint
-from thorax.preprocess.decode import Geometry, Gray, decode, prepare
+from thorax.parallel import cores, ordered_map
+from thorax.preprocess.decode import Geometry, Gray, decode, resize
 from thorax.progress import bar
+from thorax.raw_store import open_root
 
 LISTED = 20  # of a long list of files, so many are named in a message
 
@@ -35,17 +34,17 @@ Prepared = tuple[Gray, Geometry, NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def preprocess(params: Preprocess, paths: Paths) -> None:
-    """Build the cache from the manifest and the raw bytes it points at.
+    """Build the cache from the manifest and the original images it points at.
 
     Raises:
-        DataError: images are gone, or more than `max_bad` of them cannot be read.
+        DataError: images are gone, or more than `max_unreadable` of them cannot be read.
         IntegrityError: an image's bytes differ from the manifest's checksum.
     """
     manifest = read_manifest(Path(paths.manifest))
-    root = open_root(read_json(Path(paths.dataset)))
+    root = open_root(Dataset.read(Path(paths.dataset)))
     cache = Path(paths.cache)
     geometry: dict[int, Geometry] = {}
-    bad: dict[int, str] = {}
+    unreadable: dict[int, str] = {}
     hashes = np.zeros((len(manifest), HASH_BYTES), np.uint8)
     thumbnails = np.zeros((len(manifest), THUMBNAIL, THUMBNAIL), np.uint8)
     with replacing(cache / "images.npy") as temporary:
@@ -53,23 +52,27 @@ def preprocess(params: Preprocess, paths: Paths) -> None:
         images = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
         for row, outcome in _prepare_all(manifest, root, params):
             if isinstance(outcome, str):
-                bad[row] = outcome
-                _stop_if_too_many(bad, manifest, params.max_bad)
+                unreadable[row] = outcome
+                _stop_if_too_many(unreadable, manifest, params.max_unreadable)
             else:
                 images[row], geometry[row], hashes[row], thumbnails[row] = outcome
         images.flush()
         good = sorted(geometry)
-        if bad:
+        if unreadable:
             _keep_rows(temporary, good)
     index = pd.DataFrame([asdict(geometry[row]) for row in good])
     index.insert(0, "image_id", manifest["image_id"].to_numpy()[good])
     write_csv(index, cache / "index.csv")
     np.save(cache / "hashes.npy", hashes[good])
     np.save(cache / "thumbnails.npy", thumbnails[good])
-    quarantine = manifest.loc[sorted(bad), ["image_id", "location"]]
-    write_csv(quarantine.assign(reason=[bad[row] for row in sorted(bad)]), cache / "quarantine.csv")
+    quarantine = manifest.loc[sorted(unreadable), ["image_id", "location"]]
+    write_csv(
+        quarantine.assign(reason=[unreadable[row] for row in sorted(unreadable)]),
+        cache / "quarantine.csv",
+    )
     write_json(cache / "cache.json", {"images": len(good), "preprocess": params.model_dump()})
-    print(f"{len(good)} images in the cache, {len(bad)} set aside ({cache / 'quarantine.csv'}).")
+    aside = f"{len(unreadable)} set aside ({cache / 'quarantine.csv'})"
+    print(f"{len(good)} images in the cache, {aside}.")
 
 
 def _prepare_all(
@@ -77,32 +80,25 @@ def _prepare_all(
 ) -> Iterator[tuple[int, Prepared | str]]:
     """Yield (row, image or the reason why there is none), in the order of the archives.
 
-    One thread reads, as archives want; the others decode. No more than a few images a thread are
-    under way, so memory stays bounded however large the data set.
+    One thread reads, as archives want; the others decode.
     """
     rows = {location: row for row, location in enumerate(manifest["location"])}
     expected = manifest["sha256"].tolist()
-    threads = os.cpu_count() or 1
+    threads = cores()
     cv2.setNumThreads(1)  # parallel over images, not within one
     contents = ((rows.pop(at), content) for at, content in walk(root, rows.__contains__))
-    with (
-        ThreadPoolExecutor(threads) as pool,
-        bar("preprocess", total=len(manifest)) as progress,
-    ):
-        jobs: Iterator[Future[tuple[int, Prepared | str]]] = (
-            pool.submit(_prepare_one, row, content, expected[row], params)
-            for row, content in contents
-        )
-        window = list(islice(jobs, 4 * threads))
-        while window:
-            yield window.pop(0).result()
+    prepared = ordered_map(
+        lambda item: _prepare_one(*item, expected[item[0]], params), contents, threads, 4 * threads
+    )
+    with bar("preprocess", total=len(manifest)) as progress:
+        for outcome in prepared:
+            yield outcome
             progress.update()
-            window.extend(islice(jobs, 1))
     if rows:
         raise DataError(
             f"{len(rows)} images of the manifest are gone from {root.absolute()}:\n"
             + "\n".join(f"  {location}" for location in list(rows)[:LISTED])
-            + "\nPut them back, or run `dvc repro -f download` to make the manifest anew."
+            + "\nPut them back, or run `dvc repro -f download` to make the manifest again."
         )
 
 
@@ -118,16 +114,16 @@ def _prepare_one(
         image = decode(content)
     except ValueError as error:
         return row, str(error)
-    return row, (*prepare(image, params), *fingerprint(image))
+    return row, (*resize(image, params), *fingerprint(image))
 
 
-def _stop_if_too_many(bad: dict[int, str], manifest: pd.DataFrame, max_bad: int) -> None:
-    if len(bad) > max_bad:
-        names = [f"  {manifest['location'][row]}: {why}" for row, why in sorted(bad.items())]
+def _stop_if_too_many(unreadable: dict[int, str], manifest: pd.DataFrame, most: int) -> None:
+    if len(unreadable) > most:
+        names = [f"  {manifest['location'][row]}: {why}" for row, why in sorted(unreadable.items())]
         raise DataError(
-            f"More than preprocess.max_bad = {max_bad} images cannot be read:\n"
+            f"More than preprocess.max_unreadable = {most} images cannot be read:\n"
             + "\n".join(names)
-            + "\nReplace them, or raise preprocess.max_bad."
+            + "\nReplace them, or raise preprocess.max_unreadable."
         )
 
 

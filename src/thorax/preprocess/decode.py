@@ -43,7 +43,7 @@ class Geometry:
 def decode(content: bytes) -> Gray:
     """Decode PNG, JPEG, BMP, TIFF or WebP bytes to gray [H, W], 0–255.
 
-    Colour, palette and CMYK become luma, alpha is dropped, EXIF orientation is applied. Deeper
+    Color, palette and CMYK become luma, alpha is dropped, EXIF orientation is applied. Deeper
     images are scaled from their own darkest to their own brightest value: 12-bit radiographs are
     commonly stored in 16-bit files, and dividing those by 256 would leave them almost black.
 
@@ -60,13 +60,13 @@ def decode(content: bytes) -> Gray:
     if image.dtype != np.uint8:
         low, high = float(image.min()), float(image.max())
         if not high > low:
-            raise ValueError("has one gray value only")
+            raise ValueError("has one pixel value only")
         image = ((image.astype(np.float32) - low) * (255 / (high - low)) + 0.5).astype(np.uint8)
     return image
 
 
-def prepare(image: Gray, params: Preprocess) -> tuple[Gray, Geometry]:
-    """Crop, resize, equalise, blur and pad one gray image to [image_size, image_size]."""
+def resize(image: Gray, params: Preprocess) -> tuple[Gray, Geometry]:
+    """Crop, resize, equalize, blur and pad one gray image to [image_size, image_size]."""
     height, width = image.shape
     x, y, crop_width, crop_height = _content_box(image) if params.crop_borders else (
         0, 0, width, height,
@@ -76,7 +76,7 @@ def prepare(image: Gray, params: Preprocess) -> tuple[Gray, Geometry]:
     scale = size / max(crop_width, crop_height)
     new_width = max(1, round(crop_width * scale)) if params.keep_aspect else size
     new_height = max(1, round(crop_height * scale)) if params.keep_aspect else size
-    resized = _resize(cropped, new_width, new_height, params.interpolation)
+    resized = _scaled(cropped, new_width, new_height, params.interpolation)
     if params.clahe_clip is not None:
         tiles = (params.clahe_tiles, params.clahe_tiles)
         resized = cv2.createCLAHE(params.clahe_clip, tiles).apply(resized).astype(np.uint8)
@@ -91,7 +91,7 @@ def prepare(image: Gray, params: Preprocess) -> tuple[Gray, Geometry]:
     )
 
 
-def _resize(image: Gray, width: int, height: int, interpolation: str) -> Gray:
+def _scaled(image: Gray, width: int, height: int, interpolation: str) -> Gray:
     enlarging = width > image.shape[1] or height > image.shape[0]
     # INTER_AREA repeats pixels when it enlarges; linear is what one means by it there.
     name = "linear" if interpolation == "area" and enlarging else interpolation

@@ -1,123 +1,328 @@
-"""What a reader should worry about before believing a number: split, data, and what follows."""
+"""What a reader must know before believing a number: about the split, the data and the metrics."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
+from thorax.artifacts.evaluation import Group
 from thorax.report import wording
-from thorax.report.components import Caution
-from thorax.report.doubts import doubts
+from thorax.report.components import limits
 from thorax.report.inputs import Inputs
+from thorax.report.sections.subgroups import largest_gaps, titled
+from thorax.report.sections.training import kept_epoch
+
+FEW_PATIENTS = 100  # under this an interval of the AUROC is seldom narrower than 0.1
+VERY_FEW = 30  # under this a 95% interval covers the truth less often (benchmarks/coverage.py)
+FEW_IMAGES = 30  # with or without a finding
+ABOVE_CHANCE = 0.1  # what an AUROC must be above 0.5 before a part of it means something
+REMAINING = 0.75  # part of that which is much when the lungs are occluded
+SIGNIFICANT = 0.05  # over all attributes together (Bonferroni)
+LEVELS = ("stop", "care", "note")
 
 
-def cautions(inputs: Inputs) -> list[Caution]:
-    """All worries, the gravest first."""
-    sources = (_leaks, _synthetic, _test_part, _folds, doubts, _bad_images, _data)
-    found = [caution for source in sources for caution in source(inputs)]
-    return sorted(found, key=lambda caution: ("stop", "care", "note").index(caution.level))
+@dataclass(frozen=True)
+class Caveat:
+    """One limitation.
+
+    Attributes:
+        level: `stop` (do not believe the numbers), `care` or `note`.
+        title: it in a few words.
+        text: it in a sentence or two.
+        items: what it concerns, one by one.
+    """
+
+    level: str
+    title: str
+    text: str
+    items: list[str] = field(default_factory=list)
 
 
-def _leaks(inputs: Inputs) -> Iterator[Caution]:
-    split = inputs.split
-    if not inputs.leaky:
+def caveats(inputs: Inputs) -> list[Caveat]:
+    """All caveats, the most severe first."""
+    raised = [caveat for check in CHECKS for caveat in check(inputs)]
+    return sorted(raised, key=lambda caveat: LEVELS.index(caveat.level))
+
+
+def _leaks(inputs: Inputs) -> Iterator[Caveat]:
+    if inputs.leaky:
+        groups = wording.plural(inputs.split.split_groups, "group")
+        by_image = inputs.split.settings.method == "random"
+        how = "Images, not patients, were assigned to subsets. " if by_image else ""
+        yield Caveat(
+            "stop",
+            "Leaky split: do not quote these numbers",
+            f"{how}{groups} of images that belong together appear in two subsets. A model that is"
+            " evaluated on patients it was trained on looks better than it is. Set split.method to"
+            " patient.",
+        )
+    if inputs.results.contaminated:
+        yield Caveat(
+            "stop",
+            "Trained on the test set: do not quote these numbers",
+            "A model was trained on patients or images that are in the test set.",
+        )
+
+
+def _synthetic(inputs: Inputs) -> Iterator[Caveat]:
+    if inputs.dataset.source != "phantom":
         return
-    how = "Images, not patients, were dealt out. " if split["method"] == "random" else ""
-    sides = wording.plural(
-        split["groups_on_two_sides"],
-        "group of images that belong together stands on two sides",
-        "groups of images that belong together stand on two sides",
-    )
-    yield Caution(
-        "stop",
-        "Leaky split: do not quote these numbers",
-        f"{how}{sides}. A model that is judged on patients it was trained on looks better than it"
-        " is. Set split.method to patient.",
-    )
-
-
-def _synthetic(inputs: Inputs) -> Iterator[Caution]:
-    if inputs.dataset["source"] != "phantom":
-        return
-    data = inputs.dataset["data"]
-    marker = data["phantom_marker_correlation"]
+    phantom = inputs.dataset.data.phantom
     planted = (
-        f" A marker in the corner was made to go with {data['phantom_marker_label']}"
-        f" (correlation {marker:g}): a shortcut, on purpose."
-        if marker
+        f" A corner marker was correlated with {phantom.marker_label}"
+        f" ({phantom.marker_correlation:g}) on purpose: a shortcut."
+        if phantom.marker_correlation
         else ""
     )
-    yield Caution(
+    yield Caveat(
         "care",
         "Synthetic images",
-        "These radiographs were drawn by a program. The numbers test the pipeline and say nothing"
-        f" about patients.{planted}",
+        "These radiographs were rendered by a program. The numbers test the pipeline and say"
+        f" nothing about patients.{planted}",
     )
 
 
-def _test_part(inputs: Inputs) -> Iterator[Caution]:
-    counts = inputs.dataset["counts"]
-    if "test" not in inputs.parts:
-        yield Caution(
+def _test_set(inputs: Inputs) -> Iterator[Caveat]:
+    official = inputs.dataset.counts.official_test
+    if "test" not in inputs.subsets:
+        yield Caveat(
             "care",
-            "No test part",
-            "All numbers come from validation images, on which the epoch and the thresholds were"
+            "No test set",
+            "All metrics are of validation images, on which the epoch and the thresholds were"
             " chosen. Expect less on new patients.",
         )
-    elif inputs.split["method"] != "official" and counts["official_test"]:
-        yield Caution(
+    elif not official:
+        yield Caveat(
             "note",
-            "Not the publisher's test list",
-            f"The data set brings an official test list of {counts['official_test']:,} images; this"
-            " run drew its own. The numbers cannot be compared with studies on that list.",
+            "No official test set",
+            "The data set has none; this run drew its own. Compare only with runs on the same"
+            " split.",
         )
-    elif not counts["official_test"]:
-        yield Caution(
+    elif inputs.split.settings.method != "official":
+        yield Caveat(
             "note",
-            "No official test list",
-            "The data set brings none; the test part was drawn by this run. Compare only with runs"
-            " on the same split.",
+            "Not the official test set",
+            f"The data set has an official test set of {official:,} images; this run drew its own."
+            " The metrics cannot be compared with studies on the official one.",
         )
 
 
-def _folds(inputs: Inputs) -> Iterator[Caution]:
-    all_folds = [part for part in inputs.split["parts"] if part.startswith("fold_")]
-    if len(all_folds) > len(inputs.models):
-        yield Caution(
+def _folds(inputs: Inputs) -> Iterator[Caveat]:
+    folds = [name for name in inputs.split.subsets if name.startswith("fold_")]
+    if len(folds) > len(inputs.models):
+        yield Caveat(
             "care",
             "Not every fold was trained",
-            f"{len(inputs.models)} of {len(all_folds)} folds have a model; images of the others are"
-            " in no validation number.",
+            f"{len(inputs.models)} of {len(folds)} folds have a model; images of the others are in"
+            " no validation metric.",
         )
-    settings = [
-        {key: model["training"][key] for key in ("model", "train", "augment")}
-        for model in inputs.models.values()
-    ]
+    settings = [model.training.model_dump(exclude={"fold", "history"})
+                for model in inputs.models.values()]  # fmt: skip
     if any(other != settings[0] for other in settings):
-        yield Caution(
+        yield Caveat(
             "care",
             "Folds were trained with different settings",
-            "Their mean and deviation mix different experiments. Run dvc repro.",
+            "Their mean and standard deviation mix different experiments. Run dvc repro.",
         )
 
 
-def _bad_images(inputs: Inputs) -> Iterator[Caution]:
-    bad = inputs.quarantine
-    if len(bad):
-        yield Caution(
+def _optimism(inputs: Inputs) -> Iterator[Caveat]:
+    test, val = (inputs.results.subset(name).metrics["auroc"] for name in ("test", "val"))
+    if test.value is not None and val.low is not None and test.value < val.low:
+        yield Caveat(
             "care",
-            "Images set aside",
-            f"{wording.plural(len(bad), 'image')} could not be read and are in no number.",
-            [f"{row.image_id}: {row.reason}" for row in bad.itertuples()],
+            "Worse on test than on validation",
+            f"Test AUROC {wording.decimal(test.value)} lies below the interval of validation"
+            f" ({wording.interval(val.low, val.high)}). The epoch and the thresholds were chosen on"
+            " validation: believe the test set.",
         )
 
 
-def _data(inputs: Inputs) -> Iterator[Caution]:
-    pairs, twins = inputs.split["near_identical_pairs"], inputs.split["identical_images"]
-    if pairs and not inputs.leaky:
-        yield Caution(
+def _shortcuts(inputs: Inputs) -> Iterator[Caveat]:
+    if inputs.occlusion.shortcuts:
+        drop = inputs.localization.settings.shortcut_drop
+        yield Caveat(
+            "care",
+            "Shortcut learning",
+            f"{wording.listed(inputs.occlusion.shortcuts)}: with corners of images that have the"
+            f" other label the AUROC drops by {drop:g} or more. What lies in the corners is no"
+            " disease.",
+        )
+
+
+def _without_lungs(inputs: Inputs) -> Iterator[Caveat]:
+    drops = {
+        name: record.occluded["lungs"]
+        for name, record in inputs.occlusion.classes.items()
+        if record.occluded
+    }
+    items = [
+        f"{name}: {wording.decimal(drop.after)} of {wording.decimal(drop.before)}"
+        for name, drop in drops.items()
+        if drop.before - 0.5 >= ABOVE_CHANCE and drop.after - 0.5 >= REMAINING * (drop.before - 0.5)
+    ]
+    if items:
+        yield Caveat(
+            "care",
+            "AUROC remains with the lungs occluded",
+            "Most of the AUROC is left without the lungs. The finding may lie elsewhere, the"
+            " outline of the occlusion or lung beside it may give it away, or the model uses what"
+            " is no disease.",
+            items,
+        )
+
+
+def _metadata(inputs: Inputs) -> Iterator[Caveat]:
+    baseline, difference = inputs.subgroups.metadata, inputs.subgroups.metadata.mean.difference
+    if difference.value is None or difference.low is None or difference.low > 0:
+        return
+    reached = baseline.mean.baseline.value or 0.0
+    yield Caveat(
+        "care",
+        "Not shown to beat the metadata baseline",
+        f"A regression on {wording.listed(baseline.columns)} reaches AUROC"
+        f" {wording.decimal(reached)} without an image; the model differs from it by"
+        f" {wording.decimal(difference.value)}"
+        f" ({wording.interval(difference.low, difference.high)}).",
+    )
+
+
+def _gaps(inputs: Inputs) -> Iterator[Caveat]:
+    gaps = list(largest_gaps(inputs.subgroups))
+    items = [
+        f"{titled(name)}: {wording.decimal(gap.auroc)} lower in {gap.worst} than in {gap.best}"
+        f" ({wording.p_value(gap.p_value)})"
+        for name, gap in gaps
+        if gap.p_value is not None and gap.p_value * len(gaps) < SIGNIFICANT
+    ]
+    if items:
+        yield Caveat(
+            "care",
+            "Worse for some patients",
+            "The AUROC is lower in some groups, significantly after Bonferroni correction for the"
+            " number of attributes.",
+            items,
+        )
+
+
+def _underdiagnosis(inputs: Inputs) -> Iterator[Caveat]:
+    items = []
+    for name, attribute in inputs.subgroups.attributes.items():
+        known = [g for g in attribute.groups if _rate(g, "low") is not None]
+        if not known:
+            continue
+        worst = max(known, key=lambda g: _rate(g, "value") or 0.0)
+        best = min(known, key=lambda g: _rate(g, "value") or 0.0)
+        if (_rate(worst, "low") or 0.0) > (_rate(best, "high") or 0.0):
+            texts = [f"{_interval(g)} in {g.name}" for g in (worst, best)]
+            items.append(f"{titled(name)}: {', '.join(texts)}")
+    if items:
+        yield Caveat(
+            "care",
+            "Underdiagnosis of some patients",
+            "The underdiagnosis rate (images with a finding for which none is predicted) is higher"
+            " in some groups; the 95% intervals of the highest and the lowest do not overlap.",
+            items,
+        )
+
+
+def _rate(group: Group, what: str) -> float | None:
+    estimate = group.metrics.get("underdiagnosis")
+    rate: float | None = getattr(estimate, what, None)
+    return rate
+
+
+def _interval(group: Group) -> str:
+    rate = group.metrics["underdiagnosis"]
+    return f"{wording.decimal(rate.value or 0.0)} ({wording.interval(rate.low, rate.high)})"
+
+
+def _few(inputs: Inputs) -> Iterator[Caveat]:
+    metrics = inputs.metrics
+    where = wording.in_sentence(wording.subset_name(inputs.headline))
+    if metrics.patients < FEW_PATIENTS:
+        text = (
+            f"The {where} set has {wording.plural(metrics.patients, 'patient')}. Differences within"
+            " the intervals may be chance."
+        )
+        if metrics.patients < VERY_FEW:
+            text += " With so few, even the intervals are too narrow."
+        yield Caveat("care", "Few patients", text)
+    rare = [
+        f"{name}: {record.positives:,} with, {record.negatives:,} without"
+        for name, record in metrics.classes.items()
+        if min(record.positives, record.negatives) < FEW_IMAGES
+    ]
+    if rare:
+        yield Caveat(
+            "care",
+            "Few images of a class",
+            f"Fewer than {FEW_IMAGES} images with or without the finding in the {where} set; one"
+            " image more or less moves the metric.",
+            rare,
+        )
+
+
+def _undefined(inputs: Inputs) -> Iterator[Caveat]:
+    n_bootstrap = inputs.results.settings.n_bootstrap
+    items = []
+    for subset in inputs.subsets:
+        metrics, where = inputs.results.subset(subset), wording.subset_name(subset)
+        named = {where: metrics.metrics} | {
+            f"{where}, {name}": record.metrics for name, record in metrics.classes.items()
+        }
+        for name, estimates in named.items():
+            readable = {wording.metric_name(key): value for key, value in estimates.items()}
+            items += [f"{name}: {text}" for text in limits(readable, n_bootstrap)]
+    if items:
+        yield Caveat(
+            "care",
+            "Undefined values",
+            "Some metrics cannot be computed, or not in every bootstrap replicate.",
+            items,
+        )
+
+
+def _training(inputs: Inputs) -> Iterator[Caveat]:
+    late = [
+        str(fold)
+        for fold, model in inputs.models.items()
+        if kept_epoch(model.training.history) == len(model.training.history)
+    ]
+    if late:
+        which = f" (fold {wording.listed(late)})" if len(inputs.models) > 1 else ""
+        yield Caveat(
+            "note",
+            "Training may have ended early",
+            f"The last epoch allowed was the best one{which}: more train.epochs may do better.",
+        )
+
+
+def _quarantine(inputs: Inputs) -> Iterator[Caveat]:
+    unreadable = inputs.quarantine
+    if len(unreadable):
+        yield Caveat(
+            "care",
+            "Unreadable images",
+            f"{wording.plural(len(unreadable), 'image')} could not be read and are in no subset.",
+            [f"{row.image_id}: {row.reason}" for row in unreadable.itertuples()],
+        )
+
+
+def _data(inputs: Inputs) -> Iterator[Caveat]:
+    split = inputs.split
+    if split.near_identical_pairs and not inputs.leaky:
+        yield Caveat(
             "note",
             "Near-identical images",
-            f"{wording.plural(pairs, 'pair')} of images look alike to the fingerprint"
-            f" ({twins:,} images are byte-identical). Their patients were kept on one side.",
+            f"{wording.plural(split.near_identical_pairs, 'pair')} of images look the same"
+            f" ({split.identical_images:,} images are byte-identical). Their patients were kept in"
+            " one subset.",
         )
-    notes = list(inputs.dataset["notes"])
-    if notes:
-        yield Caution("note", "About the data", "What reading the data set noted:", notes)
+    if inputs.dataset.notes:
+        noted = list(inputs.dataset.notes)
+        yield Caveat("note", "About the data", "Noted while the data set was read:", noted)
+
+
+CHECKS: tuple[Callable[[Inputs], Iterator[Caveat]], ...] = (
+    _leaks, _synthetic, _test_set, _folds, _optimism, _shortcuts, _without_lungs, _metadata, _gaps,
+    _underdiagnosis, _few, _undefined, _training, _quarantine, _data,
+)  # fmt: skip

@@ -1,58 +1,148 @@
-"""Altair charts as SVG inside the page: no script, no font, no colour that ignores dark mode.
+"""Altair charts as SVG inside the page: no script, no font, no color that ignores dark mode.
 
-Charts hold no text that comes from data: names stand in the HTML around them. Colours are the style
+Charts hold no text that comes from data: names stand in the HTML around them. Colors are the style
 sheet's variables. The frame is fixed, so that the drawing does not depend on the fonts of the
 machine that made it.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
+import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
+from thorax.artifacts.evaluation import Bin, NetBenefit
+
 TEXT = 12  # pixels; charts are shown at about their own size, on a phone too
-TOP, RIGHT, BOTTOM = 26, 12, 38  # room around the plot, pixels
-LEFT = 36
+TOP, RIGHT, BOTTOM, LEFT = 26, 12, 38, 36  # room around the plot, pixels
+SQUARE, WIDE, HISTOGRAM = (232, 232), (232, 150), (250, 140)
+FIFTHS = [0, 0.2, 0.4, 0.6, 0.8, 1]
+ENDS = (0.1, 0.2, 0.3, 0.5, 1.0)  # where an axis may end: rare findings fill a corner only
 _VEGALITE = alt.SCHEMA_VERSION.rpartition(".")[0]  # the converter knows minor versions only
+# Series → color, dashes: distinguished without color too. The read-out takes the subset from it.
+STYLES = {
+    "train": ("var(--train)", [2, 3]),
+    "val": ("var(--val)", [6, 3]),
+    "test": ("var(--test)", [1, 0]),
+    "lr": ("var(--lr)", [1, 0]),
+    "scaled": ("var(--lr)", [6, 3]),
+    "all": ("var(--grid-strong)", [1, 0]),
+}
+# Sex as in the manifest → word, color.
+SEXES = {
+    "F": ("female", "var(--female)"),
+    "M": ("male", "var(--male)"),
+    "": ("unknown", "var(--grid-strong)"),
+}
+
+Curves = Mapping[str, pd.DataFrame]
+Points = Mapping[str, tuple[float, float]]
 
 
-def drawing(
-    layers: list[alt.Chart],
-    label: str,
-    *,
-    size: tuple[int, int],
-    left: int = LEFT,
-    top: int = TOP,
-    readout: dict[str, str] | None = None,
-) -> Markup:
-    """An SVG element.
+@dataclass(frozen=True)
+class Axis:
+    """Title and range of one axis; further options are those of `alt.Axis`."""
 
-    Args:
-        layers: charts to lie over each other, without a size.
-        label: what a screen reader says.
-        size: width and height of the plot itself, pixels.
-        left: room for the labels of the vertical axis, pixels.
-        top: room for its title, pixels.
-        readout: names and ranges of the axes, with which the script tells the values of curves.
-    """
-    width, height = size
-    padding = {"left": left, "top": top, "right": RIGHT, "bottom": BOTTOM}
-    framed = alt.layer(*layers).properties(
-        width=width,
-        height=height,
-        padding=padding,
-        autosize={"type": "none"},
-        background="transparent",
-    )
-    text = vl_convert.vegalite_to_svg(_styled(framed).to_dict(validate=False), vl_version=_VEGALITE)
-    values = {"plot": f"{width} {height}", **readout} if readout else {}
-    data = Markup("").join(Markup(' data-{}="{}"').format(*pair) for pair in values.items())
-    box = f"0 0 {left + width + RIGHT} {top + height + BOTTOM}"
-    head = Markup('<svg class="chart" viewBox="{}" role="img" aria-label="{}"{}>')
-    body = Markup(tidy(text.partition(">")[2]))
-    return head.format(box, label, data) + body
+    title: str
+    low: float = 0.0
+    high: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> alt.Scale:
+        """Exactly the range."""
+        return alt.Scale(domain=[self.low, self.high], nice=False, zero=False)
+
+
+class Plot:
+    """One chart being put together: all marks share its two axes."""
+
+    def __init__(self, x: Axis, y: Axis, size: tuple[int, int], left: int = LEFT, top: int = TOP):
+        self.x, self.y, self.size, self.left, self.top = x, y, size, left, top
+        # The title of the vertical axis is above it, where it can be read without turning.
+        upright: dict[str, Any] = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start"}
+        below = alt.Axis(title=x.title, titleY=24, titleBaseline="top", **x.options)
+        beside = alt.Axis(title=y.title, titleX=-left, titleY=-12, **upright, **y.options)
+        self.axes: dict[str, Any] = {
+            "x": alt.X("x:Q", scale=x.scale, axis=below),
+            "y": alt.Y("y:Q", scale=y.scale, axis=beside),
+        }
+        self.layers: list[alt.Chart] = []
+
+    def line(self, series: str, xs: Sequence[Any], ys: Sequence[Any], **mark: Any) -> None:
+        """A curve; None leaves a gap."""
+        stroke, dash = STYLES[series]
+        chart = _chart(x=xs, y=ys, i=range(len(xs)))
+        style = {"stroke": stroke, "strokeDash": dash, "strokeWidth": 2, **mark}
+        drawn = chart.mark_line(**style)
+        self.layers.append(drawn.encode(**self.axes, order="i:Q"))
+
+    def reference(self, xs: Sequence[float], ys: Sequence[float]) -> None:
+        """A dotted line to compare with."""
+        style: dict[str, Any] = {"stroke": "var(--grid-strong)", "strokeDash": [2, 4]}
+        drawn = _chart(x=xs, y=ys).mark_line(strokeWidth=1.25, **style)
+        self.layers.append(drawn.encode(**self.axes))
+
+    def upright(self, x: float) -> None:
+        """A vertical line through the whole plot."""
+        drawn = _chart(x=[x]).mark_rule(stroke="currentColor", strokeOpacity=0.7)
+        self.layers.append(drawn.encode(x=self.axes["x"]))
+
+    def dot(self, series: str, x: float, y: float) -> None:
+        """The point in use on a curve."""
+        mark: dict[str, Any] = {"stroke": "var(--paper)", "strokeWidth": 1.5, "opacity": 1}
+        drawn = _chart(x=[x], y=[y]).mark_circle(size=70, fill=STYLES[series][0], **mark)
+        self.layers.append(drawn.encode(**self.axes))
+
+    def points(self, xs: Any, ys: Any, words: Sequence[str], sizes: Any, **mark: Any) -> None:
+        """Marks that say what they are."""
+        drawn = _chart(x=xs, y=ys, words=words, area=sizes).mark_point(aria=True, **mark)
+        size = alt.Size("area:Q", scale=None, legend=None)
+        self.layers.append(drawn.encode(**self.axes, size=size, description="words:N"))
+
+    def boxes(self, xs: Any, x2: Any, ys: Any, y2: Any, words: Sequence[str], fill: str) -> None:
+        """Filled rectangles that say what they are."""
+        chart = _chart(x=xs, x2=x2, y=ys, y2=y2, words=words)
+        drawn = chart.mark_rect(aria=True, fill=fill, stroke="var(--paper)", strokeWidth=1)
+        self.layers.append(drawn.encode(**self.axes, x2="x2:Q", y2="y2:Q", description="words:N"))
+
+    def svg(self, label: str, readout: tuple[str, str] | None = None) -> Markup:
+        """An SVG element.
+
+        Args:
+            label: what a screen reader says.
+            readout: names of x and y with which the script shows the values of curves.
+        """
+        width, height = self.size
+        framed = alt.layer(*self.layers).properties(
+            width=width,
+            height=height,
+            padding={"left": self.left, "top": self.top, "right": RIGHT, "bottom": BOTTOM},
+            autosize={"type": "none"},
+            background="transparent",
+        )
+        chart = _styled(framed).to_dict(validate=False)
+        text = vl_convert.vegalite_to_svg(chart, vl_version=_VEGALITE)
+        box = f"0 0 {self.left + width + RIGHT} {self.top + height + BOTTOM}"
+        head = Markup('<svg class="chart" viewBox="{}" role="img" aria-label="{}"').format(
+            box, label
+        )
+        if readout:
+            ranges = [f"{axis.low:.6g} {axis.high:.6g}" for axis in (self.x, self.y)]
+            head += Markup(' data-plot="{} {}" data-x="{}" data-y="{}"').format(
+                width, height, *readout
+            ) + Markup(' data-xs="{}" data-ys="{}"').format(*ranges)
+        return head + Markup(">") + Markup(tidy(text.partition(">")[2]))
+
+
+def _chart(**columns: Any) -> alt.Chart:
+    """A chart of inline data from columns of equal length."""
+    rows = zip(*columns.values(), strict=True)
+    return alt.Chart(alt.InlineData(values=[dict(zip(columns, row, strict=True)) for row in rows]))
 
 
 def tidy(text: str) -> str:
@@ -64,24 +154,6 @@ def tidy(text: str) -> str:
 
 def _to_tenths(match: re.Match[str]) -> str:
     return re.sub(r"\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), match[0])
-
-
-def horizontal(title: str, **options: Any) -> alt.Axis:
-    """The axis below, its title under it."""
-    return alt.Axis(title=title, titleY=24, titleBaseline="top", **options)
-
-
-def vertical(title: str, left: int = LEFT, **options: Any) -> alt.Axis:
-    """The axis at the left; its title stands above, where it can be read without turning."""
-    upright: dict[str, Any] = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start"}
-    return alt.Axis(title=title, titleX=-left, titleY=-12, **upright, **options)
-
-
-def rows(**columns: Any) -> alt.InlineData:
-    """Inline data from columns of equal length."""
-    names = list(columns)
-    records = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return alt.InlineData(values=records)
 
 
 def _styled(chart: Any) -> Any:
@@ -101,3 +173,204 @@ def _styled(chart: Any) -> Any:
     )
     view = alt.ViewConfig(stroke=None)
     return chart.configure(axis=axis, view=view, aria=False, font="sans-serif")
+
+
+def roc(curves: Curves, points: Points, label: str) -> Markup:
+    """Sensitivity against 1 − specificity.
+
+    Args:
+        curves: subset → columns `fpr`, `tpr`.
+        points: subset → (1 − specificity, sensitivity) at the threshold.
+        label: what a screen reader says.
+    """
+    fifths = {"values": FIFTHS}
+    x, y = Axis("1 − specificity", options=fifths), Axis("Sensitivity", options=fifths)
+    plot = Plot(x, y, SQUARE)
+    plot.reference([0, 1], [0, 1])
+    for subset, curve in curves.items():
+        plot.line(subset, list(curve["fpr"]), list(curve["tpr"]))
+    for subset, at in points.items():
+        plot.dot(subset, *at)
+    return plot.svg(label, readout=("1 − specificity", "sensitivity"))
+
+
+def precision_recall(curves: Curves, points: Points, prevalence: float, label: str) -> Markup:
+    """Precision against sensitivity; a dotted line marks chance level.
+
+    Args:
+        curves: subset → columns `recall`, `precision`.
+        points: subset → (sensitivity, precision) at the threshold.
+        prevalence: of the finding in the subset that comes first.
+        label: what a screen reader says.
+    """
+    fifths = {"values": FIFTHS}
+    plot = Plot(Axis("Sensitivity", options=fifths), Axis("Precision", options=fifths), SQUARE)
+    plot.reference([0, 1], [prevalence, prevalence])
+    # Between two thresholds no precision in between is reached: steps, as average precision adds.
+    for subset, curve in curves.items():
+        plot.line(subset, *steps(curve), interpolate="step-before")
+    for subset, at in points.items():
+        plot.dot(subset, *at)
+    return plot.svg(label, readout=("sensitivity", "precision"))
+
+
+def steps(curve: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Recall and the precision first reached with it: the steps whose area average precision is."""
+    first = curve[curve["recall"] > 0].groupby("recall")["precision"].max()
+    recall, precision = [float(x) for x in first.index], [float(x) for x in first]
+    return [0.0, *recall], [*precision[:1], *precision]
+
+
+def history(
+    curves: Mapping[str, Sequence[float | None]], best: int, title: str, label: str
+) -> Markup:
+    """A metric over the epochs, with the epoch whose weights were kept.
+
+    Args:
+        curves: train, val or lr → value of each epoch, None where undefined.
+        best: number of the kept epoch, counted from 1.
+        title: name of the metric.
+        label: what a screen reader says.
+    """
+    epochs = max(map(len, curves.values()))
+    known = [v for values in curves.values() for v in values if v is not None] or [0.0, 1.0]
+    step = max(1, -(-epochs // 6))
+    ticks = {"values": list(range(step, epochs + 1, step)), "grid": False, "format": "d"}
+    x = Axis("Epoch", 1, max(epochs, 2), ticks)
+    y = Axis("", *_padded(min(known), max(known)), {"tickCount": 4, "format": "~g"})
+    plot = Plot(x, y, WIDE, left=52, top=8)
+    plot.upright(best)
+    for series, values in curves.items():
+        plot.line(series, range(1, len(values) + 1), values)
+        value = values[best - 1] if best <= len(values) else None
+        if value is not None:
+            plot.dot(series, best, value)
+    return plot.svg(label, readout=("epoch", title))
+
+
+def reliability(raw: Sequence[Bin], scaled: Sequence[Bin], label: str) -> Markup:
+    """Observed proportion against mean predicted probability, with intervals of the raw bins.
+
+    Args:
+        raw: bins of the raw probabilities.
+        scaled: the same at the fitted temperature; empty without one.
+        label: what a screen reader says.
+    """
+    end = _end(max(max(b.predicted, b.observed) for b in (*raw, *scaled)))
+    ticks = {"tickCount": 5, "format": "~g"}
+    x, y = Axis("Predicted", 0, end, ticks), Axis("Observed proportion", 0, end, ticks)
+    plot = Plot(x, y, SQUARE, left=48)
+    plot.reference([0, end], [0, end])
+    intervals = [(b.predicted, y) for b in raw for y in (b.low, min(b.high, end), None)]
+    plot.line("test", *zip(*intervals, strict=True), strokeWidth=1.5, opacity=0.5)
+    hollow = {"shape": "diamond", "filled": False, "stroke": STYLES["scaled"][0]}
+    full = {"filled": True, "fill": STYLES["test"][0], "stroke": "var(--paper)", "opacity": 1}
+    for bins, mark in ((scaled, hollow), (raw, full)):
+        words = [
+            f"predicted {b.predicted:.3f}, observed {b.observed:.3f} of {b.count:,} images"
+            for b in bins
+        ]
+        at = [b.predicted for b in bins], [b.observed for b in bins]
+        plot.points(*at, words, [55] * len(bins), **mark)
+    return plot.svg(label)
+
+
+def decision_curve(risks: Sequence[float], curves: NetBenefit, label: str) -> Markup:
+    """Net benefit against the threshold probability; predicting none positive is worth 0."""
+    series = {"all": curves.treat_all, "scaled": curves.scaled or [], "test": curves.raw}
+    known = {name: list(zip(risks, values, strict=False)) for name, values in series.items()}
+    top = max(0.001, *(value for points in known.values() for _, value in points))
+    bottom = -0.25 * top
+    useful = [r for points in known.values() for r, value in points if value > 0.02 * top]
+    end = _end(max(useful, default=1.0))
+    x = Axis("Threshold probability", 0, end, {"tickCount": 5})
+    y = Axis("Net benefit", bottom, 1.06 * top, {"tickCount": 4, "format": "~g"})
+    plot = Plot(x, y, WIDE, left=48)
+    plot.reference([0, end], [0, 0])
+    for name, points in known.items():
+        inside = [(r, v) for r, v in points if r <= end]
+        # Treating all falls without end: it is cut where it leaves the frame.
+        shown = [(r, max(v, bottom)) for r, v in inside if name != "all" or v >= bottom]
+        plot.line(name, [r for r, _ in shown], [v for _, v in shown])
+    return plot.svg(label)
+
+
+def scores(
+    present: Sequence[int], absent: Sequence[int], threshold: float | None, label: str
+) -> Markup:
+    """Raw probabilities of images with the finding upward and without it downward.
+
+    Args:
+        present: images with the finding in bins of equal width from 0 to 1.
+        absent: images without it.
+        threshold: marked by a vertical line; None where the most likely class is predicted.
+        label: what a screen reader says.
+    """
+    width = 1 / len(present)
+    tallest = max(max(counts) / max(sum(counts), 1) for counts in (present, absent))
+    heights = {"tickCount": 5, "labelExpr": "format(abs(datum.value), '.0%')"}
+    x = Axis("Probability", options={"grid": False, "values": FIFTHS})
+    plot = Plot(x, Axis("Images", -tallest, tallest, heights), WIDE, left=48)
+    kinds = (("with", present, 1, STYLES["test"][0]), ("without", absent, -1, STYLES["all"][0]))
+    for kind, counts, sign, fill in kinds:
+        filled = [i for i, number in enumerate(counts) if number]
+        edges = [(round(i * width, 3), round((i + 1) * width, 3)) for i in filled]
+        words = [
+            f"{low:.2f}–{high:.2f}: {counts[i]:,} images {kind} the finding"
+            for i, (low, high) in zip(filled, edges, strict=True)
+        ]
+        lows, highs = [low for low, _ in edges], [high for _, high in edges]
+        tall = [sign * counts[i] / sum(counts) for i in filled]
+        plot.boxes(lows, highs, tall, [0] * len(filled), words, fill)
+    if threshold is not None and threshold <= 1:
+        plot.upright(threshold)
+    return plot.svg(label)
+
+
+def ages(counts: pd.DataFrame, label: str) -> Markup:
+    """Images by decade of age (rows) and sex (columns F, M or empty)."""
+    years = Axis("Age, years", 0, float(counts.index.max()) + 10, {"grid": False, "tickCount": 5})
+    tall = float(counts.sum(axis=1).max())
+    plot = Plot(years, Axis("Images", 0, 1.05 * tall, {"tickCount": 4}), HISTOGRAM, left=56)
+    starts = counts.index.tolist()
+    base = pd.Series(0, counts.index)
+    for sex, (word, color) in SEXES.items():
+        if sex not in counts:
+            continue
+        images = counts[sex].tolist()
+        words = [
+            f"{start}–{start + 9} years, sex {word}: {number:,} images"
+            for start, number in zip(starts, images, strict=True)
+        ]
+        top = base + counts[sex]
+        ends = [start + 10 for start in starts]
+        plot.boxes(starts, ends, top.tolist(), base.tolist(), words, color)
+        base = top
+    return plot.svg(label)
+
+
+def sizes(counts: pd.DataFrame, label: str) -> Markup:
+    """Height against width of the originals, a dot growing with the number of images.
+
+    Args:
+        counts: `width` and `height` in pixels, `images`.
+        label: what a screen reader says.
+    """
+    width, height, images = (counts[name].tolist() for name in ("width", "height", "images"))
+    x = Axis("Width, pixels", *_padded(min(width), max(width)), {"tickCount": 4})
+    y = Axis("Height, pixels", *_padded(min(height), max(height)), {"tickCount": 4})
+    plot = Plot(x, y, HISTOGRAM, left=56)
+    words = [f"{w} × {h}: {n:,} images" for w, h, n in zip(width, height, images, strict=True)]
+    area = [14 + 286 * n / max(images) for n in images]
+    plot.points(width, height, words, area, filled=True, fill="var(--test)", opacity=0.45)
+    return plot.svg(label)
+
+
+def _end(largest: float) -> float:
+    return next(end for end in ENDS if end >= min(largest, 1.0))
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    """A range with a little room, so that no curve touches the frame and none is flat."""
+    room = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
+    return max(low - room, 0.0) if low >= 0 else low - room, high + room

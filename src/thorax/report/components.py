@@ -1,15 +1,18 @@
-"""The parts a page is put together from, and how they become HTML; data is always escaped."""
+"""What a page is put together from, and how it becomes HTML; data is always escaped."""
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from thorax.artifacts import Estimate
 from thorax.report import wording
 
-Cell = str  # text, which is escaped, or `Markup`
+Cell = str | Estimate  # text is escaped unless it is `Markup`
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Section:
 class Row:
     """One row of a table: its heading, its cells, and the class it belongs to, for the picker."""
 
-    head: Cell
+    head: str
     cells: list[Cell]
     of_class: str | None = None
 
@@ -44,18 +47,32 @@ class Table:
         caption: what it shows; also its name for a screen reader.
         columns: heading of each column, the one above the row headings first.
         rows: the rows.
-        notes: lines under it, such as why values are undefined.
+        notes: lines under it.
+        n_bootstrap: replicates behind its intervals; 0 where it has none.
+        of_class: the class that the whole table belongs to, for the picker.
     """
 
     caption: str
     columns: list[str]
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
+    n_bootstrap: int = 0
+    of_class: str | None = None
+
+    @property
+    def footnotes(self) -> list[str]:
+        """Notes, the replicates behind the intervals, and why values are undefined."""
+        notes = [*self.notes, *([wording.replicates(self.n_bootstrap)] if self.n_bootstrap else [])]
+        for row in self.rows:
+            named = zip(self.columns[1:], row.cells, strict=True)
+            estimates = {n: cell for n, cell in named if isinstance(cell, Estimate)}
+            notes += [f"{row.head}: {text}" for text in limits(estimates, self.n_bootstrap)]
+        return notes
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart among its like: what it shows, the drawing, a line under it, the class it is of."""
+    """One chart of a grid: title, drawing, a line under the title, the class it belongs to."""
 
     title: str
     drawing: Markup
@@ -63,27 +80,70 @@ class Panel:
     of_class: str | None = None
 
 
-@dataclass(frozen=True)
-class Caution:
-    """One worry.
+def class_table(
+    caption: str,
+    columns: list[str],
+    classes: Mapping[str, T],
+    cells: Callable[[str, T], list[Cell]],
+    **options: Any,
+) -> Table:
+    """A table with one row per class.
 
-    Attributes:
-        level: `stop` (do not believe the numbers), `care` or `note`.
-        title: it in a few words.
-        text: it in a sentence or two.
-        items: what it is about, one by one.
+    Args:
+        caption: what it shows.
+        columns: their headings, without that of the class.
+        classes: name → record.
+        cells: from name and record to the cells of a row.
+        options: further fields of `Table`.
     """
+    rows = [Row(name, cells(name, record), name) for name, record in classes.items()]
+    return Table(caption, ["Class", *columns], rows, **options)
 
-    level: str
-    title: str
-    text: str
-    items: list[str] = field(default_factory=list)
+
+def limits(estimates: Mapping[str, Estimate], n_bootstrap: int) -> Iterator[str]:
+    """What is wrong with named estimates, those of one reason together: `a and b: reason`."""
+    reasons: dict[str, list[str]] = {}
+    for name, estimate in estimates.items():
+        called = wording.in_sentence(name)
+        if estimate.value is None and estimate.reason:
+            reasons.setdefault(estimate.reason, []).append(called)
+        elif estimate.undefined_replicates:
+            left_out = f"{estimate.undefined_replicates:,} of {n_bootstrap:,} replicates"
+            reason = f"{left_out} are undefined and left out"
+            reasons.setdefault(reason, []).append(f"interval of {called}")
+    yield from (f"{wording.listed(names, 9)}: {reason}" for reason, names in reasons.items())
+
+
+def show(cell: Cell) -> str:
+    """A cell as HTML; an estimate as value and interval, or the word `undefined`."""
+    if not isinstance(cell, Estimate):
+        return cell
+    if cell.value is None:
+        return Markup('<span class="undefined" title="{}">undefined</span>').format(cell.reason)
+    bounds = wording.interval(cell.low, cell.high)
+    shown = Markup(' <span class="interval">({})</span>').format(bounds) if bounds else ""
+    return Markup("{}{}").format(wording.decimal(cell.value), shown)
+
+
+def bar(estimate: Estimate, subset: str = "test", start: float = 0.0) -> Markup:
+    """An estimate and its interval as marks on a scale from `start` to 1; empty if undefined."""
+    if estimate.value is None:
+        return Markup()
+    ends = [estimate.value if x is None else x for x in (estimate.low, estimate.high)]
+    low, at, high = (
+        round(100 * (min(max(x, start), 1) - start) / (1 - start), 1)
+        for x in (ends[0], estimate.value, ends[1])
+    )
+    return Markup(
+        '<div class="{}"><i class="span" style="left:{}%;width:{}%"></i>'
+        '<i class="at" style="left:{}%"></i></div>'
+    ).format(subset, low, round(high - low, 1), at)
 
 
 @cache
 def environment() -> Environment:
     """Templates of this package, escaping everything that is not `Markup`."""
-    found = Environment(
+    created = Environment(
         loader=PackageLoader("thorax.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -91,12 +151,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    found.filters |= {
-        "count": wording.count,
-        "decimal": wording.decimal,
-        "metric": wording.metric_name,
-    }
-    return found
+    created.filters |= {"count": wording.count, "decimal": wording.decimal, "show": show}
+    return created
 
 
 def render(template: str, /, **values: Any) -> Markup:
@@ -109,27 +165,3 @@ def source(name: str) -> Markup:
     loader = environment().loader
     assert loader is not None
     return Markup(loader.get_source(environment(), name)[0])
-
-
-def undefined(reason: str) -> Markup:
-    """The word for a value that does not exist, with the reason at hand."""
-    return Markup('<span class="undefined" title="{}">undefined</span>').format(reason)
-
-
-def value(number: float | None, reason: str) -> Cell:
-    """A metric with three decimals, or the word `undefined`."""
-    return wording.decimal(number) if number is not None else undefined(reason)
-
-
-def with_interval(metrics: dict[str, Any], key: str, reason: str) -> Cell:
-    """A metric of a part and its 95% interval."""
-    bounds = wording.interval(metrics[f"{key}_low"], metrics[f"{key}_high"])
-    return bounded(metrics[key], bounds, reason)
-
-
-def bounded(number: float | None, bounds: str, reason: str) -> Cell:
-    """A metric and its interval as text, which may be empty."""
-    if number is None:
-        return undefined(reason)
-    shown = Markup('<span class="interval">({})</span>').format(bounds) if bounds else ""
-    return Markup("{} {}").format(wording.decimal(number), shown)

@@ -8,23 +8,33 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax import provenance
+from thorax.artifacts.data import Dataset, LeakageAudit, SplitSummary
+from thorax.artifacts.evaluation import (
+    Calibration,
+    PredictionsInfo,
+    Results,
+    Subgroups,
+    SubsetMetrics,
+)
+from thorax.artifacts.explanation import Localization, Occlusion
+from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.config import Paths, Report
-from thorax.io import read_csv, read_json, sha256_file
-from thorax.report import wording
-from thorax.report.rows import read_cohort
-
-PARTS = ("val", "test")
+from thorax.dataset.dataset import join, open_images
+from thorax.io import LABEL, read_csv, sha256_file
+from thorax.provenance import recorded_run
 
 
 @dataclass(frozen=True)
 class GradCam:
-    """One explained image a class: ids and classes [K], evidence uint8 [K, H, W], the layer."""
+    """One explained image per class: ids and classes [K], maps [K, H, W], the layer [].
 
-    image_ids: list[str]
-    outputs: list[str]
+    The fields are those of the file.
+    """
+
+    image_ids: NDArray[np.str_]
+    outputs: NDArray[np.str_]
     maps: NDArray[np.uint8]
-    layer: str
+    layer: NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -33,47 +43,40 @@ class Inputs:
 
     Attributes:
         options: section `report` of the parameters.
-        dataset: what is known of the data set: title, task, classes, counts, notes.
-        cohort: manifest rows of the cached images [N], with `width` and `height` of the originals
-            in pixels and `part` (train, val, test or fold_<k>).
+        dataset: what the manifest is of.
+        table: the cached images [N], as from `join`.
         images: uint8 [N, H, W], memory-mapped.
         quarantine: images that could not be read, and why.
-        split: counts per part, and whether groups stand on two sides.
-        metrics: `metrics.json`.
-        intervals: part → class → metric → low, high, undefined replicates that were left out.
-        undefined: path of a metric → why it has no value.
-        journal: fold → what its training took, where that is known on this machine.
-        leakage: what stands on both sides of the split.
-        calibration, subgroups, localisation, probes: what evaluate found of these topics.
-        points: operating points: rule and threshold per output.
-        models: fold → model description, with parameters and history.
+        split, leakage: counts of each subset, and what subsets share.
+        models: fold → model.
+        runs: fold → time and machine of its training, None where this machine has no record.
+        points: rule, thresholds and temperature.
+        results, calibration, subgroups, localization, occlusion: of evaluate and explain.
         predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
-        gradcam: one explained image a class.
-        covered: name → an image with that part covered, uint8 [H, W]; what the probes saw.
+        gradcam: one explained image per class.
+        occluded: name → the first image with that part occluded, uint8 [H, W].
         roc, precision_recall, confusion: tables behind the figures.
         digests: file → SHA-256, of the tables that say who is in the run.
     """
 
     options: Report
-    dataset: dict[str, Any]
-    cohort: pd.DataFrame
+    dataset: Dataset
+    table: pd.DataFrame
     images: NDArray[np.uint8]
     quarantine: pd.DataFrame
-    split: dict[str, Any]
-    metrics: dict[str, Any]
-    intervals: dict[str, Any]
-    undefined: dict[str, str]
-    journal: dict[int, dict[str, Any] | None]
-    leakage: dict[str, Any]
-    calibration: dict[str, Any]
-    subgroups: dict[str, Any]
-    localisation: dict[str, Any]
-    probes: dict[str, Any] | None
-    points: dict[str, Any]
-    models: dict[int, dict[str, Any]]
+    split: SplitSummary
+    leakage: LeakageAudit
+    models: dict[int, ModelFile]
+    runs: dict[int, dict[str, Any] | None]
+    points: OperatingPoints
+    results: Results
+    calibration: Calibration
+    subgroups: Subgroups
+    localization: Localization
+    occlusion: Occlusion
     predictions: dict[str, pd.DataFrame]
     gradcam: GradCam
-    covered: dict[str, NDArray[np.uint8]]
+    occluded: dict[str, NDArray[np.uint8]]
     roc: pd.DataFrame
     precision_recall: pd.DataFrame
     confusion: pd.DataFrame
@@ -81,45 +84,49 @@ class Inputs:
 
     @property
     def classes(self) -> list[str]:
-        """All classes of the data, in its own order."""
-        names: list[str] = self.dataset["classes"]
-        return names
+        """All classes of the data, in the order of the manifest."""
+        return self.dataset.classes
 
     @property
     def outputs(self) -> list[str]:
-        """Classes with an output of their own; of a binary task the positive one only."""
-        names: list[str] = self.first_model["outputs"]
-        return names
+        """Classes with a model output; of a binary task the positive one only."""
+        return self.model.outputs
 
     @property
     def exclusive(self) -> bool:
-        """Whether the most likely class is decided for, instead of every one over its threshold."""
-        return bool(self.dataset["task"] == "multi-class")
+        """Whether exactly one class is true of an image, and the most likely one is predicted."""
+        return self.dataset.exclusive
 
     @property
     def leaky(self) -> bool:
-        """Whether images that belong together stand on two sides of the split."""
-        return bool(self.metrics["protocol"]["leaky"])
+        """Whether images that belong together appear in two subsets."""
+        return self.results.leaky
 
     @property
-    def parts(self) -> list[str]:
-        """Parts with predictions, the one to believe first: test, else validation."""
-        return [part for part in reversed(PARTS) if self.metrics[part]["images"]]
+    def subsets(self) -> list[str]:
+        """Subsets with predictions, the one to believe first: test, else validation."""
+        return [name for name in ("test", "val") if self.results.subset(name).images]
 
     @property
     def headline(self) -> str:
-        """The part whose numbers come first."""
-        return self.parts[0]
-
-    def bounds(self, part: str, name: str, key: str) -> str:
-        """95% interval of a class's metric as text, empty where it was not taken."""
-        ends = self.intervals.get(part, {}).get(name, {}).get(key, {})
-        return wording.interval(ends.get("low"), ends.get("high"))
+        """The subset whose metrics come first."""
+        return self.subsets[0]
 
     @property
-    def first_model(self) -> dict[str, Any]:
-        """Description of the first fold's model; all folds share task, outputs and parameters."""
+    def metrics(self) -> SubsetMetrics:
+        """Metrics of that subset."""
+        return self.results.subset(self.headline)
+
+    @property
+    def model(self) -> ModelFile:
+        """The first fold's model; all folds share task, outputs and parameters."""
         return next(iter(self.models.values()))
+
+
+def has_label(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Whether each image is known to show a class [N]."""
+    mask: NDArray[np.bool_] = (table[LABEL + name] == 1).to_numpy()
+    return mask
 
 
 def gather(options: Report, paths: Paths) -> Inputs:
@@ -127,47 +134,39 @@ def gather(options: Report, paths: Paths) -> Inputs:
 
     Raises:
         DataError: a file is missing or broken.
-        IntegrityError: cache and split table do not speak of the same images.
+        IntegrityError: one is of another version, or cache and split list different images.
     """
-    cache, predictions, plots = Path(paths.cache), Path(paths.predictions), Path(paths.plots)
-    metrics = read_json(Path(paths.metrics))
-    folds = sorted(int(name) for name in metrics["folds"] if name.isdigit())
-    models = {fold: read_json(Path(paths.models) / str(fold) / "model.json") for fold in folds}
-    outputs = models[folds[0]]["outputs"]
-    numbers = [f"{prefix}_{name}" for name in outputs for prefix in ("y", "p")]
-    split = read_json(Path(paths.split_table))
-    confusion = read_csv(plots / "confusion.csv", numbers=["count"])
+    cache, plots, models = Path(paths.cache), Path(paths.plots), Path(paths.models)
+    evaluation, explanations = Path(paths.evaluation), Path(paths.explanations)
+    info = PredictionsInfo.read(Path(paths.predictions) / "predictions.json")
+    folds = {k: ModelFile.read(models / str(k) / "model.json") for k in info.folds}
+    numbers = [f"{prefix}_{name}" for name in info.outputs for prefix in ("y", "p")]
     return Inputs(
         options=options,
-        dataset=read_json(Path(paths.dataset)),
-        cohort=read_cohort(paths, split),
-        images=np.load(cache / "images.npy", mmap_mode="r"),
+        dataset=Dataset.read(Path(paths.dataset)),
+        table=join(paths),
+        images=open_images(cache),
         quarantine=read_csv(cache / "quarantine.csv"),
-        split=split,
-        metrics=metrics,
-        intervals=read_json(predictions / "intervals.json"),
-        undefined=read_json(predictions / "undefined.json"),
-        journal={
-            fold: provenance.recorded_run(model["fingerprint"]) for fold, model in models.items()
-        },
-        leakage=read_json(Path(paths.leakage)),
-        calibration=read_json(predictions / "calibration.json"),
-        subgroups=read_json(predictions / "subgroups.json"),
-        localisation=read_json(predictions / "localisation.json"),
-        probes=read_json(predictions / "probes.json"),
-        points=read_json(Path(paths.bundle) / "operating_points.json"),
-        models=models,
-        predictions={part: read_csv(predictions / f"{part}.csv", numbers) for part in PARTS},
-        gradcam=_gradcam(predictions / "gradcam.npz"),
-        covered=dict(np.load(predictions / "probes.npz", allow_pickle=False)),
+        split=SplitSummary.read(Path(paths.split_summary)),
+        leakage=LeakageAudit.read(Path(paths.leakage)),
+        models=folds,
+        runs={k: recorded_run(model.fingerprint) for k, model in folds.items()},
+        points=OperatingPoints.read(Path(paths.bundle) / "operating_points.json"),
+        results=Results.read(evaluation / "results.json"),
+        calibration=Calibration.read(evaluation / "calibration.json"),
+        subgroups=Subgroups.read(evaluation / "subgroups.json"),
+        localization=Localization.read(explanations / "localization.json"),
+        occlusion=Occlusion.read(explanations / "occlusion.json"),
+        predictions={s: read_csv(evaluation / f"{s}.csv", numbers) for s in ("val", "test")},
+        gradcam=GradCam(**_arrays(explanations / "gradcam.npz")),
+        occluded=_arrays(explanations / "occlusion.npz"),
         roc=read_csv(plots / "roc.csv", ["fpr", "tpr"]),
         precision_recall=read_csv(plots / "precision_recall.csv", ["recall", "precision"]),
-        confusion=confusion.astype({"count": int}),
+        confusion=read_csv(plots / "confusion.csv", ["count"]).astype({"count": int}),
         digests={path: sha256_file(Path(path)) for path in (paths.manifest, paths.split)},
     )
 
 
-def _gradcam(path: Path) -> GradCam:
-    with np.load(path, allow_pickle=False) as kept:
-        ids, outputs = kept["image_ids"].tolist(), kept["outputs"].tolist()
-        return GradCam(ids, outputs, kept["maps"], str(kept["layer"]))
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)

@@ -1,104 +1,191 @@
 """The model card: what a reader of the weights must know, as Markdown beside the page.
 
-After Mitchell et al. 2019, Model Cards for Model Reporting (FAT*), sections in their order.
+Mitchell et al. 2019, Model Cards for Model Reporting (FAT*), all sections in their order.
 """
 
-from thorax.report import wording
-from thorax.report.caveats import cautions
-from thorax.report.inputs import Inputs
-from thorax.report.sections.summary import lead
+from collections.abc import Callable, Iterator
 
-MOST = 5  # items of one worry
-FORBIDDEN = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
+from thorax.artifacts import Estimate
+from thorax.config import METRICS
+from thorax.io import markdown_table
+from thorax.report import wording
+from thorax.report.caveats import Caveat, caveats
+from thorax.report.inputs import Inputs
+from thorax.report.sections.data import facts
+from thorax.report.sections.performance import decision_rule
+from thorax.report.sections.split import METHODS
+from thorax.report.sections.subgroups import gap_text, largest_gaps, titled
+from thorax.report.sections.summary import lead, people
+
+ITEMS = 5  # of one caveat; the page has them all
+OUT_OF_SCOPE = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
 
 
 def model_card(inputs: Inputs) -> str:
     """Markdown; the same inputs give the same bytes."""
-    model, dataset = inputs.first_model, inputs.dataset
-    size = model["preprocess"]["image_size"]
-    training = model["training"]["train"]
-    optimizer = training["optimizer"]
-    start = model["model"]["weights"]
     blocks = [
-        f"# Model card: {model['model']['name']} on {dataset['title']}",
+        f"# Model card: {inputs.model.model.name} on {inputs.dataset.title}",
         " ".join(lead(inputs)),
-        "## Model",
-        _list(
-            {
-                "Architecture": f"{model['model']['name']}, {size} × {size} px",
-                "Task": f"{dataset['task']}: {wording.listed(inputs.outputs)}",
-                "Starting weights": "random" if start == "none" else start,
-                "Optimizer": f"{optimizer['name']}, learning rate {optimizer['lr']:g}",
-                "Folds": str(len(inputs.models)),
-                "Fingerprint": model["fingerprint"],
-            }
-        ),
-        "## Intended use",
-        f"Research on chest X-ray classification, and comparison with other models. {FORBIDDEN}",
-        "## Data",
-        _list(
-            {
-                "Source": dataset["title"],
-                "Citation": dataset["citation"],
-                "Licence": dataset["licence"],
-                "Split": f"{inputs.split['method']}"
-                + (" (leaky: numbers overstate)" if inputs.leaky else ", no patient on two sides"),
-            }
-        ),
-        counts(inputs),
-        "## Metrics",
-        metrics(inputs),
-        "Intervals are 95%, by bootstrap over patients. Thresholds were chosen on validation.",
-        "## What to worry about",
-        "\n".join(
-            " ".join([f"- {worry.title}: {worry.text}", *_first(worry.items)])
-            for worry in cautions(inputs)
-        )
-        or "- Nothing.",
-        "Performance by subgroup, calibration, leakage audit and explanations stand in the report.",
     ]
+    for title, content in SECTIONS.items():
+        blocks += [f"## {title}", *content(inputs)]
+    blocks.append("Calibration, leakage audit, explanations and examples are in the report.")
     return "\n\n".join(blocks) + "\n"
 
 
-def _first(items: list[str]) -> list[str]:
-    """The first items as sentences; the page has them all."""
-    shown = [f"{item.rstrip('.')}." for item in items[:MOST]]
-    return [*shown, f"And {len(items) - MOST} more."] if len(items) > MOST else shown
+def model_details(inputs: Inputs) -> Iterator[str]:
+    """What the model is and how it was trained."""
+    model, training = inputs.model, inputs.model.training
+    start, size = model.model.weights, model.preprocess.image_size
+    optimizer, temperature = training.train.optimizer, inputs.points.temperature
+    yield _list(
+        {
+            "Architecture": f"{model.model.name}, {size} × {size} px, gray",
+            "Task": f"{model.task}: {wording.listed(inputs.outputs, len(inputs.outputs))}",
+            "Initial weights": "random" if start == "none" else start,
+            "Training": f"{optimizer.name}, learning rate {optimizer.lr:g}, at most"
+            f" {wording.plural(training.train.epochs, 'epoch')}",
+            "Models": str(len(inputs.models))
+            + (" (mean of their probabilities)" if len(inputs.models) > 1 else ""),
+            "Temperature": "none" if temperature is None else wording.decimal(temperature),
+            "Fingerprint": ", ".join(m.fingerprint for m in inputs.models.values()),
+        }
+    )
 
 
-def counts(inputs: Inputs) -> str:
-    """Images, patients and each class by part of the split, as a table."""
-    parts = inputs.split["parts"]
-    columns = list(next(iter(parts.values())))
-    rows = [[name, *(wording.count(part[key]) for key in columns)] for name, part in parts.items()]
-    return _table(["part", *columns], rows)
+def intended_use(inputs: Inputs) -> Iterator[str]:
+    """What it may be used for."""
+    yield (
+        f"Research on {wording.listed(inputs.outputs)} in chest X-rays like those described below,"
+        f" and comparison with other models. {OUT_OF_SCOPE}"
+    )
 
 
-def metrics(inputs: Inputs) -> str:
-    """Headline metrics of the part judged, then AUROC and operating point of each class."""
-    own = inputs.metrics[inputs.headline]
-    rows = []
-    for key in wording.HEADLINE:
-        bounds = wording.interval(own[f"{key}_low"], own[f"{key}_high"])
-        rows.append([wording.metric_name(key), _number(own[key]), bounds or "–"])
-    head = ["metric", wording.part_name(inputs.headline, len(inputs.models)).lower(), "interval"]
-    classes = [
-        [name, *(_number(each[key]) for key in ("auroc", "recall", "specificity", "threshold"))]
-        for name, each in own["per_class"].items()
+def factors(inputs: Inputs) -> Iterator[str]:
+    """By what groups the model was evaluated, and by which it could not be."""
+    attributes = inputs.subgroups.attributes
+    if not attributes:
+        yield "No attribute of patients or images is known by which to evaluate groups."
+        return
+    lines = {}
+    for name, attribute in attributes.items():
+        groups = [
+            f"{group.name} ({wording.plural(group.images, 'image')}"
+            + (f", not evaluated: {group.reason})" if group.reason else ")")
+            for group in attribute.groups
+        ]
+        lines[titled(name)] = wording.listed(groups, len(groups))
+    yield _list(lines)
+
+
+def metrics(inputs: Inputs) -> Iterator[str]:
+    """How predictions become decisions, and what stands behind intervals."""
+    yield f"{decision_rule(inputs)} {wording.replicates(inputs.results.settings.n_bootstrap)}"
+    yield _list(dict(wording.METRICS[key] for key in METRICS))
+
+
+def evaluation_data(inputs: Inputs) -> Iterator[str]:
+    """Which images the metrics are of."""
+    name = wording.subset_name(inputs.headline, len(inputs.models))
+    leaky = "Leaky: metrics overstate." if inputs.leaky else "No patient is in two subsets."
+    yield (
+        f"{name}: {people(inputs.metrics)}. {METHODS[inputs.split.settings.method]}"
+        f" {wording.plural(inputs.split.near_identical_pairs, 'near-identical pair')} of images."
+        f" {leaky}"
+    )
+
+
+def training_data(inputs: Inputs) -> Iterator[str]:
+    """The data set, and images of each class by subset."""
+    dataset, subsets = inputs.dataset, inputs.split.subsets
+    about = {"Data set": dataset.title, "Citation": dataset.citation, "License": dataset.license}
+    yield _list(about | facts(inputs.table))
+    rows = [
+        [
+            wording.subset_name(name),
+            *map(wording.count, (s.images, s.patients, *s.classes.values())),
+        ]
+        for name, s in subsets.items()
     ]
-    columns = ["class", "AUROC", "sensitivity", "specificity", "threshold"]
-    return _table(head, rows) + "\n\n" + _table(columns, classes)
+    yield markdown_table(["Subset", "Images", "Patients", *inputs.classes], rows)
 
 
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else wording.decimal(value)
+def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
+    """Metrics overall and by class (unitary), then by group and pairs of groups (intersectional)."""
+    results = inputs.metrics
+    where = wording.in_sentence(wording.subset_name(inputs.headline, len(inputs.models)))
+    overall = [[wording.metric_name(k), *_cells(results.metrics[k])] for k in METRICS]
+    yield markdown_table(["Metric", where, "95% interval"], overall)
+    keys = ("auroc", "sensitivity", "specificity")
+    classes = [
+        [
+            name,
+            *(_cells(record.metrics[key])[0] for key in keys),
+            *([] if inputs.exclusive else [wording.threshold(record.threshold)]),
+        ]
+        for name, record in results.classes.items()
+    ]
+    columns = ["Class", *map(wording.metric_name, keys)]
+    yield markdown_table(columns if inputs.exclusive else [*columns, "Threshold"], classes)
+    both = inputs.subgroups.attributes | inputs.subgroups.pairs
+    groups = [
+        [titled(name), group.name, *_cells(group.metrics["auroc"])]
+        for name, attribute in both.items()
+        for group in attribute.groups
+        if group.metrics
+    ]
+    if groups:
+        yield markdown_table(["Attribute", "Group", "AUROC", "95% interval"], groups)
+        yield wording.replicates(inputs.subgroups.n_bootstrap)
 
 
-def _list(facts: dict[str, str]) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+def ethical_considerations(inputs: Inputs) -> Iterator[str]:
+    """Whom the images show, and for whom the model is worse."""
+    if inputs.dataset.source == "phantom":
+        yield "The images are synthetic and show no person."
+    else:
+        patients = wording.plural(inputs.table["patient_id"].nunique(), "patient")
+        yield (
+            f"The images show {patients}. License of the data: {inputs.dataset.license}. The weights"
+            " come with short hashes of the patient identifiers and images they were trained on."
+        )
+    gaps = [gap_text(name, gap) for name, gap in largest_gaps(inputs.subgroups)]
+    yield "\n".join(f"- {text}" for text in gaps) or "No two groups are large enough to compare."
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in [head, *rows]]
-    lines = ["| " + " | ".join(row) + " |" for row in escaped]
-    return "\n".join([lines[0], "|" + " --- |" * len(head), *lines[1:]])
+def caveats_and_recommendations(inputs: Inputs) -> Iterator[str]:
+    """Every caveat of the report."""
+    yield "\n".join(map(_bullet, caveats(inputs))) or "- None."
+
+
+SECTIONS: dict[str, Callable[[Inputs], Iterator[str]]] = {
+    "Model Details": model_details,
+    "Intended Use": intended_use,
+    "Factors": factors,
+    "Metrics": metrics,
+    "Evaluation Data": evaluation_data,
+    "Training Data": training_data,
+    "Quantitative Analyses": quantitative_analyses,
+    "Ethical Considerations": ethical_considerations,
+    "Caveats and Recommendations": caveats_and_recommendations,
+}
+
+
+def _bullet(caveat: Caveat) -> str:
+    items = [f"{item.rstrip('.')}." for item in caveat.items[:ITEMS]]
+    if len(caveat.items) > ITEMS:
+        items.append(f"And {len(caveat.items) - ITEMS} more.")
+    return " ".join([f"- {caveat.title}: {caveat.text}", *items])
+
+
+def _cells(estimate: Estimate) -> list[str]:
+    if estimate.value is None:
+        return ["undefined", estimate.reason]
+    return [
+        wording.decimal(estimate.value),
+        wording.interval(estimate.low, estimate.high) or "–",
+    ]
+
+
+def _list(lines: dict[str, str]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in lines.items())

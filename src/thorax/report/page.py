@@ -1,4 +1,4 @@
-"""The page: sections in their order inside one file that asks nobody for anything."""
+"""The page: sections in their order inside one file that requests nothing."""
 
 from pathlib import Path
 
@@ -10,12 +10,9 @@ from thorax.report.inputs import Inputs, gather
 from thorax.report.model_card import model_card
 from thorax.report.sections import (
     calibration,
-    checklists,
     data,
     examples,
     explanations,
-    explorer,
-    leakage,
     performance,
     reproduction,
     split,
@@ -28,22 +25,15 @@ SECTIONS = (
     summary.section,
     data.section,
     split.section,
-    leakage.section,
     performance.section,
     calibration.section,
-    explorer.section,
     subgroups.section,
     explanations.section,
     examples.section,
     training.section,
     reproduction.section,
-    checklists.section,
 )
-# Their numbers come from a leaky split where there is one, and are marked.
-LEAKY_SECTIONS = (
-    "summary", "performance", "calibration", "explorer", "subgroups", "explanations", "examples",
-    "training",
-)  # fmt: skip
+WITHOUT_METRICS = ("data", "split", "reproduction")  # the others are marked if the split is leaky
 
 
 def report(options: Report, paths: Paths) -> None:
@@ -63,14 +53,16 @@ def report(options: Report, paths: Paths) -> None:
 def page(inputs: Inputs) -> str:
     """The page's HTML; the same inputs give the same bytes."""
     sections = [make(inputs) for make in SECTIONS]
+    leaky = [s.anchor for s in sections if inputs.leaky and s.anchor not in WITHOUT_METRICS]
+    dataset = inputs.dataset
     template = environment().get_template("page.html")
     return template.render(
-        title=inputs.dataset["title"],
+        title=dataset.title,
         eyebrow="thorax report",
         sections=sections,
-        leaky_sections=LEAKY_SECTIONS if inputs.leaky else (),
+        leaky_sections=leaky,
         meta=meta(inputs),
-        footer=[f"{inputs.dataset['citation']} Licence of the data: {inputs.dataset['licence']}."],
+        footer=[f"{dataset.citation} License of the data: {dataset.license}."],
         style=source("page.css"),
         script=source("page.js"),
     )
@@ -78,17 +70,13 @@ def page(inputs: Inputs) -> str:
 
 def meta(inputs: Inputs) -> list[tuple[str, str]]:
     """What stands under the title: (what, value)."""
-    model = inputs.first_model
-    size = model["preprocess"]["image_size"]
+    size, folds = inputs.model.preprocess.image_size, len(inputs.models)
     methods = {"patient": "by patient", "official": "official", "random": "by image, leaky"}
-    folds = len(inputs.models)
+    classes = wording.plural(len(inputs.classes), "class", "classes")
     return [
-        (
-            "Task",
-            f"{inputs.dataset['task']}, {wording.plural(len(inputs.classes), 'class', 'classes')}",
-        ),
-        ("Model", model["model"]["name"] + (f" × {folds} folds" if folds > 1 else "")),
+        ("Task", f"{inputs.dataset.task}, {classes}"),
+        ("Model", inputs.model.model.name + (f" × {folds} folds" if folds > 1 else "")),
         ("Input", f"{size} × {size} px, gray"),
-        ("Split", methods[inputs.split["method"]]),
-        ("Judged on", wording.part_name(inputs.headline, folds).lower()),
+        ("Split", methods[inputs.split.settings.method]),
+        ("Evaluated on", wording.in_sentence(wording.subset_name(inputs.headline, folds))),
     ]

@@ -1,4 +1,4 @@
-"""Radiographs inside the page: from the cache to small data URIs, chosen without chance."""
+"""Radiographs inside the page: from the cache to small data URIs, chosen deterministically."""
 
 import base64
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from thorax.io import LABEL, class_names
-from thorax.report.rows import has_label
+from thorax.report.inputs import has_label
 
 Gray = NDArray[np.uint8]
 LARGEST = 224  # pixels: what the page shows side by side
@@ -22,7 +22,7 @@ ORANGE, BLUE = (0, 159, 230), (233, 180, 86)  # Okabe and Ito's, as blue, green,
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with what it shows, for those who see it and those who do not."""
+    """An image, its description for a screen reader, and the caption under it."""
 
     uri: str
     alt: str
@@ -31,12 +31,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Means:
-    """Mean images of one class: gray in 0–255 [H, W], and how many were averaged.
+    """Mean images of one class, pixel intensities in 0–255 [H, W].
 
     Attributes:
         present: mean of images that show the class.
-        difference: that minus the mean of images known not to, None without any.
-        images: how many images show it in `present`.
+        difference: that minus the mean of images without the class, None where there are none.
+        images: how many were averaged in `present`.
     """
 
     present: NDArray[np.float64]
@@ -45,12 +45,12 @@ class Means:
 
 
 def side_for(pictures: int, pixels: int) -> int:
-    """Largest side of each of so many square pictures that together have so many pixels."""
+    """Side of each of so many square pictures that together have at most `pixels` pixels."""
     return min(LARGEST, isqrt(pixels // max(pictures, 1)))
 
 
 def data_uri(image: NDArray[np.uint8], side: int = LARGEST) -> str:
-    """A gray [H, W] or colour [H, W, 3] image as WebP, no larger than `side` pixels."""
+    """A gray [H, W] or color [H, W, 3] image as WebP, no larger than `side` pixels."""
     factor = side / max(image.shape[:2])
     if factor < 1:
         size = [max(1, round(factor * edge)) for edge in (image.shape[1], image.shape[0])]
@@ -60,33 +60,33 @@ def data_uri(image: NDArray[np.uint8], side: int = LARGEST) -> str:
 
 
 def evenly(rows: NDArray[np.int64], number: int) -> NDArray[np.int64]:
-    """At most so many of the rows, spread evenly over all of them."""
+    """At most `number` rows, evenly spaced."""
     if len(rows) <= number:
         return rows
     return rows[((np.arange(number) + 0.5) * len(rows) / max(number, 1)).astype(np.int64)]
 
 
-def sample_rows(cohort: pd.DataFrame, name: str, number: int) -> list[int]:
+def sample_rows(table: pd.DataFrame, name: str, number: int) -> list[int]:
     """Cache rows of images of a class, each of another patient.
 
     Images that show nothing else come first: they say most of what the class looks like.
     """
-    present = has_label(cohort, name)
-    others = [has_label(cohort, other) for other in class_names(cohort) if other != name]
+    present = has_label(table, name)
+    others = [has_label(table, other) for other in class_names(table) if other != name]
     alone = present & ~np.logical_or.reduce(others) if others else present
     chosen: list[int] = []
     for mask in (alone, present):
-        taken = set(cohort["patient_id"].iloc[chosen])
-        free = cohort[mask & ~cohort["patient_id"].isin(taken).to_numpy()]
+        taken = set(table["patient_id"].iloc[chosen])
+        free = table[mask & ~table["patient_id"].isin(taken).to_numpy()]
         first = free.drop_duplicates("patient_id").index.to_numpy(np.int64)
         chosen += [int(row) for row in evenly(first, number - len(chosen))]
     return chosen
 
 
-def class_means(images: Gray, cohort: pd.DataFrame, name: str) -> Means | None:
+def class_means(images: Gray, table: pd.DataFrame, name: str) -> Means | None:
     """Mean image of a class and how it differs from the images without it; None without images."""
-    present = np.flatnonzero(has_label(cohort, name))
-    absent = np.flatnonzero((cohort[LABEL + name] == 0).to_numpy())
+    present = np.flatnonzero(has_label(table, name))
+    absent = np.flatnonzero((table[LABEL + name] == 0).to_numpy())
     if not len(present):
         return None
     mean = _mean(images, present)
@@ -98,15 +98,15 @@ def difference_map(difference: NDArray[np.float64], largest: float) -> NDArray[n
     """Black where nothing differs, orange where the class is brighter, blue where it is darker."""
     # The root lifts small differences out of the black, where an eye would miss them.
     strength = np.sqrt(np.clip(np.abs(difference) / max(largest, 1e-9), 0, 1))[..., None]
-    colour = np.where(difference[..., None] > 0, np.array(ORANGE), np.array(BLUE))
-    return (strength * colour).round().astype(np.uint8)
+    color = np.where(difference[..., None] > 0, np.array(ORANGE), np.array(BLUE))
+    return (strength * color).round().astype(np.uint8)
 
 
 def overlay(image: NDArray[np.uint8], evidence: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A gray image [H, W] with evidence in 0–255 over it in orange, as strong as it is."""
     strength = 0.65 * evidence[..., None] / 255
-    coloured = (1 - strength) * image[..., None] + strength * np.array(ORANGE)
-    return np.asarray(coloured.round(), dtype=np.uint8)
+    colored = (1 - strength) * image[..., None] + strength * np.array(ORANGE)
+    return np.asarray(colored.round(), dtype=np.uint8)
 
 
 def _mean(images: Gray, rows: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,63 +1,75 @@
-"""How metrics, parts and numbers are called and written, everywhere on the page alike."""
+"""How metrics, subsets and numbers are called and written, the same everywhere on the page."""
 
-import math
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 
-# Metric → name for a reader, what it says.
+# Metric → its name, what it means.
 METRICS = {
     "auroc": (
         "AUROC",
-        "Chance that an image with the finding scores higher than one without. 0.5 is guessing.",
+        "Probability that an image with the finding scores higher than one without."
+        " Chance level is 0.5.",
     ),
     "average_precision": (
         "Average precision",
-        "Area under the precision–recall curve. Guessing gives the prevalence.",
+        "Area under the precision–recall curve. Chance level is the prevalence.",
     ),
-    "recall": ("Sensitivity", "Recall: share of the findings present that were called."),
-    "specificity": ("Specificity", "Share of the images without the finding that were cleared."),
+    "sensitivity": (
+        "Sensitivity",
+        "Recall: proportion of images with the finding that are predicted positive.",
+    ),
+    "specificity": (
+        "Specificity",
+        "Proportion of images without the finding that are predicted negative.",
+    ),
     "precision": (
         "Precision",
-        "Positive predictive value: share of the calls that were right.",
+        "Positive predictive value: proportion of positive predictions that are correct.",
+    ),
+    "npv": (
+        "NPV",
+        "Negative predictive value: proportion of negative predictions that are correct.",
     ),
     "f1": ("F1", "Harmonic mean of sensitivity and precision."),
-    "accuracy": ("Accuracy", "Share of all decisions that were right."),
+    "accuracy": ("Accuracy", "Proportion of all predictions that are correct."),
     "loss": ("Loss", "Cross-entropy; lower is better."),
+    "underdiagnosis": (
+        "Underdiagnosis rate",
+        "Proportion of images with a finding for which no finding is predicted.",
+    ),
 }
-HEADLINE = ("auroc", "average_precision", "recall", "precision", "f1", "accuracy")
-_PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
+_SUBSETS = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
 def metric_name(key: str) -> str:
-    """Name of a metric for a reader, such as `Sensitivity` for `recall`."""
+    """Name of a metric for a reader, such as `Average precision`."""
     return METRICS[key][0] if key in METRICS else key
 
 
 def in_sentence(name: str) -> str:
-    """A metric's name inside a sentence: small, unless it is an acronym."""
-    return name if name.isupper() else name.lower()
+    """A name inside a sentence: without its capital, unless it is an acronym."""
+    return name[:1].lower() + name[1:] if name[1:2].islower() else name
 
 
-def part_name(part: str, folds: int = 1) -> str:
-    """Name of a part; with several folds, val is out of fold and test an ensemble."""
-    if part.startswith("fold_"):
-        return f"Fold {part.removeprefix('fold_')}"
-    if folds > 1 and part in ("val", "test"):
-        how = "out of fold" if part == "val" else f"ensemble of {folds}"
-        return f"{_PARTS[part]} ({how})"
-    return _PARTS[part]
-
-
-def is_number(value: Any) -> bool:
-    """Whether a metric has a finite value."""
-    return isinstance(value, int | float) and math.isfinite(value)
+def subset_name(subset: str, folds: int = 1) -> str:
+    """Name of a subset; with several folds, val is out of fold and test an ensemble."""
+    if subset.startswith("fold_"):
+        return f"Fold {subset.removeprefix('fold_')}"
+    if folds > 1 and subset in ("val", "test"):
+        how = "out of fold" if subset == "val" else f"ensemble of {folds}"
+        return f"{_SUBSETS[subset]} ({how})"
+    return _SUBSETS.get(subset, subset)
 
 
 def decimal(value: float) -> str:
-    """A metric with three decimals, halves up as a reader of `metrics.json` would round them."""
+    """Three decimals, halves up as a reader of `metrics.json` would round them."""
     rounded = Decimal(str(value)).quantize(Decimal("0.001"), ROUND_HALF_UP)
     return f"{abs(rounded) if rounded == 0 else rounded}".replace("-", "−")
+
+
+def threshold(value: float) -> str:
+    """Three significant digits: thresholds of rare findings are far below 0.001."""
+    return f"{value:#.3g}"
 
 
 def count(value: float) -> str:
@@ -66,12 +78,12 @@ def count(value: float) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share in per cent, `–` of nothing."""
+    """A proportion in percent, `–` of nothing."""
     return f"{100 * part / whole:.1f}%" if whole else "–"
 
 
-def share(part: float, whole: float) -> str:
-    """A count and its share, such as `229 (14.6%)`."""
+def with_percent(part: float, whole: float) -> str:
+    """A count and its proportion, such as `229 (14.6%)`."""
     return f"{count(part)} ({percent(part, whole)})" if whole else count(part)
 
 
@@ -80,6 +92,18 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
     return f"{decimal(low)}{' to ' if low < 0 else '–'}{decimal(high)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value such as `p = 0.012` or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {decimal(p)}"
+
+
+def replicates(n_bootstrap: int) -> str:
+    """What stands behind intervals."""
+    if not n_bootstrap:
+        return "There are no intervals: evaluate.n_bootstrap is 0."
+    return f"Intervals: 95%, {n_bootstrap:,} bootstrap replicates over patients."
 
 
 def plural(number: int, noun: str, several: str = "") -> str:
@@ -97,17 +121,3 @@ def listed(items: Iterable[str], most: int = 6) -> str:
 
 def _joined(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
-
-
-def undefined_name(key: str, folds: int = 1) -> str:
-    """What a key of `undefined.json` speaks of, such as `Test, Hernia: precision`."""
-    head, _, rest = key.partition(".")
-    if head not in _PARTS:
-        return f"{head.capitalize()} of {rest}"
-    where = part_name(head, folds)
-    if rest.startswith("per_class."):
-        name, _, metric = rest.removeprefix("per_class.").rpartition(".")
-        return f"{where}, {name}: {in_sentence(metric_name(metric))}"
-    if rest.endswith("_low"):
-        return f"{where}: interval of {in_sentence(metric_name(rest.removesuffix('_low')))}"
-    return f"{where}: {in_sentence(metric_name(rest))}"

@@ -7,17 +7,20 @@ Whatever reads a figure raises ConfigError unless it is a number between 0 and 1
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from statistics import NormalDist
 from typing import Literal
 
-from thorax.errors import ConfigError
+import numpy as np
+from numpy.typing import NDArray
 
-CHECKED = ("accuracy", "precision", "recall", "specificity", "f1")
-Z = NormalDist().inv_cdf(0.975)
+from thorax.errors import ConfigError
+from thorax.metrics.bootstrap import wilson
+
+CHECKED = ("accuracy", "precision", "sensitivity", "specificity", "f1")
+PERCENT = re.compile(r"[0-9]+(\.[0-9]{1,6})?")  # with more decimals, 64-bit integers might overflow
+Ints = NDArray[np.int64]
 Printed = tuple[int, int, int]  # low, high, scale: prints fractions f with low <= f * scale <= high
 
 
@@ -33,13 +36,13 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Claim:
-    """Percentages published for one part of a data set, by metric; those in `CHECKED` are checked.
+    """Percentages published for one subset of a data set, by metric; `CHECKED` ones are checked.
 
     `images` is None where unknown or where figures count labels and not images (multi-label);
     `positives` is None unless there are two classes. Raises ConfigError for impossible numbers.
     """
 
-    part: Literal["train", "val", "test"]
+    subset: Literal["train", "val", "test"]
     figures: Mapping[str, str]
     images: int | None = None
     positives: int | None = None
@@ -47,7 +50,7 @@ class Claim:
     def __post_init__(self) -> None:
         positives = self.positives or 0
         if self.images is not None and (self.images < 1 or not 0 <= positives <= self.images):
-            raise ConfigError(f"{self.part}: {positives} positives of {self.images} images.")
+            raise ConfigError(f"{self.subset}: {positives} positives of {self.images} images.")
         for name in self.figures.keys() & {*CHECKED}:
             _parse(self.figures[name])
 
@@ -58,20 +61,24 @@ def hits(percent: str, images: int) -> list[int]:
     return list(range(max(0, -(-low * images // scale)), min(images, high * images // scale) + 1))
 
 
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """95 % score interval of k of n > 0, as fractions (Wilson 1927, JASA 22, 209-212)."""
-    centre = (k + Z**2 / 2) / (n + Z**2)
-    half = Z / (n + Z**2) * (k * (n - k) / n + Z**2 / 4) ** 0.5
-    return (0.0 if k == 0 else centre - half), (1.0 if k == n else centre + half)
-
-
 def matrices(claimed: Mapping[str, str], positives: int, negatives: int) -> list[Confusion]:
     """All confusion matrices that print as claimed, by metrics of the positive class, not means."""
-    printed = {name: _parse(claimed[name]) for name in CHECKED if name in claimed}
+    tp, fp = np.arange(positives + 1)[:, None], np.arange(negatives + 1)[None]
+    fractions: dict[str, tuple[Ints, Ints | int]] = {
+        "accuracy": (tp + negatives - fp, positives + negatives),
+        "precision": (tp, tp + fp),
+        "sensitivity": (tp, positives),
+        "specificity": (negatives - fp, negatives),
+        "f1": (2 * tp, tp + fp + positives),
+    }
+    fits = np.ones((positives + 1, negatives + 1), bool)
+    for name in fractions.keys() & claimed.keys():
+        low, high, scale = _parse(claimed[name])
+        count, total = fractions[name]
+        total = np.maximum(total, 1, dtype=np.int64)  # 0 / 0 prints as 0, as in scikit-learn
+        fits &= (low * total <= count * scale) & (count * scale <= high * total)
     return [
-        Confusion(tp, positives - tp, negatives - fp, fp)
-        for tp in range(positives + 1)
-        for fp in _false_positives(printed, tp, positives, negatives)
+        Confusion(tp, positives - tp, negatives - fp, fp) for tp, fp in np.argwhere(fits).tolist()
     ]
 
 
@@ -84,12 +91,12 @@ def verdict(claim: Claim) -> str:
     if "accuracy" not in claim.figures:
         return "not checkable: no accuracy is given"
     percent = claim.figures["accuracy"]
-    if not (found := hits(percent, claim.images)):
+    if not (counts := hits(percent, claim.images)):
         return _impossible(percent, claim.images)
-    several = f"one of {len(found)} counts, {found[0]}–{found[-1]} of {claim.images}"
-    phrase = several if len(found) > 1 else f"{found[0]} of {claim.images} images"
-    if claim.figures.get("recall") == percent:
-        phrase += "; recall equal to accuracy is consistent with weighted averaging"
+    several = f"one of {len(counts)} counts, {counts[0]}–{counts[-1]} of {claim.images}"
+    phrase = several if len(counts) > 1 else f"{counts[0]} of {claim.images} images"
+    if claim.figures.get("sensitivity") == percent:
+        phrase += "; sensitivity equal to accuracy is consistent with weighted averaging"
     return phrase
 
 
@@ -97,52 +104,31 @@ def interval(claim: Claim) -> tuple[float, float] | None:
     """Wilson interval of the accuracy, from the nearest count; None where there is no count."""
     if claim.images is None or "accuracy" not in claim.figures:
         return None
-    found = hits(claim.figures["accuracy"], claim.images)
+    counts = hits(claim.figures["accuracy"], claim.images)
     exact = Decimal(claim.figures["accuracy"]) * claim.images / 100
-    return wilson(min(found, key=lambda k: abs(k - exact)), claim.images) if found else None
+    return wilson(min(counts, key=lambda k: abs(k - exact)), claim.images) if counts else None
 
 
 def _parse(percent: str) -> Printed:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", percent) or Decimal(percent) > 100:
+    if not PERCENT.fullmatch(percent) or Decimal(percent) > 100:
         raise ConfigError(f"'{percent}' is not a number between 0 and 100, such as '97.8'.")
     units = int(percent.replace(".", ""))  # of the last decimal
     return 2 * units - 1, 2 * units + 1, 200 * 10 ** len(percent.partition(".")[2])
 
 
-def _false_positives(printed: dict[str, Printed], tp: int, positives: int, negatives: int) -> range:
-    """Adjacent numbers, because no metric rises with the false positives; hence the bisection."""
-
-    def excess(fp: int, bound: int) -> list[int]:
-        fractions = {
-            "accuracy": (tp + negatives - fp, positives + negatives),
-            "precision": (tp, tp + fp),
-            "recall": (tp, positives),
-            "specificity": (negatives - fp, negatives),
-            "f1": (2 * tp, tp + fp + positives),
-        }
-        found = [(*fractions[name], limits) for name, limits in printed.items()]
-        # 0 / 0 prints as 0, as in scikit-learn.
-        return [k * limits[2] - limits[bound] * max(total, 1) for k, total, limits in found]
-
-    every = range(negatives + 1)
-    first = bisect_left(every, True, key=lambda fp: max(excess(fp, 1), default=0) <= 0)
-    stop = bisect_left(every, True, key=lambda fp: min(excess(fp, 0), default=0) < 0)
-    return range(first, stop)
-
-
 def _binary(figures: Mapping[str, str], positives: int, negatives: int) -> str:
-    found, images = matrices(figures, positives, negatives), positives + negatives
-    if len(found) == 1:
-        return "TP {tp}, FN {fn}, TN {tn}, FP {fp}".format(**asdict(found[0]))
-    if found:
-        return f"{len(found)} confusion matrices fit"
+    fitting, images = matrices(figures, positives, negatives), positives + negatives
+    if len(fitting) == 1:
+        return "TP {tp}, FN {fn}, TN {tn}, FP {fp}".format(**asdict(fitting[0]))
+    if fitting:
+        return f"{len(fitting)} confusion matrices fit"
     if "accuracy" in figures and not hits(figures["accuracy"], images):
         return f"no confusion matrix fits: {_impossible(figures['accuracy'], images)}"
     return "no confusion matrix fits"
 
 
 def _impossible(percent: str, images: int) -> str:
-    """That no count gives `percent`: it then lies between two neighbouring counts, also printed."""
+    """That no count gives `percent`: it then lies between two neighboring counts, also printed."""
     decimals = len(percent.partition(".")[2])
     k = int(Decimal(percent) * images / 100)
     nearest = " or ".join(f"{Decimal(100 * n) / images:.{decimals}f}" for n in (k, k + 1))

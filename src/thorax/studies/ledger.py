@@ -1,28 +1,27 @@
-"""Beside every published claim: what arithmetic says of it, and what our own runs gave."""
+"""The results registry: beside every published claim, what our own runs gave."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from thorax.errors import ConfigError
+from thorax.artifacts.evaluation import Results
+from thorax.compare.history import (
+    NotCachedError,
+    NotRecordedError,
+    Revision,
+    experiment,
+    experiments,
+)
+from thorax.config import Params
+from thorax.errors import ConfigError, ThoraxError
 from thorax.io import read_json, write_json
-from thorax.provenance import machine
-from thorax.studies import experiments
-from thorax.studies.recipes import PublishedClaim, Recipe, leaves, load_recipes
+from thorax.provenance import recorded_run
+from thorax.studies import protocols, smoke
+from thorax.studies.recipes import PublishedClaim, Recipe, load_recipes
 
 RECORD = Path("benchmarks/ledger.json")
-FIGURES = ("accuracy", "precision", "recall", "f1", "auroc", "loss")
-# Settings that say where or how fast, not what: no difference from the recipe.
-WHERE_NOT_WHAT = (
-    "data.path",
-    "data.phantom",
-    "train.devices",
-    "train.threads",
-    "report.",
-    "evaluate.bootstrap",
-    "preprocess.max_bad",
-)
+FIGURES = ("accuracy", "precision", "sensitivity", "f1", "auroc", "loss")
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,10 @@ class Entry:
         experiment: its name.
         recipe: the recipe or variant it ran.
         split: `patient`, `official` or `random`.
-        leaky: whether patients stand on two sides.
+        leaky: whether patients or images appear in two subsets.
         changed: settings that differ from the recipe's.
-        figures: part → metric, `<metric>_low`, `<metric>_high`, as fractions, and `images`.
-        machine: processor or GPU it was seen on, with the date.
+        figures: val and test → metric, `<metric>_low`, `<metric>_high`, as fractions, and `images`.
+        machine: processor or GPU it was trained on, with the date.
     """
 
     experiment: str
@@ -52,7 +51,6 @@ class Entry:
 class Line:
     """One claimed figure beside one of our runs (or none yet)."""
 
-    recipe: Recipe
     claim: PublishedClaim
     metric: str
     entry: Entry | None
@@ -65,9 +63,9 @@ class Line:
 
     @property
     def ours(self) -> tuple[float | None, float | None, float | None]:
-        """Our figure and its 95 % interval."""
-        part = self.entry.figures.get(self.claim.part, {}) if self.entry else {}
-        value, low, high = (part.get(self.metric + end) for end in ("", "_low", "_high"))
+        """Our figure and its 95% interval."""
+        figures = self.entry.figures.get(self.claim.part, {}) if self.entry else {}
+        value, low, high = (figures.get(self.metric + end) for end in ("", "_low", "_high"))
         return value, low, high
 
     @property
@@ -83,78 +81,135 @@ class Line:
         return "below our interval" if self.claimed < low else "inside our interval"
 
 
-def lines() -> list[Line]:
-    """Every claimed figure beside every run that differs from its recipe by the split only."""
+@dataclass(frozen=True)
+class Comparison:
+    """A claim of a recipe and every run that differs from the recipe by its split only."""
+
+    recipe: Recipe
+    claim: PublishedClaim
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All comparisons, and why other experiments cannot be read: experiment → reason."""
+
+    comparisons: list[Comparison]
+    unread: dict[str, str]
+
+
+def registry() -> Registry:
+    """Every published claim beside our runs, recorded or of this checkout."""
     recipes = load_recipes()
-    entries = known_entries(recipes)
-    found = []
+    entries, unread = _known_entries(recipes)
+    comparisons = []
     for recipe in recipes.values():
-        comparable = [e for e in entries.values() if _only_split_differs(recipe, recipes[e.recipe])]
+        runs = [e for e in entries.values() if _only_split_differs(recipe, recipes[e.recipe])]
         for claim in recipe.claims():
-            for metric in claim.figures:
-                runs: list[Entry | None] = [*comparable] if claim.part != "train" else []
-                found += [Line(recipe, claim, metric, entry) for entry in runs or [None]]
-    return found
+            beside: list[Entry | None] = [*runs] if claim.part != "train" and runs else [None]
+            lines = [Line(claim, metric, entry) for metric in claim.figures for entry in beside]
+            comparisons.append(Comparison(recipe, claim, lines))
+    return Registry(comparisons, unread)
 
 
 def _only_split_differs(recipe: Recipe, other: Recipe) -> bool:
-    rest = ({k: v for k, v in each.params.items() if k != "split"} for each in (recipe, other))
-    return next(rest) == next(rest) and recipe.file == other.file
+    first, second = ({**each.params, "split": None} for each in (recipe, other))
+    return first == second and recipe.file == other.file
 
 
-def known_entries(recipes: Mapping[str, Recipe]) -> dict[str, Entry]:
+def _known_entries(recipes: Mapping[str, Recipe]) -> tuple[dict[str, Entry], dict[str, str]]:
     """Recorded runs and those of this checkout, by experiment; the latter count where both are."""
-    recorded = read_json(RECORD) if RECORD.exists() else []
-    entries = {each["experiment"]: Entry(**each) for each in recorded}
-    for name in experiments.names():
-        recipe = recipe_of(name, recipes)
-        result = experiments.result(name) if recipe else None
-        if recipe and result:
-            entries[name] = entry(result, recipe)
-    return {name: each for name, each in entries.items() if each.recipe in recipes}
+    entries = {name: each for name, each in _recorded().items() if each.recipe in recipes}
+    unread = {}
+    for name, revision in experiments().items():
+        try:
+            entry = entry_of(revision, recipes)
+        except ThoraxError as error:
+            unread[name] = str(error)
+        else:
+            entries |= {name: entry} if entry else {}
+    return entries, unread
 
 
-def recipe_of(experiment: str, recipes: Mapping[str, Recipe]) -> Recipe | None:
-    """The recipe that an experiment ran, by its name; None for smoke runs and others."""
-    fitting = [n for n in recipes if experiment == n or experiment.startswith(f"{n}-")]
-    if not fitting or "-smoke" in experiment:
+def _recorded() -> dict[str, Entry]:
+    entries = (Entry(**each) for each in (read_json(RECORD) if RECORD.exists() else []))
+    return {entry.experiment: entry for entry in entries}
+
+
+def recipe_of(name: str, params: Params, recipes: Mapping[str, Recipe]) -> Recipe | None:
+    """The recipe of the same data source and model from which the fewest settings differ.
+
+    Among equals the run's name decides. None for other models, smoke runs and protocols.
+    """
+    if name.startswith(protocols.PREFIX) or smoke.FOLDER.as_posix() in params.data.path:
         return None
-    return recipes[max(fitting, key=len)]
+    settings = params.model_dump()
+    candidates = (
+        recipe
+        for recipe in recipes.values()
+        if recipe.params["data"]["source"] == params.data.source
+        and recipe.params["model"]["name"] == params.model.name
+    )
+
+    def distance(recipe: Recipe) -> tuple[int, int]:
+        named = len(recipe.name) if name.startswith(recipe.name) else 0
+        return len(recipe.changes(settings)), -named
+
+    return min(candidates, key=distance, default=None)
 
 
-def entry(result: experiments.Result, recipe: Recipe) -> Entry:
-    """What is kept of a finished run."""
-    expected = dict(leaves(recipe.settings(result.params).model_dump()))
-    changed = {
-        path: value
-        for path, value in leaves(result.params)
-        if expected.get(path) != value and not path.startswith(WHERE_NOT_WHAT)
-    }
-    kept = ["images", *(f"{metric}{end}" for metric in FIGURES for end in ("", "_low", "_high"))]
-    figures = {
-        part: {key: result.metrics[part].get(key) for key in kept} for part in ("val", "test")
-    }
+def entry_of(revision: Revision, recipes: Mapping[str, Recipe]) -> Entry | None:
+    """What is kept of a finished run; None where it is a run of no recipe.
+
+    Raises:
+        ConfigError, DataError: its settings or results cannot be read.
+    """
+    params = revision.params()
+    recipe = recipe_of(revision.name, params, recipes)
+    if recipe is None:
+        return None
+    results = revision.results()
     return Entry(
-        experiment=result.name,
+        experiment=revision.name,
         recipe=recipe.name,
-        split=result.params["split"]["method"],
-        leaky=result.metrics["protocol"]["leaky"],
-        changed=changed,
-        figures=figures,
-        machine=f"{machine()}, {result.date}",
+        split=params.split.method,
+        leaky=results.leaky,
+        changed=recipe.changes(params.model_dump()),
+        figures={"val": _figures(results, "val"), "test": _figures(results, "test")},
+        machine=machine_of(revision, params),
     )
 
 
+def _figures(results: Results, name: Literal["val", "test"]) -> dict[str, float | None]:
+    subset = results.subset(name)
+    figures: dict[str, float | None] = {"images": subset.images}
+    for metric in FIGURES:
+        estimate = subset.metrics[metric]
+        figures[metric] = estimate.value
+        figures[f"{metric}_low"], figures[f"{metric}_high"] = estimate.low, estimate.high
+    return figures
+
+
+def machine_of(revision: Revision, params: Params) -> str:
+    """Machine and date of a run's own training, where this checkout trained it."""
+    try:
+        run = recorded_run(revision.fingerprint(params.split.folds[0]))
+    except (NotRecordedError, NotCachedError):
+        run = None
+    return f"{run['machine']}, {run['date']}" if run else f"unknown machine, {revision.date}"
+
+
 def record(names: list[str]) -> str:
-    """Add finished runs to the record that git keeps."""
-    recipes = load_recipes()
-    kept = {each["experiment"]: each for each in (read_json(RECORD) if RECORD.exists() else [])}
+    """Add finished runs to the record that git keeps.
+
+    Raises:
+        ConfigError: no experiment of that name, or a run of no recipe.
+    """
+    recipes, entries = load_recipes(), _recorded()
     for name in names:
-        recipe, result = recipe_of(name, recipes), experiments.result(name)
-        if recipe is None or result is None:
-            raise ConfigError(
-                f"No finished run of a recipe is called {name!r}; see `dvc exp show`."
-            )
-        kept[name] = vars(entry(result, recipe))
-    write_json(RECORD, [kept[name] for name in sorted(kept)])
+        entry = entry_of(experiment(name), recipes)
+        if entry is None:
+            raise ConfigError(f"{name!r} is no run of a recipe: `thorax recipe list` shows them.")
+        entries[name] = entry
+    write_json(RECORD, [vars(entries[name]) for name in sorted(entries)])
     return f"{len(names)} runs recorded in {RECORD}."

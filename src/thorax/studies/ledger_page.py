@@ -1,85 +1,95 @@
-"""The ledger as text for a terminal and as a page."""
+"""The results registry as text for a terminal and as a page."""
 
 from pathlib import Path
 
 from thorax.config import load_paths
 from thorax.io import write_text
-from thorax.report.components import Row, Section, Table, environment, render, source
-from thorax.report.wording import in_sentence, metric_name, part_name
+from thorax.report.components import Cell, Row, Section, Table, environment, render, source
+from thorax.report.wording import in_sentence, metric_name, subset_name
 from thorax.studies.claims import Claim, interval, verdict
-from thorax.studies.ledger import Line, lines
+from thorax.studies.ledger import Comparison, Line, Registry, registry
 from thorax.studies.recipes import PublishedClaim
 
 PAGE = "ledger.html"
 COLUMNS = ["Run", "Protocol", "Figure", "Claimed", "Ours (95% interval)", "The claim lies"]
 
 
-def main() -> str:
-    """Write the page beside the report; the ledger as text."""
-    found = lines()
+def ledger() -> str:
+    """Write the page beside the report; the results registry as text."""
+    content = registry()
     path = Path(load_paths().report).with_name(PAGE)
-    write_text(path, page(found))
-    return f"{text(found)}\n\nPage: {path.absolute()}"
+    write_text(path, page(content))
+    return f"{text(content)}\n\nPage: {path.absolute()}"
 
 
-def text(found: list[Line]) -> str:
-    """A block per claim, a line per figure and run."""
-    out: list[str] = []
-    for claim, group in grouped(found):
-        first = group[0].recipe
-        out += ["", f"{first.name}: {first.file.study}", f"  arithmetic: {arithmetic(claim)}"]
-        out += [
-            f"  {figure(line)} {claimed(line)} claimed; ours {ours(line)}"
-            f" [{line.entry.experiment if line.entry else 'none'}: {protocol(line)}]:"
-            f" {line.verdict}"
-            for line in group
-        ]
-    return "\n".join(out[1:])
-
-
-def page(found: list[Line]) -> str:
-    """The same as HTML, in the report's style."""
-    sections = []
-    for number, (claim, group) in enumerate(grouped(found)):
-        recipe = group[0].recipe
-        body = render(
-            "ledger.html", recipe=recipe, arithmetic=arithmetic(claim), table=table(group)
+def text(content: Registry) -> str:
+    """A block per claim, a line per figure and run; then the experiments that cannot be read."""
+    blocks = [
+        "\n".join(
+            [
+                f"{each.recipe.name}: {each.recipe.file.study}",
+                f"  arithmetic: {arithmetic(each.claim)}",
+                *(_text_line(line) for line in each.lines),
+            ]
         )
-        title = f"{recipe.name}, {part_name(claim.part).lower()}"
-        sections.append(Section(f"claim-{number}", title, body))
+        for each in content.comparisons
+    ]
+    if content.unread:
+        lines = [f"  {name}: {why}" for name, why in content.unread.items()]
+        blocks.append("\n".join(["Not shown, because it cannot be read:", *lines]))
+    return "\n\n".join(blocks)
+
+
+def _text_line(line: Line) -> str:
+    run = line.entry.experiment if line.entry else "none"
+    return (
+        f"  {figure(line)} {claimed(line)} claimed; ours {ours(line)} [{run}: {protocol(line)}]:"
+        f" {line.verdict}"
+    )
+
+
+def page(content: Registry) -> str:
+    """The same as HTML, in the report's style."""
+    sections = [_section(number, each) for number, each in enumerate(content.comparisons)]
+    figures = sum(len(each.claim.figures) for each in content.comparisons)
+    footer = ["A claim inside our interval is not confirmed, only compatible."]
+    footer += [f"Not shown: {name}. {why}" for name, why in content.unread.items()]
     return (
         environment()
         .get_template("page.html")
         .render(
             title="Published claims and our runs",
             eyebrow="thorax ledger",
-            meta=[("Claims", str(len(sections))), ("Figures", str(len(found)))],
+            meta=[("Claims", str(len(sections))), ("Figures", str(figures))],
             sections=sections,
             leaky_sections=(),
-            footer=["A claim inside our interval is not confirmed, only compatible."],
+            footer=footer,
             style=source("page.css"),
             script="",
         )
     )
 
 
-def table(group: list[Line]) -> Table:
-    """The runs beside one claim, and the machines they were seen on."""
+def _section(number: int, comparison: Comparison) -> Section:
+    recipe, claim = comparison.recipe, comparison.claim
+    title = f"{recipe.name}, {subset_name(claim.part).lower()}"
+    body = render(
+        "ledger.html", recipe=recipe, arithmetic=arithmetic(claim), table=table(comparison)
+    )
+    return Section(f"claim-{number}", title, body)
+
+
+def table(comparison: Comparison) -> Table:
+    """The runs beside one claim, and the machines they were trained on."""
     rows = []
-    for line in group:
+    for line in comparison.lines:
         name = line.entry.experiment if line.entry else "no run yet"
-        cells = [protocol(line), figure(line), claimed(line), ours(line), line.verdict]
+        cells: list[Cell] = [protocol(line), figure(line), claimed(line), ours(line), line.verdict]
         rows.append(Row(name, cells))
-    seen = sorted({line.entry.machine for line in group if line.entry})
-    return Table("Runs beside the claim", COLUMNS, rows, [f"Seen on {each}." for each in seen])
-
-
-def grouped(found: list[Line]) -> list[tuple[PublishedClaim, list[Line]]]:
-    """Lines of the same claim together, in their order."""
-    groups: dict[int, list[Line]] = {}
-    for line in found:
-        groups.setdefault(id(line.claim), []).append(line)
-    return [(group[0].claim, group) for group in groups.values()]
+    machines = sorted({line.entry.machine for line in comparison.lines if line.entry})
+    return Table(
+        "Runs beside the claim", COLUMNS, rows, [f"Trained on {each}." for each in machines]
+    )
 
 
 def arithmetic(claim: PublishedClaim) -> str:
@@ -91,7 +101,7 @@ def arithmetic(claim: PublishedClaim) -> str:
 
 
 def protocol(line: Line) -> str:
-    """How the run was divided, and what else differs from the recipe."""
+    """The split of the run, and what else differs from the recipe."""
     if line.entry is None:
         return "–"
     changes = [f"{key.rpartition('.')[2]} {value}" for key, value in line.entry.changed.items()]
@@ -100,8 +110,8 @@ def protocol(line: Line) -> str:
 
 
 def figure(line: Line) -> str:
-    """Part and name of the figure."""
-    return f"{part_name(line.claim.part).lower()} {in_sentence(metric_name(line.metric))}"
+    """Subset and name of the figure."""
+    return f"{subset_name(line.claim.part).lower()} {in_sentence(metric_name(line.metric))}"
 
 
 def claimed(line: Line) -> str:

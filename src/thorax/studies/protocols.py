@@ -1,27 +1,30 @@
-"""What leakage buys: one recipe under three splits, the same model, seeds and budget."""
+"""Performance inflation from leakage: one recipe under three splits, same model, seeds, budget."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from thorax.compare import history
+from thorax.config import as_override, load_params
 from thorax.errors import ConfigError, DataError
+from thorax.io import markdown_table
 from thorax.studies import experiments
-from thorax.studies.recipes import find, leaves, load_recipes, override
-from thorax.studies.run import changed, experiment_name, require_start
+from thorax.studies.recipes import find, load_recipes
+from thorax.studies.run import experiment_name, require_start
 
+PREFIX = "protocol-"  # of the names of experiments
 METHODS = ("random", "patient", "official")
 METRICS = ("accuracy", "auroc", "average_precision", "f1", "loss")
 
-Table = dict[str, dict[str, list[float]]]  # split → metric → figure of each seed
+Metrics = dict[str, list[float]]  # metric → value of each seed
 
 
 def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool) -> str:
     """Train under every split and seed; Markdown tables of the test metrics and differences.
 
     A seed decides both the split and the training. Runs are experiments of their own; DVC skips
-    what it has already done, so that a comparison that was cut short goes on where it stopped.
+    what it has already done, so that an interrupted comparison continues.
 
     Args:
         name: a recipe, or None for `params.yaml` as it is.
@@ -37,73 +40,72 @@ def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool
         raise ConfigError(f"--seeds is {seeds}; an interval needs at least 2.")
     experiments.require_clean_params()
     recipe = find(name, load_recipes()) if name else None
-    base = [override(*leaf) for leaf in leaves(recipe.params)] if recipe else []
-    require_start(name or "params.yaml", changed([*base, *changes]), fetch=fetch)
-    label = experiment_name(f"protocol-{name or 'params'}", changes)
-    table: Table = {}
-    failed = {}
+    settings = [*(recipe.overrides() if recipe else ()), *changes, "split.on_leak=warn"]
+    require_start(name or "params.yaml", load_params(overrides=settings), fetch=fetch)
+    label = experiment_name(PREFIX + (name or "params"), changes)
+    by_split, failed = {}, {}
     for method in METHODS:
-        results = []
-        for seed in range(seeds):
-            own = {"split.method": method, "split.seed": seed, "train.seed": seed}
-            own["split.on_leak"] = "warn"
-            settings = [*base, *changes, *(override(*item) for item in own.items())]
-            run = f"{label}-{method}-{seed}"
-            if not experiments.run(run, settings):
-                failed[method] = experiments.reason(run)
-                break
-            results.append(_metrics(run))
-        else:
-            table[method] = {key: [each[key] for each in results] for key in METRICS}
-    if not table:
+        try:
+            by_split[method] = _train(f"{label}-{method}", method, seeds, settings)
+        except DataError as error:
+            failed[method] = str(error)
+    if not by_split:
         raise DataError("No split could be trained:\n" + "\n".join(failed.values()))
-    return report(name or "params.yaml", table, failed)
+    return report(name or "params.yaml", by_split, failed)
 
 
-def _metrics(run: str) -> dict[str, float]:
-    result = experiments.result(run)
-    assert result is not None
-    test: dict[str, Any] = result.metrics["test"]
-    return {key: float("nan") if test[key] is None else test[key] for key in METRICS}
+def _train(label: str, method: str, seeds: int, settings: Sequence[str]) -> Metrics:
+    """Test metrics of every seed under one split; DataError why a run failed."""
+    runs = []
+    for seed in range(seeds):
+        name = f"{label}-{seed}"
+        varied = {"split.method": method, "split.seed": seed, "train.seed": seed}
+        if not experiments.run(name, [*settings, *(as_override(*item) for item in varied.items())]):
+            raise DataError(experiments.reason(name))
+        runs.append(history.experiment(name).metrics()["test"])
+    return {
+        metric: [np.nan if run[metric] is None else run[metric] for run in runs]
+        for metric in METRICS
+    }
 
 
-def report(name: str, table: Table, failed: dict[str, str]) -> str:
-    """Markdown: mean and deviation under each split, then random minus each other split."""
-    seeds = len(next(iter(table.values()))["auroc"])
-    head = ["test metric", *table]
-    rows = [
-        [key, *(_mean(figures[key]) for figures in table.values())]
-        for key in METRICS
-        if all(np.isfinite(figures[key]).all() for figures in table.values())
+def report(name: str, by_split: dict[str, Metrics], failed: dict[str, str]) -> str:
+    """Markdown: mean and standard deviation under each split, then random minus each other one."""
+    seeds = len(next(iter(by_split.values()))["auroc"])
+    defined = [
+        metric
+        for metric in METRICS
+        if all(np.isfinite(metrics[metric]).all() for metrics in by_split.values())
     ]
-    lines = [f"{name}, {seeds} seeds; mean ± standard deviation", "", *_markdown(head, rows)]
-    others = [method for method in table if method != "random"]
-    if "random" in table and others:
-        head = ["random minus", *others]
-        gains = [
-            [row[0], *(_gain(table["random"][row[0]], table[other][row[0]]) for other in others)]
-            for row in rows
+    rows = [
+        [metric, *(_mean(metrics[metric]) for metrics in by_split.values())] for metric in defined
+    ]
+    tables = [
+        f"{name}, {seeds} seeds; mean ± standard deviation",
+        markdown_table(["test metric", *by_split], rows),
+    ]
+    others = [method for method in by_split if method != "random"]
+    if "random" in by_split and others:
+        rows = [
+            [m, *(_inflation(by_split["random"][m], by_split[other][m]) for other in others)]
+            for m in defined
         ]
-        lines += ["", "What leakage buys (95 % interval over seeds)", "", *_markdown(head, gains)]
-    lines += [f"\n{method}: {why}" for method, why in failed.items()]
-    return "\n".join(lines)
+        tables.append("Performance inflation from leakage (95% interval over seeds)")
+        tables.append(markdown_table(["random minus", *others], rows))
+    return "\n\n".join([*tables, *(f"{method}: {why}" for method, why in failed.items())])
 
 
 def difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of the differences, paired by seed, and its 95 % interval by Student's t."""
+    """Mean of the differences, paired by seed, and its 95% interval by Student's t."""
     gaps = np.subtract(first, second)
     half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
     return float(gaps.mean()), float(gaps.mean() - half), float(gaps.mean() + half)
 
 
-def _mean(figures: Sequence[float]) -> str:
-    return f"{np.mean(figures):.4f} ± {np.std(figures, ddof=1):.4f}"
+def _mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
 
 
-def _gain(first: Sequence[float], second: Sequence[float]) -> str:
-    mean, low, high = difference(first, second)
+def _inflation(random: Sequence[float], other: Sequence[float]) -> str:
+    mean, low, high = difference(random, other)
     return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
-
-
-def _markdown(head: list[str], rows: list[list[str]]) -> list[str]:
-    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]

@@ -1,24 +1,34 @@
 """Published studies as named settings: one YAML file each in `recipes/`, with its variants."""
 
 import difflib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from thorax.config import Params, check, read_yaml
+from thorax.config import Params, as_override, check, flatten, merge, read_yaml
 from thorax.errors import ConfigError
 
 FOLDER = Path("recipes")
+# Settings that a recipe leaves to the user: where the data lies, how the machine is used, how the
+# result is described beyond its thresholds, what the report shows, and the phantom that no recipe
+# trains on. By prefix.
+FREE = (
+    "data.path", "data.phantom.", "preprocess.max_unreadable", "train.channels_last",
+    "train.compile", "train.devices", "train.num_threads", "evaluate.prevalences",
+    "evaluate.n_bootstrap", "evaluate.min_subgroup_size", "evaluate.seed", "explain.", "report.",
+)  # fmt: skip
 
 
-class PublishedClaim(BaseModel):
-    """Figures as printed, in percent (a loss as it is); `images` of the part where it is known."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PublishedClaim(_Part):
+    """Figures as printed, in percent (a loss as it is); `images` of the subset if it is known."""
+
     part: Literal["train", "val", "test"]
     figures: dict[str, str]
     images: int | None = None
@@ -26,10 +36,9 @@ class PublishedClaim(BaseModel):
     variant: str | None = None
 
 
-class RecipeFile(BaseModel):
+class RecipeFile(_Part):
     """One file of `recipes/`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     study: str
     source: str
     claim: str
@@ -52,16 +61,25 @@ class Recipe:
     def settings(self, base: Mapping[str, Any] | None = None) -> Params:
         """All settings: the recipe's on top of `params.yaml`."""
         base = base if base is not None else read_yaml(Path("params.yaml"))
-        return check(merged(base, self.params), Params, f"recipe {self.name}")
+        return check(merge(base, self.params), Params, f"recipe {self.name}")
+
+    def overrides(self) -> list[str]:
+        """The settings for `dvc exp run -S`."""
+        return [as_override(*setting) for setting in flatten(self.params)]
+
+    def changes(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of a run that differ from the recipe's, but for those it leaves to the user."""
+        expected = dict(flatten(merge(params, self.params)))
+        return {
+            path: value
+            for path, value in flatten(params)
+            if expected.get(path) != value and not path.startswith(FREE)
+        }
 
     def claims(self) -> list[PublishedClaim]:
         """What the study claims of this very variant."""
-        return [
-            claim
-            for claim in self.file.claims
-            if (claim.variant or self.variant_of or self.name) == self.name
-            and bool(claim.variant) == bool(self.variant_of)
-        ]
+        variant = self.name if self.variant_of else None
+        return [claim for claim in self.file.claims if claim.variant == variant]
 
 
 def load_recipes(folder: Path = FOLDER) -> dict[str, Recipe]:
@@ -71,13 +89,13 @@ def load_recipes(folder: Path = FOLDER) -> dict[str, Recipe]:
         ConfigError: no such folder, or a file with mistakes, all listed.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} does not exist in {Path.cwd()}: recipes stand in a checkout.")
+        raise ConfigError(f"{folder} does not exist in {Path.cwd()}: recipes are in a checkout.")
     recipes: dict[str, Recipe] = {}
     for path in sorted(folder.glob("*.yaml")):
         file = check(read_yaml(path), RecipeFile, str(path))
         recipes[path.stem] = Recipe(path.stem, file, file.params, None)
         for name, changes in file.variants.items():
-            recipes[name] = Recipe(name, file, merged(file.params, changes), path.stem)
+            recipes[name] = Recipe(name, file, merge(file.params, changes), path.stem)
     return recipes
 
 
@@ -90,37 +108,3 @@ def find(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
         f"No recipe is called {name!r}. Nearest: {', '.join(near) or 'none'}. "
         "`thorax recipe list` shows all."
     )
-
-
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes`, section by section; lists and weights by class are replaced whole."""
-    result = dict(base)
-    for key, value in changes.items():
-        old = result.get(key)
-        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and key != "class_weights"
-        result[key] = merged(old, value) if nested else value  # type: ignore[arg-type]
-    return result
-
-
-def leaves(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of every setting."""
-    for key, value in params.items():
-        if isinstance(value, Mapping) and key not in ("class_weights", "card"):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def override(path: str, value: Any) -> str:
-    """One setting in the grammar of `dvc exp run -S`."""
-    return f"{path}={_literal(value)}"
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_literal(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_literal, value)) + "]"
-    if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return json.dumps(value)

@@ -3,23 +3,21 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from thorax.config import Data, Params, check, read_yaml
+from thorax.config import Data, Params, as_override, flatten, load_params, read_yaml
 from thorax.download import locate
 from thorax.download.sources import SOURCES
 from thorax.errors import ConfigError, DataError, ThoraxError
 from thorax.studies import experiments
-from thorax.studies.recipes import Recipe, find, leaves, load_recipes, override
-from thorax.studies.smoke import write_data
+from thorax.studies.recipes import Recipe, find, load_recipes
+from thorax.studies.smoke import FOLDER, write_data
 
 SMOKE = {"preprocess.image_size": 64, "train.epochs": 2, "model.weights": "none"}
-SMOKE_DATA = Path("data/raw/smoke")
 
 
 def table() -> str:
-    """Every recipe and variant: data and whether it is at hand, model, claim."""
+    """Every recipe and variant: data source and whether it is here, model, split, claim."""
     lines = []
     for recipe in load_recipes().values():
         settings = recipe.settings()
@@ -35,8 +33,8 @@ def table() -> str:
 def show(name: str) -> str:
     """Source, claim and every setting in which the recipe differs from `params.yaml`."""
     recipe = find(name, load_recipes())
-    now = dict(leaves(read_yaml(Path("params.yaml"))))
-    wanted = dict(leaves(recipe.settings().model_dump()))
+    now = dict(flatten(read_yaml(Path("params.yaml"))))
+    wanted = dict(flatten(recipe.settings().model_dump()))
     differ = {path: value for path, value in wanted.items() if now.get(path) != value}
     width = max(map(len, differ), default=0)
     head = [recipe.file.study, f"Source: {recipe.file.source}", f"Claim: {recipe.file.claim}"]
@@ -46,7 +44,7 @@ def show(name: str) -> str:
 
 
 def names(given: Sequence[str], *, every: bool, variants: bool) -> list[str]:
-    """The recipes meant: those given or all, with their variants if asked for."""
+    """Names of the recipes to run: those given or all, with their variants if asked for."""
     recipes = load_recipes()
     if every == bool(given):
         raise ConfigError("Name recipes, or say --all. `thorax recipe list` shows them.")
@@ -83,10 +81,8 @@ def run(
     experiments.require_clean_params()
     plans = {}
     for recipe in chosen:
-        overrides = [override(*leaf) for leaf in leaves(recipe.params)]
-        overrides += smoke_overrides(recipe) if smoke else []
-        overrides += changes
-        require_start(recipe.name, changed(overrides), fetch=fetch)
+        overrides = [*recipe.overrides(), *(smoke_overrides(recipe) if smoke else ()), *changes]
+        require_start(recipe.name, load_params(overrides=overrides), fetch=fetch)
         plans[experiment_name(recipe.name, changes, smoke)] = overrides
     start = experiments.queue if queue else experiments.run
     failed = [name for name, overrides in plans.items() if not start(name, overrides)]
@@ -94,7 +90,7 @@ def run(
         logs = "\n".join(f"  {name}: {experiments.log_of(name)}" for name in failed)
         raise ThoraxError(f"{len(failed)} of {len(plans)} recipes failed:\n{logs}")
     then = "Start them with `dvc queue start`. " if queue else ""
-    return f"{then}`dvc exp show` compares, `thorax ledger` holds them against the claims."
+    return f"{then}`dvc exp show` compares runs, `thorax ledger` also the published claims."
 
 
 def experiment_name(name: str, changes: Sequence[str], smoke: bool = False) -> str:
@@ -110,11 +106,11 @@ def experiment_name(name: str, changes: Sequence[str], smoke: bool = False) -> s
 def smoke_overrides(recipe: Recipe) -> list[str]:
     """Settings that replace data, size, epochs and weights, and nothing else."""
     settings = recipe.settings()
-    folder = write_data(settings.data.source, SMOKE_DATA / settings.data.source)
+    folder = write_data(settings.data.source, FOLDER / settings.data.source)
     changes: dict[str, Any] = {**SMOKE, "data.path": str(folder.absolute())}
     if settings.train.phases:
         changes["train.phases"] = [phase | {"epochs": 2} for phase in settings.train.phases]
-    return [override(key, value) for key, value in changes.items()]
+    return [as_override(*setting) for setting in changes.items()]
 
 
 def missing_data(data: Data) -> str | None:
@@ -138,7 +134,7 @@ def require_start(name: str, settings: Params, *, fetch: bool) -> None:
 
     Raises:
         DataError: what is missing, which option fetches it or names its place.
-        ConfigError, ResourceError, IntegrityError: as `weights.require_imagenet`.
+        ConfigError, ResourceError, IntegrityError: as `pretrained.require_imagenet`.
     """
     why = missing_data(settings.data)
     if why and not (fetch and SOURCES[settings.data.source].fetch):
@@ -147,22 +143,3 @@ def require_start(name: str, settings: Params, *, fetch: bool) -> None:
         from thorax.models.pretrained import require_imagenet
 
         require_imagenet(settings.model.name)
-
-
-def changed(overrides: Sequence[str]) -> Params:
-    """All settings as DVC will write them: `params.yaml` with `key=value` on top, checked.
-
-    Raises:
-        ConfigError: a key or value that is not allowed, before anything runs.
-    """
-    from dvc.exceptions import DvcException  # imported late: it takes a second
-    from dvc.utils.hydra import apply_overrides
-
-    with TemporaryDirectory() as folder:
-        copy = Path(folder) / "params.yaml"
-        copy.write_bytes(Path("params.yaml").read_bytes())
-        try:
-            apply_overrides(copy, list(overrides))
-        except DvcException as error:
-            raise ConfigError(f"{error}: {error.__cause__}".replace("\n", " ")) from None
-        return check(read_yaml(copy), Params, "the recipe with your changes")

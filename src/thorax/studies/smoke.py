@@ -1,4 +1,4 @@
-"""Phantoms in the layout of each real source, so few that any recipe runs on them in minutes."""
+"""Few phantoms in the layout of each real source, for trial runs of a recipe within minutes."""
 
 import csv
 import io
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from thorax.errors import ConfigError
 from thorax_phantom import write_archive
 
+FOLDER = Path("data/raw/smoke")  # a folder for each source
 PATIENTS = 17  # of about 3.7 images each
 PIXELS = 96
-SEED = 25  # every class has images on every side
-TEST_EVERY = 4  # patients whose number this divides are the official test part
+SEED = 25  # every class has images in every subset
+TEST_EVERY = 4  # patients whose number this divides are the official test set
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,18 @@ def _nih(folder: Path) -> None:
 def _kermany(folder: Path) -> None:
     """Kaggle's folders and names: healthy patients are NORMAL, others PNEUMONIA."""
     for phantom in _phantoms():
-        part = "test" if phantom.patient % TEST_EVERY == 0 else "train"
+        subset = "test" if phantom.patient % TEST_EVERY == 0 else "train"
         number, count = phantom.patient, phantom.visit + 1
         if phantom.findings:
             kind = "virus" if number % 2 else "bacteria"
-            name = f"{part}/PNEUMONIA/person{number}_{kind}_{10 * number + count}.jpeg"
+            name = f"{subset}/PNEUMONIA/person{number}_{kind}_{10 * number + count}.jpeg"
         else:
-            name = f"{part}/NORMAL/IM-{number:04}-{count:04}.jpeg"
+            name = f"{subset}/NORMAL/IM-{number:04}-{count:04}.jpeg"
         _write(folder / "chest_xray" / name, _uneven(phantom))
 
 
 def _three_classes(folder: Path) -> None:
-    """Class folders of mixed formats and sizes; no name tells a patient."""
+    """Class folders of mixed formats and sizes; no file name identifies a patient."""
     for number, phantom in enumerate(_phantoms()):
         name = "PNEUMONIA" if "Consolidation" in phantom.findings else "EFFUSION"
         name = name if phantom.findings else "NORMAL"
@@ -113,11 +114,11 @@ def _phantoms() -> Iterator[Phantom]:
 
 
 def _uneven(phantom: Phantom) -> NDArray[np.uint8]:
-    """Sizes and colour differ from image to image, as in what is published."""
+    """Sizes and color channels differ from image to image, as in what is published."""
     width, height = PIXELS + 8 * (phantom.visit % 4), PIXELS - 4 * (phantom.patient % 5)
     image = cv2.resize(phantom.image, (width, height), interpolation=cv2.INTER_AREA)
-    colour = (phantom.patient + phantom.visit) % 3 == 0
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if colour else image, np.uint8)
+    color = (phantom.patient + phantom.visit) % 3 == 0
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if color else image, np.uint8)
 
 
 def _write(path: Path, image: NDArray[np.uint8]) -> None:

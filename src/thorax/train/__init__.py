@@ -1,1 +1,5 @@
-"""The train stage."""
+"""Train one fold; `loop.fit` is the training loop."""
+
+from thorax.train.loop import train
+
+__all__ = ["train"]

@@ -1,4 +1,4 @@
-"""Train one fold: the whole loop, top to bottom, without a framework.
+"""The training loop, top to bottom, without a framework.
 
 Read `fit` first. Order and augmentation are pure functions of (seed, epoch, image), so a run that
 was killed and resumed ends with the same weights as one that was not.
@@ -14,20 +14,24 @@ from numpy.typing import NDArray
 from torch import nn
 
 from thorax import provenance
+from thorax.artifacts.model import Epoch
 from thorax.config import Augment, Model, Paths, Train
+from thorax.contamination import write_trained_on
 from thorax.dataset.loader import epoch_order, split_batches
 from thorax.errors import NumericsError
 from thorax.io import rounded
-from thorax.metrics import classification
+from thorax.metrics.classification import beats, headline
 from thorax.models.build import head_weights, keep_frozen_in_eval, set_trainable
-from thorax.models.inference import predict
-from thorax.models.trained_on import write_trained_on
+from thorax.models.inference import predict_logits
+from thorax.models.model_file import save
 from thorax.progress import bar
 from thorax.tasks import TASKS, label_weights
 from thorax.train.checkpoint import Checkpoint, checkpoint
 from thorax.train.monitor import curves, epoch_line
 from thorax.train.optim import Schedule, make_optimizer
 from thorax.train.setup import Run, open_run
+
+Metrics = dict[str, float | None]
 
 
 @dataclass
@@ -39,7 +43,7 @@ class State:
     best_epoch: int = 0  # within the phase
     best_value: float | None = None
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Epoch] = field(default_factory=list)
 
     def next_phase(self) -> None:
         """Start the next phase with no memory of what was best."""
@@ -48,28 +52,31 @@ class State:
 
 
 def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths) -> None:
-    """Train one fold; write its bundle to `models/<fold>` and its curves."""
+    """Train one fold; write its model to `models/<fold>` and its curves."""
     run = open_run(fold, model, params, augment, paths)
     with checkpoint(run.identity, run.fabric) as saved:
         history = fit(run, params, saved, Path(paths.curves) / str(fold))
     if run.fabric.is_global_zero:
         folder = Path(paths.models) / str(fold)
-        run.bundle(history, paths).save(_on_cpu(run.network), folder)
-        seen = run.cohort.table.take(np.r_[run.train_rows, run.val_rows])
-        write_trained_on(folder, run.cohort.people, seen)
+        save(run.model_file(params, history, paths), _on_cpu(run.network), folder)
+        seen = run.dataset.table.take(np.r_[run.train_rows, run.val_rows])
+        write_trained_on(folder, run.dataset.patient_namespace, seen)
         provenance.record_run(run.identity, run.clock.total(), run.clock.speed())
         print(run.clock.summary())
 
 
-def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[dict[str, Any]]:
+def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]:
     """All phases and epochs; the network ends with the best weights of the last phase."""
     resumed = saved.load()
     state = resumed["state"] if resumed else State()
+    phases = params.phase_list()
     with curves(folder, state.history, writing=run.fabric.is_global_zero) as log:
-        while state.phase < len(params.phase_list()):
-            phase = params.phase_list()[state.phase]
+        while state.phase < len(phases):
+            phase = phases[state.phase]
             set_trainable(run.network, run.model, phase.trainable)
-            steps = -(-len(split_batches(run.train_rows, phase.batch_size)) // phase.accumulate)
+            steps = -(
+                -len(split_batches(run.train_rows, phase.batch_size)) // phase.grad_accum_steps
+            )
             optimizer = make_optimizer(phase.optimizer, run.network.parameters())
             schedule = Schedule(optimizer, phase, steps)
             parts = {"network": run.network, "optimizer": optimizer, "schedule": schedule}
@@ -80,10 +87,10 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[dict[s
             module, stepper = run.fabric.setup(network, optimizer)
             while state.epoch < phase.epochs and state.epoch - state.best_epoch < phase.patience:
                 epoch = len(state.history)
-                train_scores = train_epoch(run, phase, module, stepper, schedule, epoch)
-                val_scores = validate(run, module)
-                schedule.after_epoch(val_scores[phase.monitor])
-                remember(state, phase, run.network, train_scores, val_scores)
+                train_metrics = train_epoch(run, phase, module, stepper, schedule, epoch)
+                val_metrics = validate(run, module)
+                schedule.after_epoch(val_metrics[phase.monitor])
+                remember(state, phase, run.network, train_metrics, val_metrics)
                 log(state.history[-1])
                 print(epoch_line(state.history, phase, run.clock), flush=True)
                 with run.clock.measure("checkpoint"):
@@ -96,39 +103,40 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[dict[s
 
 def train_epoch(
     run: Run, params: Train, module: Any, optimizer: Any, schedule: Schedule, epoch: int
-) -> classification.Scores:
+) -> Metrics:
     """One pass over the training images; metrics of the predictions made on the way."""
-    task = TASKS[run.cohort.task]
-    weights = label_weights(
-        params.class_weights, run.cohort.targets[run.train_rows], run.cohort.outputs
-    ).to(run.fabric.device)
-    penalised = head_weights(run.network, run.model) if params.head_l2 else []
+    task = TASKS[run.dataset.task]
+    balance = label_weights(
+        params.class_weights, run.dataset.targets[run.train_rows], run.dataset.outputs
+    )
+    weights = torch.tensor(balance, dtype=torch.float32, device=run.fabric.device)
+    penalized = head_weights(run.network, run.model) if params.head_l2 else []
     order = epoch_order(run.train_rows, params.seed, epoch)
     rank, world = run.fabric.global_rank, run.fabric.world_size
-    batches = [b[rank::world] for b in split_batches(order, params.batch_size)]
+    batches = [batch[rank::world] for batch in split_batches(order, params.batch_size)]
     module.train()
     keep_frozen_in_eval(run.network)
     losses, outputs = [], []
     with bar(f"epoch {epoch + 1}", total=len(order), keep=False) as progress:
         stream = run.batches.stream(batches, run.augment, params.seed, epoch)
         for i, batch in enumerate(run.clock.waits_for(stream)):
-            group = min(params.accumulate, len(batches) - i + i % params.accumulate)
-            last = (i + 1) % params.accumulate == 0 or i + 1 == len(batches)
+            group = min(params.grad_accum_steps, len(batches) - i + i % params.grad_accum_steps)
+            last = (i + 1) % params.grad_accum_steps == 0 or i + 1 == len(batches)
             with run.clock.measure("training"):
                 with run.fabric.no_backward_sync(module, enabled=not last):
                     logits = module(batch.x_BCHW)
                     y = run.targets[batch.rows]
                     loss = task.loss(logits, y, weights, params.label_smoothing)
-                    penalty = params.head_l2 * sum(w.square().sum() for w in penalised)
+                    penalty = params.head_l2 * sum(w.square().sum() for w in penalized)
                     run.fabric.backward((loss + penalty) / group)
                 if last:
-                    if params.clip_norm is not None:
-                        run.fabric.clip_gradients(module, optimizer, max_norm=params.clip_norm)
+                    if params.max_grad_norm is not None:
+                        run.fabric.clip_gradients(module, optimizer, max_norm=params.max_grad_norm)
                     optimizer.step()
                     optimizer.zero_grad()
                     schedule.after_step()
                 losses.append(loss.detach())
-                outputs.append(task.activation(logits.detach().float()))
+                outputs.append(logits.detach().float())
                 if i % 10 == 0:
                     progress.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
             run.clock.images += len(batch.rows) * world
@@ -137,48 +145,43 @@ def train_epoch(
     if not np.isfinite(mean_loss):
         raise NumericsError(
             f"The training loss became {mean_loss} in epoch {epoch + 1}. Lower train.optimizer.lr,"
-            " set train.clip_norm: 1.0, or use train.precision: fp32."
+            " set train.max_grad_norm: 1.0, or use train.precision: fp32."
         )
-    p = torch.cat(outputs).double().cpu().numpy()
+    z = torch.cat(outputs).double().cpu().numpy()
     lr = optimizer.param_groups[0]["lr"]
-    return judge(run, np.concatenate(batches), p) | {"loss": mean_loss, "lr": lr}
+    return evaluated(run, np.concatenate(batches), z) | {"loss": mean_loss, "lr": lr}
 
 
-def validate(run: Run, module: Any) -> classification.Scores:
+def validate(run: Run, module: Any) -> Metrics:
     """Metrics on the validation images, decisions at one half."""
     with run.clock.measure("validation"):
-        p = predict(run.fabric, module, run.batches, run.val_rows, run.cohort.task)
-        return judge(run, run.val_rows, p)
+        z = predict_logits(run.fabric, module, run.batches, run.val_rows)
+        return evaluated(run, run.val_rows, z)
 
 
-def judge(run: Run, rows: NDArray[np.int64], p: NDArray[np.float64]) -> classification.Scores:
-    """Headline metrics of probabilities [N, outputs] for cache rows [N]."""
-    y = run.cohort.targets[rows]
-    decisions = TASKS[run.cohort.task].decide(p, np.full(p.shape[1], 0.5))
-    return classification.overall(y, p, decisions, exclusive=run.cohort.task == "multi-class")
+def evaluated(run: Run, rows: NDArray[np.int64], z: NDArray[np.float64]) -> Metrics:
+    """Headline metrics of logits [N, outputs] for cache rows [N]."""
+    task = TASKS[run.dataset.task]
+    decisions = task.decide(task.activation(z), np.full(z.shape[1], 0.5))
+    return headline(task, run.dataset.targets[rows], z, decisions)
 
 
 def remember(
-    state: State,
-    params: Train,
-    network: nn.Module,
-    train_scores: classification.Scores,
-    val_scores: classification.Scores,
+    state: State, params: Train, network: nn.Module, train_metrics: Metrics, val_metrics: Metrics
 ) -> None:
     """Add an epoch to the history, and keep the weights if it is the best of its phase."""
     state.epoch += 1
-    value = val_scores[params.monitor]
-    if classification.beats(params.monitor, value, state.best_value):
+    value = val_metrics[params.monitor]
+    if beats(params.monitor, value, state.best_value):
         state.best_value, state.best_epoch = value, state.epoch
         state.best_weights = _on_cpu(network)
-    state.history.append(
-        {
-            "phase": state.phase,
-            "best": state.best_epoch == state.epoch,
-            "train": {name: rounded(value, 6) for name, value in train_scores.items()},
-            "val": {name: rounded(value, 6) for name, value in val_scores.items()},
-        }
+    epoch = Epoch(
+        phase=state.phase,
+        best=state.best_epoch == state.epoch,
+        train={name: rounded(value, 6) for name, value in train_metrics.items()},
+        val={name: rounded(value, 6) for name, value in val_metrics.items()},
     )
+    state.history.append(epoch)
 
 
 def snapshot(parts: dict[str, Any], state: State) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dvclive import Live
 
+from thorax.artifacts.model import Epoch
 from thorax.config import Train
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Clock:
             yield item
 
     def summary(self) -> str:
-        """One line an activity: seconds, share, and images/s over training and its input."""
+        """One line an activity: seconds, percentage, and images/s over training and its input."""
         total = self.total()
         rows = [
             *sorted(self.seconds.items(), key=lambda item: -item[1]),
@@ -62,14 +63,14 @@ class Clock:
         return self.images / spent if spent else 0.0
 
 
-def epoch_line(history: list[dict[str, Any]], params: Train, clock: Clock) -> str:
+def epoch_line(history: list[Epoch], params: Train, clock: Clock) -> str:
     """The last epoch in one line: losses, the monitored metric and AUROC, speed, best or not."""
     last = history[-1]
     names = dict.fromkeys(["loss", "auroc", params.monitor])
-    values = "  ".join(f"val {name} {_shown(last['val'][name])}" for name in names)
-    best = "  best so far" if last["best"] else ""
+    values = "  ".join(f"val {name} {_shown(last.val[name])}" for name in names)
+    best = "  best so far" if last.best else ""
     return (
-        f"epoch {len(history):>3}  train loss {_shown(last['train']['loss'])}  {values}"
+        f"epoch {len(history):>3}  train loss {_shown(last.train['loss'])}  {values}"
         f"  {clock.speed():.0f} images/s{best}"
     )
 
@@ -80,8 +81,8 @@ def _shown(value: float | None) -> str:
 
 @contextmanager
 def curves(
-    folder: Path, history: list[dict[str, Any]], *, writing: bool
-) -> Iterator[Callable[[dict[str, Any]], None]]:
+    folder: Path, history: list[Epoch], *, writing: bool
+) -> Iterator[Callable[[Epoch], None]]:
     """Give a function that adds one epoch to the curves; earlier epochs are written again first.
 
     DVC removes a stage's outputs before it runs, so after a resume the curves start from the
@@ -92,11 +93,11 @@ def curves(
         return
     with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
 
-        def add(epoch: dict[str, Any]) -> None:
-            for part in ("train", "val"):
-                for name, value in epoch[part].items():
+        def add(epoch: Epoch) -> None:
+            for subset, metrics in (("train", epoch.train), ("val", epoch.val)):
+                for name, value in metrics.items():
                     if value is not None:
-                        live.log_metric(f"{part}/{name}", value)
+                        live.log_metric(f"{subset}/{name}", value)
             live.next_step()
 
         for epoch in history:

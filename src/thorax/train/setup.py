@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,13 +9,14 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import nn
 
-from thorax.config import Augment, Model, Paths, Train
-from thorax.dataset.dataset import Cohort, open_cohort
-from thorax.dataset.loader import Batches, cores, normalization
+from thorax.artifacts.model import Epoch, ModelFile, Training
+from thorax.config import Augment, Model, Paths, Preprocess, Train, check
+from thorax.dataset.dataset import Dataset, open_dataset
+from thorax.dataset.loader import Batches, normalization
 from thorax.errors import ConfigError, DataError
 from thorax.io import read_json
 from thorax.models.build import build
-from thorax.models.inference import Bundle
+from thorax.parallel import cores
 from thorax.train.checkpoint import fingerprint
 from thorax.train.monitor import Clock
 
@@ -30,7 +30,7 @@ class Run:
 
     fold: int
     fabric: Fabric
-    cohort: Cohort
+    dataset: Dataset
     batches: Batches
     network: nn.Module
     model: Model
@@ -38,21 +38,27 @@ class Run:
     train_rows: NDArray[np.int64]
     val_rows: NDArray[np.int64]
     targets: torch.Tensor  # float32 [N, outputs] on the device, NaN for unknown
-    settings: dict[str, Any]
     identity: str
     clock: Clock
 
-    def bundle(self, history: list[dict[str, Any]], paths: Paths) -> Bundle:
-        """The trained model's description."""
-        return Bundle(
-            task=self.cohort.task,
-            outputs=self.cohort.outputs,
-            model=self.settings["model"],
-            preprocess=read_json(Path(paths.cache) / "cache.json")["preprocess"],
+    def model_file(self, params: Train, history: list[Epoch], paths: Paths) -> ModelFile:
+        """Description of the trained model."""
+        cache = read_json(Path(paths.cache) / "cache.json")
+        return ModelFile(
+            task=self.dataset.task,
+            outputs=self.dataset.outputs,
+            model=self.model,
+            preprocess=check(cache["preprocess"], Preprocess, "cache.json"),
             mean=self.batches.mean,
-            deviation=self.batches.deviation,
+            std=self.batches.std,
             fingerprint=self.identity,
-            training=self.settings | {"history": history},
+            training=Training(
+                model=self.model,
+                train=params,
+                augment=self.augment,
+                fold=self.fold,
+                history=history,
+            ),
         )
 
 
@@ -61,45 +67,65 @@ def open_run(fold: int, model: Model, params: Train, augment: Augment, paths: Pa
 
     Raises:
         DataError: nothing to train or validate on.
-        ConfigError: weights for classes that the data does not have.
+        ConfigError: weights for classes that the data does not have, or more processes than images
+            in a batch.
     """
-    torch.set_num_threads(params.threads or cores())
+    torch.set_num_threads(params.num_threads or cores())
     torch.backends.cudnn.deterministic = True
     fabric = Fabric(devices=params.devices, precision=PRECISION[params.precision])  # type: ignore[arg-type]
     fabric.launch()
     torch.manual_seed(params.seed + fold)
-    cohort = open_cohort(paths)
-    rows = {name: cohort.rows(name, fold) for name in ("train", "val")}
-    for name, found in rows.items():
-        if not len(found):
-            raise DataError(f"Fold {fold} has no image to {name} on; see {paths.split_table}.")
-    if isinstance(params.class_weights, dict):
-        unknown = sorted(set(params.class_weights) - set(cohort.outputs))
-        if unknown:
-            raise ConfigError(
-                f"train.class_weights names {', '.join(unknown)}; outputs of this data are"
-                f" {', '.join(cohort.outputs)}."
-            )
-    mean, deviation = normalization(model, cohort.images, rows["train"])
-    network = build(model, len(cohort.outputs), cohort.images.shape[1])
+    dataset = open_dataset(paths)
+    rows = {name: dataset.rows(name, fold) for name in ("train", "val")}
+    for name, chosen in rows.items():
+        if not len(chosen):
+            raise DataError(f"Fold {fold} has no image to {name} on; see {paths.split_summary}.")
+    require_classes(params, dataset.outputs)
+    require_full_batches(len(rows["train"]), params, fabric.world_size)
+    mean, std = normalization(model, dataset.images, rows["train"])
+    network = build(model, len(dataset.outputs), dataset.images.shape[1])
     if params.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    settings: dict[str, Any] = {"model": model.model_dump(), "train": params.model_dump()}
-    settings |= {"augment": augment.model_dump(), "fold": fold}
+    settings = {"model": model, "train": params, "augment": augment}
     inputs = [Path(paths.split), Path(paths.manifest), *(Path(paths.cache) / n for n in CONTENT)]
+    identity = {name: section.model_dump() for name, section in settings.items()} | {"fold": fold}
     torch.manual_seed(params.seed + fold + fabric.global_rank)  # dropout differs between processes
     return Run(
         fold=fold,
         fabric=fabric,
-        cohort=cohort,
-        batches=Batches(cohort.images, mean, deviation, fabric.device, params.channels_last),
+        dataset=dataset,
+        batches=Batches(dataset.images, mean, std, fabric.device, params.channels_last),
         network=network.to(fabric.device),
         model=model,
         augment=augment,
         train_rows=rows["train"],
         val_rows=rows["val"],
-        targets=torch.tensor(cohort.targets, dtype=torch.float32, device=fabric.device),
-        settings=settings,
-        identity=fingerprint(settings, inputs),
+        targets=torch.tensor(dataset.targets, dtype=torch.float32, device=fabric.device),
+        identity=fingerprint(identity, inputs),
         clock=Clock(),
     )
+
+
+def require_classes(params: Train, outputs: list[str]) -> None:
+    """Raise a `ConfigError` for weights of classes that are not there."""
+    weighted = params.class_weights if isinstance(params.class_weights, dict) else {}
+    unknown = sorted(set(weighted) - set(outputs))
+    if unknown:
+        raise ConfigError(
+            f"train.class_weights names {', '.join(unknown)}; outputs of this data are"
+            f" {', '.join(outputs)}."
+        )
+
+
+def require_full_batches(images: int, params: Train, processes: int) -> None:
+    """Raise a `ConfigError` where a process would get no image of some batch.
+
+    Its zero gradient would enter the average, and shrink the step without a word.
+    """
+    for phase in params.phase_list():
+        smallest = images // -(-images // phase.batch_size)
+        if smallest < processes:
+            raise ConfigError(
+                f"A batch of {smallest} images cannot feed {processes} processes. Raise"
+                " train.batch_size, or lower train.devices."
+            )

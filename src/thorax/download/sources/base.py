@@ -1,30 +1,32 @@
-"""What a source gives: how to fetch it, and its labelled list of images."""
+"""What a source is: a labeled list of images, and how its files come into the raw store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from thorax.archives import Survey
+from thorax.artifacts.data import Task
 from thorax.config import Data
+from thorax.download.http import fetch, part_path, require_room
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """A labelled list of images.
+class LabelTable:
+    """A labeled list of images.
 
     Attributes:
-        task: `multi-label`, `binary` or `multi-class`.
+        task: key of `tasks.TASKS`.
         positive: the class that a binary model's single output stands for, else None.
-        table: columns of `tables.MANIFEST_COLUMNS` and one `label_<class>` per class
-            (1, 0 or NaN for unknown); two classes of a binary task both have a column. The index
-            says where a row comes from (`row 17`, or the image's location), for messages.
-        notes: what a reader of the numbers should know (counts of repaired or dropped rows).
-        problems: what the user has to correct; `validation.validate` raises them with its own.
+        table: columns of `io.MANIFEST_COLUMNS` and one `label_<class>` per class (1, 0 or NaN for
+            unknown); two classes of a binary task both have a column. The index says where a row
+            comes from (`row 17`, or the image's location), for messages.
+        notes: what a reader of the results should know (counts of repaired or dropped rows).
+        problems: what the user has to correct; `validate` raises them with its own.
     """
 
-    task: str
+    task: Task
     positive: str | None
     table: pd.DataFrame
     notes: list[str]
@@ -38,19 +40,53 @@ class Source:
     Attributes:
         title: name of the data set.
         citation: whom to cite.
-        licence: terms of use.
-        read: labelled list from what lies on disk; opens no image.
-        people: among whom a patient's identifier means one person; known as one string.
-        store: name of the folder or archive under `data/raw` that `fetch` fills.
+        license: terms of use.
+        read: labeled list from what lies on disk; opens no image.
+        patient_namespace: within which a patient's identifier means one person.
+        store: name of the folder or archive in the raw store that `fetch` fills.
         fetch: fills the store where it is incomplete; None: the user brings the data.
         missing: bytes that `fetch` would have to download.
     """
 
     title: str
     citation: str
-    licence: str
-    read: Callable[[Survey, Data], Dataset]
-    people: Callable[[Data], str] = lambda data: data.source
+    license: str
+    read: Callable[[Survey, Data], LabelTable]
+    patient_namespace: Callable[[Data], str] = lambda data: data.source
     store: Callable[[Data], str] = lambda data: data.source
     fetch: Callable[[Data, Path], None] | None = None
-    missing: Callable[[Path], int] = lambda store: 0  # noqa: ARG005 - nothing to download
+    missing: Callable[[Path], int] = lambda _store: 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file as its publisher offers it; `size` in bytes, checksums hexadecimal."""
+
+    name: str
+    url: str
+    size: int
+    sha256: str | None = None
+    md5: str | None = None
+
+
+def fetch_all(items: Sequence[Item], store: Path) -> None:
+    """Fetch what is missing, once it is clear that the disk can hold all of it.
+
+    Raises:
+        ThoraxError: as `http.fetch` and `http.require_room` do.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    require_room(store, missing_bytes(items, store))
+    for item in items:
+        fetch(item.url, store / item.name, sha256=item.sha256, md5=item.md5, size=item.size)
+
+
+def missing_bytes(items: Sequence[Item], store: Path) -> int:
+    """Bytes that are neither in finished nor in unfinished files."""
+    total = 0
+    for item in items:
+        destination = store / item.name
+        if not destination.exists():
+            part = part_path(destination)
+            total += item.size - (part.stat().st_size if part.exists() else 0)
+    return total

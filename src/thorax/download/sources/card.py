@@ -1,4 +1,4 @@
-"""Any table of images, labels and columns that a card describes (`data.card`, see cards/)."""
+"""Any table of images and labels that a card describes (`data.card`, see cards/)."""
 
 import re
 from pathlib import Path
@@ -7,20 +7,19 @@ import pandas as pd
 
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data, TableCard, check, read_yaml
-from thorax.download.sources.base import Dataset
-from thorax.download.sources.columns import listed, read_table, unknown_labels
-from thorax.download.sources.labels import read_labels
-from thorax.download.sources.match import SPLITS, locate
+from thorax.download.sources.base import LabelTable
+from thorax.download.sources.columns import listed, read_labels, read_table, unknown_labels
+from thorax.download.sources.match import SPLITS, match_images
 from thorax.errors import ConfigError, DataError
 from thorax.io import main_root
 
 
-def read(survey: Survey, data: Data) -> Dataset:
+def read(survey: Survey, data: Data) -> LabelTable:
     """Read the table that the card describes.
 
     Raises:
         ConfigError: `data.card` is missing or has mistakes.
-        DataError: the table or a column of it is missing; other problems go to the dataset.
+        DataError: the table or a column of it is missing; other problems go to the result.
     """
     card = _card(data)
     notes: list[str] = []
@@ -30,9 +29,9 @@ def read(survey: Survey, data: Data) -> Dataset:
     table = _columns(rows, card, notes, problems).join(labels)
     if card.merge_rows:
         table = _merge(table, notes, problems)
-    places = locate(table["image_id"].tolist(), survey.images)
-    table["location"] = places.locations
-    table["sha256"] = [survey.images.get(location, "") for location in places.locations]
+    matches = match_images(table["image_id"].tolist(), survey.images)
+    table["location"] = matches.locations
+    table["sha256"] = [survey.images.get(location, "") for location in matches.locations]
     absent = table["location"] == ""
     if absent.any():
         names = table.loc[absent, "image_id"] + " (" + table.index[absent] + ")"
@@ -42,8 +41,8 @@ def read(survey: Survey, data: Data) -> Dataset:
         )
     if unlisted := len(survey.images) - len(set(table["location"]) - {""}):
         notes.append(f"{unlisted:,} images on disk are not in the rows used of {place}.")
-    problems += places.problems
-    return Dataset(card.task, card.positive, table[~absent], notes + places.notes, problems)
+    problems += matches.problems
+    return LabelTable(card.task, card.positive, table[~absent], notes + matches.notes, problems)
 
 
 def _card(data: Data) -> TableCard:
@@ -61,7 +60,7 @@ def _card(data: Data) -> TableCard:
 
 
 def _table(survey: Survey, card: TableCard) -> tuple[str, pd.DataFrame]:
-    """Find the one table of the card's name in any folder or archive, and check its columns."""
+    """Find the table that the card names in any folder or archive, and check its columns."""
     found = {
         content: place
         for place, content in sorted(survey.tables.items())
@@ -116,7 +115,7 @@ def _columns(
         table["patient_id"] = [_joined(card.patient_pattern, name) for name in table["image_id"]]
     elif card.patient is None:
         table["patient_id"] = table["image_id"]
-        notes.append("No column tells patients apart: every image counts as a patient of its own.")
+        notes.append("No column names patients: every image counts as a patient of its own.")
     table["official_split"] = ""
     if card.split is not None:
         words = rows[card.split].str.strip().str.lower()
@@ -129,7 +128,7 @@ def _columns(
 
 
 def _described(card: TableCard) -> dict[str, str | None]:
-    """What a card may know of an image besides its patient: name in the manifest → column."""
+    """Column of the manifest → column of the table, for what a card may know beside the patient."""
     return {name: getattr(card, name) for name in ("view", "sex", "age", "vendor", "site")}
 
 
@@ -139,18 +138,18 @@ def _joined(pattern: str, name: str) -> str:
 
 
 def _merge(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.DataFrame:
-    """Make one row of an image's several: a finding in any is present, absent beats unknown."""
+    """Merge the rows of an image: a finding in any is present, and absent wins over unknown."""
     if table["image_id"].is_unique:
         return table
     texts = [name for name in table if not str(name).startswith("label_")]
-    spoken = table[texts].mask(table[texts] == "")
-    differ = spoken.groupby(table["image_id"], sort=False).nunique().gt(1).any(axis=1)
+    filled = table[texts].mask(table[texts] == "")
+    differ = filled.groupby(table["image_id"], sort=False).nunique().gt(1).any(axis=1)
     if differ.any():
         problems.append(
-            f"{differ.sum():,} images have rows that differ in patient, split or what they tell: "
+            f"{differ.sum():,} images have rows that differ in patient, split or description: "
             f"{listed(differ.index[differ])}. Correct them in the table."
         )
-    merged = spoken.assign(**table.drop(columns=texts)).groupby("image_id", sort=False)
+    merged = filled.assign(**table.drop(columns=texts)).groupby("image_id", sort=False)
     first = table.index[~table["image_id"].duplicated()]
     result = merged.agg({name: "max" if name not in texts else "first" for name in table})
     notes.append(f"{len(table):,} rows merged into {len(result):,} images.")

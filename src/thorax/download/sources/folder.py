@@ -4,7 +4,7 @@ import pandas as pd
 
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
-from thorax.download.sources.base import Dataset
+from thorax.download.sources.base import LabelTable
 from thorax.download.sources.columns import listed
 from thorax.download.sources.match import SPLITS, shared_folders
 from thorax.errors import DataError
@@ -12,10 +12,10 @@ from thorax.errors import DataError
 _EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NORMAL/c.png"
 
 
-def read(survey: Survey, data: Data) -> Dataset:
-    """List the images of class folders; each is its own patient, for nothing tells otherwise.
+def read(survey: Survey, data: Data) -> LabelTable:
+    """List the images of class folders; every image counts as a patient of its own.
 
-    The class is the first folder under `train`, `val` or `test` where all images stand in such,
+    The class is the first folder under `train`, `val` or `test` where all images are in such,
     else the first folder that not all images share. Two classes make a binary task, whose positive
     class is `data.positive` or the last in the alphabet; more make a multi-class task.
 
@@ -43,10 +43,10 @@ def read(survey: Survey, data: Data) -> Dataset:
         raise DataError(f"{survey.root}: " + " ".join(problems))
     for name in classes:
         table[f"label_{name}"] = (label == name).astype(float)
-    notes = ["No rule tells patients apart: every image counts as a patient of its own."]
+    notes = ["Nothing identifies patients: every image counts as a patient of its own."]
     if len(classes) > 2:
-        return Dataset("multi-class", None, table, notes)
-    return Dataset("binary", data.positive or classes[-1], table, notes)
+        return LabelTable("multi-class", None, table, notes)
+    return LabelTable("binary", data.positive or classes[-1], table, notes)
 
 
 def _within_splits(paths: dict[str, str]) -> dict[str, str] | None:
@@ -69,7 +69,7 @@ def _without_wrappers(paths: dict[str, str]) -> dict[str, str]:
 def _problems(outside: "pd.Index[str]", classes: list[str], data: Data) -> list[str]:
     problems = []
     if len(outside):
-        problems.append(f"{len(outside):,} images stand in no class folder: {listed(outside)}.")
+        problems.append(f"{len(outside):,} images are in no class folder: {listed(outside)}.")
     if len(classes) < 2:
         problems.append(
             f"{len(classes)} class folders are too few ({listed(classes) or 'none'}). Two or more "

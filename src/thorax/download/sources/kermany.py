@@ -1,14 +1,14 @@
-"""Kermany et al. 2018: paediatric pneumonia, from Mendeley (v2, v3) or Kaggle.
+"""Kermany et al. 2018: pediatric pneumonia, from Mendeley (v2, v3) or Kaggle.
 
-Labels and the official split are folder names; who is one patient is told by file names alone and
-disputed, so it is a parameter (`data.patient_id`, see docs/sources.md).
+Labels and the official split are folder names; patients can be inferred from file names alone, by
+a disputed rule, so it is a parameter (`data.patient_id_rule`, see docs/sources.md).
 """
 
 import pandas as pd
 
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
-from thorax.download.sources.base import Dataset
+from thorax.download.sources.base import Item, LabelTable
 from thorax.download.sources.columns import listed
 from thorax.download.sources.match import SPLITS
 from thorax.errors import DataError
@@ -16,8 +16,20 @@ from thorax.patient_ids import kermany_patient
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 
+# Mendeley Data, version 2 of 2018, doi:10.17632/rscbjbr9sj.2:
+# https://data.mendeley.com/datasets/rscbjbr9sj/2
+ITEMS = (
+    Item(
+        "ChestXRay2017.zip",
+        "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"
+        "f12eaf6d-6023-432f-acc9-80c9d7393433/file_downloaded",
+        1_235_512_464,
+        sha256="13efc055629733dbab07877f8b3c9f81097840dbcdaa326a8542322c2281ce36",
+    ),
+)
 
-def read(survey: Survey, data: Data) -> Dataset:
+
+def read(survey: Survey, data: Data) -> LabelTable:
     """List the images in folders NORMAL and PNEUMONIA, under train, val and test where they exist.
 
     Copies of one file in nested folders (as in Kaggle's archive) have the same `image_id`, so that
@@ -32,31 +44,31 @@ def read(survey: Survey, data: Data) -> Dataset:
         if folder.upper() not in CLASSES or "OCT" in above:
             left_out.append(location)
             continue
-        split = above[-1] if above[-1].lower() in SPLITS else ""
-        part = SPLITS.get(split.lower(), "")
-        image_id = "/".join(filter(None, (split.lower(), folder.upper(), name)))
-        patient_id = kermany_patient(name, part, data.patient_id)
+        split_folder = above[-1].lower() if above[-1].lower() in SPLITS else ""
+        split = SPLITS.get(split_folder, "")
+        image_id = "/".join(filter(None, (split_folder, folder.upper(), name)))
+        patient_id = kermany_patient(name, split, data.patient_id_rule)
         nameless += [] if patient_id else [location]
-        rows.append((image_id, location, patient_id or image_id, part, sha256, folder.upper()))
+        labels = [float(folder.upper() == name) for name in CLASSES]
+        rows.append((image_id, location, patient_id or image_id, split, sha256, *labels))
     if not rows:
         raise DataError(
             f"{survey.root} holds no image in a folder NORMAL or PNEUMONIA ({len(left_out):,} "
             "elsewhere). Point data.path at the unpacked or packed data set, or set data.source: "
             "folder for class folders of your own."
         )
-    columns = ["image_id", "location", "patient_id", "official_split", "sha256", "label"]
+    columns = ["image_id", "location", "patient_id", "official_split", "sha256"]
+    columns += [f"label_{name}" for name in CLASSES]
     table = pd.DataFrame(rows, columns=columns, index=[row[1] for row in rows])
-    for name in CLASSES:
-        table[f"label_{name}"] = (table["label"] == name).astype(float)
-    notes = [f"Patients told from file names by the rule `{data.patient_id}`."]
+    notes = [f"Patients inferred from file names by the rule `{data.patient_id_rule}`."]
     if left_out:
         elsewhere = f"{len(left_out):,} images outside NORMAL and PNEUMONIA left out: "
         notes.append(elsewhere + listed(left_out[:2]))
     problems = []
     if nameless:
         problems.append(
-            f"{len(nameless):,} file names tell no patient, as person1_virus_2.jpeg and "
+            f"{len(nameless):,} file names identify no patient, as person1_virus_2.jpeg and "
             f"IM-0001-0001.jpeg do: {listed(nameless)}. Remove or rename them, or set data.source: "
             "folder, which takes every image for a patient of its own."
         )
-    return Dataset("binary", "PNEUMONIA", table.drop(columns="label"), notes, problems)
+    return LabelTable("binary", "PNEUMONIA", table, notes, problems)

@@ -1,4 +1,4 @@
-"""From names in a table and folders on disk to locations, whether archived or unpacked."""
+"""Which image a name in a table means, and which folders name a split; packed or not."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from thorax.archives import path_in_data
 from thorax.download.sources.columns import listed
 
-# Names under which folders and tables mark the official parts; nobody is tested on `val`.
+# Names of the official split in folders and tables; nobody is tested on `val`.
 SPLITS = {
     "train": "trainval", "training": "trainval", "trainval": "trainval", "train_val": "trainval",
     "val": "trainval", "valid": "trainval", "validate": "trainval", "validation": "trainval",
@@ -16,8 +16,8 @@ SPLITS = {
 
 
 @dataclass(frozen=True)
-class Places:
-    """Location of every name (empty where no image has it), and what was odd about them."""
+class Matches:
+    """Location of every name (empty where no image has it), with notes and problems."""
 
     locations: list[str]
     notes: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ def shared_folders(paths: Iterable[str]) -> int:
     return shared
 
 
-def locate(names: Sequence[str], images: Mapping[str, str]) -> Places:
+def match_images(names: Sequence[str], images: Mapping[str, str]) -> Matches:
     """Find the image that each name of a table means, in any folder depth or archive.
 
     A name matches a path that ends with it. Folders that all names start with may be missing on
@@ -50,14 +50,14 @@ def locate(names: Sequence[str], images: Mapping[str, str]) -> Places:
     paths = {location: path_in_data(location) for location in order}
     for surplus in range(shared_folders(wanted) + 1):
         shorter = [name.split("/", surplus)[-1] for name in wanted]
-        matches = _matches(shorter, paths)
-        if any(matches):
+        candidates = _candidates(shorter, paths)
+        if any(candidates):
             break
-    return _pick(names, matches, images)
+    return _pick(names, candidates, images)
 
 
-def _matches(names: Sequence[str], paths: Mapping[str, str]) -> list[list[str]]:
-    """List the locations whose path ends with a name, looked up by as many folders as it has."""
+def _candidates(names: Sequence[str], paths: Mapping[str, str]) -> list[list[str]]:
+    """Locations whose path ends with a name, looked up by the number of its folders."""
     depths = {name.count("/") for name in names}
     by_end = defaultdict(list)
     for location, path in paths.items():
@@ -68,17 +68,19 @@ def _matches(names: Sequence[str], paths: Mapping[str, str]) -> list[list[str]]:
     return [by_end.get(name, []) for name in names]
 
 
-def _pick(names: Sequence[str], matches: list[list[str]], images: Mapping[str, str]) -> Places:
-    several = {name: found for name, found in zip(names, matches, strict=True) if len(found) > 1}
-    differ = [n for n, found in several.items() if len({images[place] for place in found}) > 1]
-    places = Places([found[0] if found else "" for found in matches])
+def _pick(names: Sequence[str], candidates: list[list[str]], images: Mapping[str, str]) -> Matches:
+    several = {name: at for name, at in zip(names, candidates, strict=True) if len(at) > 1}
+    differ = [name for name, at in several.items() if len({images[place] for place in at}) > 1]
+    matches = Matches([at[0] if at else "" for at in candidates])
     if differ:
         examples = (f"{name}: {' and '.join(several[name][:2])}" for name in differ)
-        places.problems.append(
-            f"{len(differ)} names stand for several different files; keep one of each, or point "
+        matches.problems.append(
+            f"{len(differ)} names match several different files; keep one of each, or point "
             f"data.path at one folder: {listed(examples)}"
         )
     if len(several) > len(differ):
         copies = len(several) - len(differ)
-        places.notes.append(f"{copies} images lie on disk more than once, byte for byte; one used.")
-    return places
+        matches.notes.append(
+            f"{copies} images lie on disk more than once, byte for byte; one used."
+        )
+    return matches

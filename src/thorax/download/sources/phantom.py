@@ -1,4 +1,4 @@
-"""Synthetic X-rays with known truth, generated on the spot: works offline and for no licence."""
+"""Synthetic X-rays with known truth, generated on the spot: works offline and without a license."""
 
 import hashlib
 import json
@@ -10,25 +10,25 @@ from tqdm import tqdm
 import thorax_phantom as generator
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
-from thorax.download.sources.base import Dataset
+from thorax.download.sources.base import LabelTable
 from thorax.download.sources.columns import read_table
-from thorax.download.sources.nih import NO_FINDING, read_layout
+from thorax.download.sources.nih import read_layout
 from thorax.errors import DataError
 from thorax.io import write_text
 from thorax.progress import bar
+from thorax_phantom.findings import FINDINGS, NO_FINDING
 
-CLASSES = ("Cardiomegaly", "Consolidation", "Effusion", "Nodule", "Pneumothorax", NO_FINDING)
+CLASSES = (*FINDINGS, NO_FINDING)
 
 
 def store(data: Data) -> str:
-    """Name the archive after its parameters, so that those of all experiments lie side by side."""
-    settings = {key: value for key, value in data.model_dump().items() if key.startswith("phantom")}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return f"phantom/phantom-{digest[:12]}.zip"
+    """Name the archive after its settings, so that those of all experiments lie side by side."""
+    settings = json.dumps(data.phantom.model_dump(), sort_keys=True)
+    return f"phantom/phantom-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.zip"
 
 
 def generate(data: Data, archive: Path) -> None:
-    """Write the archive that `data.phantom_…` describes, unless this very code already did."""
+    """Write the archive that `data.phantom` describes, unless this very code already did."""
     written_by, code = archive.with_suffix(".code"), _digest_of_the_generator()
     if archive.exists() and written_by.exists() and written_by.read_text() == code:
         return
@@ -39,15 +39,7 @@ def generate(data: Data, archive: Path) -> None:
             progress.total = total
             progress.update(done - progress.n)
 
-        generator.write_archive(
-            archive,
-            patients=data.phantom_patients,
-            pixels=data.phantom_pixels,
-            seed=data.phantom_seed,
-            marker_correlation=data.phantom_marker_correlation,
-            marker_label=data.phantom_marker_label,
-            progress=show,
-        )
+        generator.write_archive(archive, **data.phantom.model_dump(), progress=show)
     write_text(written_by, code)
 
 
@@ -58,7 +50,7 @@ def _digest_of_the_generator() -> str:
     return digest.hexdigest()
 
 
-def read(survey: Survey, _data: Data) -> Dataset:
+def read(survey: Survey, _data: Data) -> LabelTable:
     """Read the archive as NIH's layout with the phantom's own classes.
 
     Raises:
@@ -71,7 +63,7 @@ def read(survey: Survey, _data: Data) -> Dataset:
             "generates its own. Set data.source to kermany, nih, folder or table to use yours, or "
             "empty that folder."
         )
-    dataset = read_layout(survey, CLASSES)
-    known = read_table(survey.tables[tables[0]], tables[0]).set_index("Image Index")["Vendor"]
-    dataset.table["vendor"] = dataset.table["image_id"].map(known).fillna("")
-    return dataset
+    labeled = read_layout(survey, CLASSES)
+    vendors = read_table(survey.tables[tables[0]], tables[0]).set_index("Image Index")["Vendor"]
+    labeled.table["vendor"] = labeled.table["image_id"].map(vendors).fillna("")
+    return labeled

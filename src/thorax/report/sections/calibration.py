@@ -1,189 +1,194 @@
-"""Operating points and calibration: what the decisions are worth and what probabilities mean."""
+"""Operating points and calibration: what thresholds are worth and what probabilities mean."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
-from thorax.report import calibration_figures as figures
-from thorax.report import wording
-from thorax.report.components import (
-    Cell,
-    Panel,
-    Row,
-    Section,
-    Table,
-    bounded,
-    render,
-    undefined,
-    value,
-)
+from thorax.artifacts import Estimate
+from thorax.artifacts.evaluation import ClassCalibration
+from thorax.report import charts, wording
+from thorax.report.components import Cell, Panel, Row, Section, Table, class_table, render, show
 from thorax.report.inputs import Inputs
 from thorax.report.sections.performance import decision_rule
 
-METRIC_OF = {
-    "sensitivity": "recall",
-    "specificity": "specificity",
-    "ppv": "precision",
-    "npv": "npv",
-}
-RATES = {"sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
-NAMES = {**RATES, "brier": "Brier score", "ece": "ECE", "reliability": "reliability",
-         "net_benefit": "decision curve"}  # fmt: skip
+STOPS = 101  # thresholds of the slider at most: the percentiles of the scores
+SHOWN = 7  # of them in the tables that need no script
+COUNTS = {"tp": "True positives", "fn": "False negatives", "fp": "False positives",
+          "tn": "True negatives"}  # fmt: skip
+RATES = {"sensitivity": ("tp", "fn"), "specificity": ("tn", "fp"), "precision": ("tp", "fp"),
+         "npv": ("tn", "fn")}  # fmt: skip
 
 
 def section(inputs: Inputs) -> Section:
-    """Operating points, predictive values, calibration before and after, decision curves."""
+    """Threshold explorer, predictive values, calibration before and after, decision curves."""
+    names = [] if inputs.exclusive else inputs.outputs
+    stops = {name: threshold_stops(inputs, name) for name in names}
     folds = len(inputs.models)
     body = render(
         "calibration.html",
         inputs=inputs,
         folds=folds,
-        part=wording.part_name(inputs.headline, folds),
+        names={s: wording.subset_name(s, folds) for s in inputs.subsets},
         rule=decision_rule(inputs),
-        facts=facts(inputs),
-        tables={part: tables(inputs, part) for part in inputs.parts},
-        names={part: wording.part_name(part, folds) for part in inputs.parts},
-        reliability=reliability_panels(inputs),
-        curves=decision_panels(inputs),
-        scores=score_panels(inputs),
-        temperature=inputs.calibration["temperature"],
+        stops=[stop_table(name, table) for name, table in stops.items()],
+        rates={key: wording.METRICS[key] for key in RATES},
+        data=embedded(stops),
+        facts={name: show(cell) for name, cell in facts(inputs).items()},
+        prevalences=[table for s in inputs.subsets for table in prevalence_tables(inputs, s)],
+        tables=[calibration_table(inputs, s) for s in inputs.subsets],
+        panels={
+            "reliability": _panels(inputs, reliability),
+            "decision": _panels(inputs, decision),
+            "scores": _panels(inputs, scores),
+        },
     )
     return Section("calibration", "Operating points and calibration", body)
 
 
-def facts(inputs: Inputs) -> list[tuple[str, Cell]]:
-    """The temperature and what it does to the loss: (what, value)."""
-    temperature = inputs.calibration["temperature"]
-    why = inputs.undefined.get("temperature", "")
-    shown = undefined(why) if temperature is None else wording.decimal(temperature)
-    found: list[tuple[str, Cell]] = [("Temperature", shown)]
-    if temperature is None:
-        found.append(("Why there is none", why))
-    for part in inputs.parts:
-        loss = inputs.calibration[part]["log_loss"]
-        before = "" if loss["raw"] is None else wording.decimal(loss["raw"])
-        after = "" if loss["scaled"] is None else wording.decimal(loss["scaled"])
-        name = f"Log loss, {wording.part_name(part).lower()}"
-        found.append((name, " → ".join(filter(None, [before, after])) or undefined(why)))
-    return found
+def threshold_stops(inputs: Inputs, name: str) -> pd.DataFrame:
+    """Counts at thresholds all over the scores of a class, the frozen one exactly among them.
+
+    Returns:
+        `threshold`, `tp`, `fn`, `fp`, `tn` and `frozen` by rising threshold; a class is predicted
+        where p >= threshold, and unknown labels are left out.
+    """
+    table, record = inputs.predictions[inputs.headline], inputs.metrics.classes[name]
+    y, p = table[f"y_{name}"].to_numpy(float), table[f"p_{name}"].to_numpy(float)
+    scores = np.unique(np.quantile(p, np.linspace(0, 1, STOPS), method="higher"))
+    scores = scores[scores != record.threshold]
+    present, absent = np.sort(p[y == 1]), np.sort(p[y == 0])
+    fn, tn = np.searchsorted(present, scores), np.searchsorted(absent, scores)
+    counts = {"tp": len(present) - fn, "fn": fn, "fp": len(absent) - tn, "tn": tn}
+    stops = pd.DataFrame({"threshold": scores, **counts, "frozen": False})
+    frozen = {"threshold": record.threshold, **record.model_dump(include={*COUNTS}), "frozen": True}
+    stops.loc[len(stops)] = frozen
+    return stops.sort_values("threshold").reset_index(drop=True)
 
 
-def tables(inputs: Inputs, part: str) -> list[Table]:
-    """Operating points, predictive values at stated prevalences, and calibration of a part."""
-    found = [point_table(inputs, part), calibration_table(inputs, part)]
-    return found[:1] + prevalence_table(inputs, part) + found[1:]
-
-
-def point_table(inputs: Inputs, part: str) -> Table:
-    """Sensitivity, specificity, PPV and NPV of each class at its frozen threshold."""
+def stop_table(name: str, stops: pd.DataFrame) -> Table:
+    """The same at a few thresholds and the frozen one."""
+    chosen = {round(i) for i in np.linspace(0, len(stops) - 1, SHOWN)}
     rows = []
-    for name, own in inputs.calibration[part]["per_class"].items():
-        cells: list[Cell] = [] if inputs.exclusive else [wording.decimal(own["threshold"])]
-        for key, metric in METRIC_OF.items():
-            why = _why(inputs, part, name, key)
-            cells.append(bounded(own[key], inputs.bounds(part, name, metric), why))
-        rows.append(Row(name, cells, name))
-    columns = ["Class", *([] if inputs.exclusive else ["Threshold"]), *RATES.values()]
-    caption = f"Operating points: {wording.part_name(part, len(inputs.models)).lower()}"
-    return Table(caption, columns, rows, _notes(inputs, part, RATES))
-
-
-def prevalence_table(inputs: Inputs, part: str) -> list[Table]:
-    """PPV and NPV of each class at the stated prevalences; no table where none is stated."""
-    classes = inputs.calibration[part]["per_class"]
-    rows = []
-    for name, own in classes.items():
-        cells: list[Cell] = [wording.percent(own["present"], own["known"])]
-        for at in own["stated"]:
-            for key in ("ppv", "npv"):
-                why = _why(inputs, part, name, "sensitivity", "specificity", key)
-                cells.append(value(at[key], why))
-        rows.append(Row(name, cells, name))
-    stated = [100 * at["prevalence"] for at in next(iter(classes.values()))["stated"]]
-    columns = [f"{key} at {at:g}%" for at in stated for key in ("PPV", "NPV")]
-    where = wording.part_name(part, len(inputs.models)).lower()
-    caption = f"Predictive values at other prevalences: {where}"
-    return [Table(caption, ["Class", "Prevalence here", *columns], rows)] if stated else []
-
-
-def calibration_table(inputs: Inputs, part: str) -> Table:
-    """Brier score and calibration error of each class, raw and at the temperature."""
-    rows = []
-    for name, own in inputs.calibration[part]["per_class"].items():
-        cells = [
-            value(own[key][how], _why(inputs, part, name, key, f"{key}.{how}"))
-            for key in ("brier", "ece")
-            for how in ("raw", "scaled")
+    for stop in stops[stops.index.isin(chosen) | stops["frozen"]].to_dict("records"):
+        ratios = [(stop[hit], stop[hit] + stop[miss]) for hit, miss in RATES.values()]
+        cells: list[Cell] = [
+            Estimate(value=hits / total if total else None, reason="no image to count")
+            for hits, total in ratios
         ]
-        rows.append(Row(name, cells, name))
-    columns = ["Class", "Brier score, raw", "scaled", "ECE, raw", "scaled"]
-    caption = f"Calibration: {wording.part_name(part, len(inputs.models)).lower()}"
-    return Table(caption, columns, rows, _notes(inputs, part, ("brier", "ece")))
+        cells += [wording.count(stop[key]) for key in COUNTS]
+        mark = " (frozen)" if stop["frozen"] else ""
+        rows.append(Row(wording.threshold(stop["threshold"]) + mark, cells))
+    columns = ["Threshold", *map(wording.metric_name, RATES), *COUNTS.values()]
+    return Table(name, columns, rows, of_class=name)
 
 
-def reliability_panels(inputs: Inputs) -> list[Panel]:
-    """One reliability diagram per output."""
+def embedded(stops: dict[str, pd.DataFrame]) -> Markup:
+    """The same for the script, as JSON that no class name can break out of."""
+    data: dict[str, Any] = {
+        name: {
+            "frozen": int(table["frozen"].argmax()),
+            "threshold": table["threshold"].map(wording.threshold).tolist(),
+            **table[[*COUNTS]].to_dict("list"),
+        }
+        for name, table in stops.items()
+    }
+    text = json.dumps(data, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
+
+
+def facts(inputs: Inputs) -> dict[str, Cell]:
+    """The temperature and what it does to the log loss."""
+    temperature, reason = inputs.calibration.temperature, inputs.calibration.reason
+    shown: dict[str, Cell] = {"Temperature": Estimate(value=temperature, reason=reason)}
+    if temperature is None:
+        shown["Why there is none"] = reason
+    for subset in inputs.subsets:
+        loss = inputs.calibration.subset(subset).log_loss
+        values = [wording.decimal(x) for x in (loss.raw, loss.scaled) if x is not None]
+        name = f"Log loss, {wording.in_sentence(wording.subset_name(subset))}"
+        shown[name] = " → ".join(values) or "undefined"
+    return shown
+
+
+def prevalence_tables(inputs: Inputs, subset: str) -> list[Table]:
+    """PPV and NPV of each class at the prevalences asked for; no table where there are none."""
+    prevalences = inputs.results.settings.prevalences
+
+    def cells(name: str, record: ClassCalibration) -> list[Cell]:
+        here = wording.percent(record.present, record.known)
+        metrics = inputs.results.subset(subset).classes[name].metrics
+        reason = metrics["sensitivity"].reason or metrics["specificity"].reason
+        values = [x for at in record.predictive_values for x in (at.ppv, at.npv)]
+        return [here, *(Estimate(value=x, reason=reason or "0 / 0") for x in values)]
+
+    columns = [f"{key} at {100 * at:g}%" for at in prevalences for key in ("PPV", "NPV")]
+    where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
+    caption = f"Predictive values at other prevalences: {where}"
+    classes = inputs.calibration.subset(subset).classes
+    columns = ["Prevalence here", *columns]
+    return [class_table(caption, columns, classes, cells)] if prevalences else []
+
+
+def calibration_table(inputs: Inputs, subset: str) -> Table:
+    """Brier score and calibration error of each class, raw and at the temperature."""
+
+    def cells(name: str, record: ClassCalibration) -> list[Cell]:  # noqa: ARG001
+        pairs = {"brier": record.brier, "ece": record.ece}
+        return [
+            Estimate(value=value, reason=record.reasons.get(key) or inputs.calibration.reason)
+            for key, pair in pairs.items()
+            for value in (pair.raw, pair.scaled)
+        ]
+
+    columns = ["Brier score, raw", "Brier score, scaled", "ECE, raw", "ECE, scaled"]
+    where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
+    classes = inputs.calibration.subset(subset).classes
+    return class_table(f"Calibration: {where}", columns, classes, cells)
+
+
+Drawn = tuple[Markup | None, str]  # a chart, None where there is none, and the line above it
+
+
+def reliability(inputs: Inputs, name: str, record: ClassCalibration) -> Drawn:  # noqa: ARG001
+    """Reliability diagram of a class."""
+    if record.reliability is None:
+        return None, record.reasons.get("reliability", "")
+    errors = {"ECE": record.ece.raw, "scaled": record.ece.scaled}
+    known = [f"{key} {wording.decimal(x)}" for key, x in errors.items() if x is not None]
+    note = ", ".join(known)
+    scaled = record.reliability_scaled or []
+    label = f"Reliability of {name}. {note}"
+    return charts.reliability(record.reliability, scaled, label), note
+
+
+def decision(inputs: Inputs, name: str, record: ClassCalibration) -> Drawn:
+    """Decision curve of a class."""
+    if record.net_benefit is None:
+        return None, record.reasons.get("net_benefit", "")
+    note = f"prevalence {wording.percent(record.present, record.known)}"
+    label = f"Decision curve of {name}, {note}"
+    return charts.decision_curve(inputs.calibration.risks, record.net_benefit, label), note
+
+
+def scores(inputs: Inputs, name: str, record: ClassCalibration) -> Drawn:
+    """Histogram of the raw probabilities of a class."""
+    if not record.known:
+        return None, record.reasons.get("reliability", "")
+    note = f"{record.present:,} with the finding, {record.known - record.present:,} without"
+    threshold = None if inputs.exclusive else inputs.metrics.classes[name].threshold
+    present, absent = record.histogram_present, record.histogram_absent
+    return charts.scores(present, absent, threshold, f"Scores of {name}: {note}"), note
+
+
+def _panels(inputs: Inputs, draw: Callable[[Inputs, str, ClassCalibration], Drawn]) -> list[Panel]:
+    """One chart per output, or why there is none."""
     panels = []
-    for name, own in inputs.calibration[inputs.headline]["per_class"].items():
-        bins, ece = own["reliability"], own["ece"]
-        if bins["raw"] is None:
-            panels.append(_without(inputs, name, "reliability"))
-            continue
-        after = "" if ece["scaled"] is None else f", scaled {wording.decimal(ece['scaled'])}"
-        note = f"ECE {wording.decimal(ece['raw'])}{after}"
-        drawn = figures.reliability(
-            bins["raw"], bins["scaled"] or [], f"Reliability of {name}. {note}"
-        )
-        panels.append(Panel(name, drawn, note, name))
+    for name, record in inputs.calibration.subset(inputs.headline).classes.items():
+        drawing, note = draw(inputs, name, record)
+        text = f"None: {note}" if drawing is None else note
+        panels.append(Panel(name, drawing or Markup(), text, name))
     return panels
-
-
-def decision_panels(inputs: Inputs) -> list[Panel]:
-    """One decision curve per output."""
-    panels = []
-    for name, own in inputs.calibration[inputs.headline]["per_class"].items():
-        curves = own["net_benefit"]
-        if curves is None:
-            panels.append(_without(inputs, name, "net_benefit"))
-            continue
-        note = f"prevalence {wording.percent(own['present'], own['known'])}"
-        label = f"Decision curve of {name}, {note}"
-        drawn = figures.decision_curve(inputs.calibration["risks"], curves, label)
-        panels.append(Panel(name, drawn, note, name))
-    return panels
-
-
-def score_panels(inputs: Inputs) -> list[Panel]:
-    """One histogram of raw scores per output."""
-    panels = []
-    for name, own in inputs.calibration[inputs.headline]["per_class"].items():
-        if not own["known"]:
-            panels.append(_without(inputs, name, "reliability"))
-            continue
-        counts = own["histogram"]
-        note = f"{own['present']:,} with the finding, {own['known'] - own['present']:,} without"
-        threshold = None if inputs.exclusive else own["threshold"]
-        label = f"Scores of {name}: {note}"
-        drawn = figures.scores(counts["present"], counts["absent"], threshold, label)
-        panels.append(Panel(name, drawn, note, name))
-    return panels
-
-
-def _without(inputs: Inputs, name: str, key: str) -> Panel:
-    return Panel(name, Markup(""), f"None: {_why(inputs, inputs.headline, name, key)}.", name)
-
-
-def _why(inputs: Inputs, part: str, name: str, *keys: str) -> str:
-    """Why a value of a class is undefined: the first reason there is."""
-    reasons: dict[str, str] = inputs.calibration["undefined"]
-    found = (reasons.get(f"{part}.per_class.{name}.{key}") for key in keys)
-    return next((reason for reason in found if reason), "")
-
-
-def _notes(inputs: Inputs, part: str, keys: Any) -> list[str]:
-    return [
-        f"{name}: {NAMES[key]}: {why}"
-        for name in inputs.calibration[part]["per_class"]
-        for key in keys
-        if (why := _why(inputs, part, name, key))
-    ]

@@ -1,75 +1,128 @@
-"""Explanations: which part of an image spoke for a class."""
+"""Explanations: where the evidence for a class lies, and whether it is a shortcut."""
 
+from thorax.artifacts import Estimate
+from thorax.artifacts.explanation import ClassLocalization, ClassOcclusion
 from thorax.report import wording
-from thorax.report.components import Row, Section, Table, render, value, with_interval
+from thorax.report.components import Cell, Row, Section, Table, class_table, render
 from thorax.report.inputs import Inputs
-from thorax.report.sections import shortcuts
-from thorax.report.thumbnails import LARGEST, Picture, data_uri, overlay
+from thorax.report.thumbnails import Picture, data_uri, overlay
+
+OCCLUSIONS = {
+    "corners": "corners occluded",
+    "lungs": "lungs occluded",
+    "all_but_lungs": "all but the lungs occluded",
+}
 
 
 def section(inputs: Inputs) -> Section:
-    """Grad-CAM of the surest image that shows each class, beside the image itself."""
+    """Grad-CAM beside its images, how well it localizes, and the shortcut tests."""
+    tested = inputs.occlusion.images > 0
     body = render(
         "explanations.html",
-        pairs=pairs(inputs),
-        layer=inputs.gradcam.layer,
-        part=wording.part_name(inputs.headline).lower(),
+        inputs=inputs,
+        subset=wording.in_sentence(wording.subset_name(inputs.headline)),
         folds=len(inputs.models),
-        scores=scores(inputs),
-        cascade=cascade(inputs),
-        shortcuts=shortcuts.block(inputs),
+        pairs=pairs(inputs),
+        localization=localization_table(inputs) if inputs.localization.classes else None,
+        cascade=cascade_table(inputs),
+        occlusion=occlusion_table(inputs) if tested else None,
+        swap=swap_table(inputs) if tested else None,
+        occluded=[
+            Picture(data_uri(image), f"A radiograph, {words}", words)
+            for name, image in inputs.occluded.items()
+            for words in [OCCLUSIONS.get(name, name)]
+        ],
+        limit=f"{inputs.localization.settings.shortcut_drop:g}",
     )
-    return Section("explanations", "What it looks at", body)
-
-
-def scores(inputs: Inputs) -> Table | None:
-    """Pointing game and IoU per class beside chance and random weights; None without boxes."""
-    found = inputs.localisation["per_class"]
-    if not found:
-        return None
-    rows = []
-    for name, own in found.items():
-        model, random = own["model"], own["random"]
-        area = wording.decimal(model["area"])
-        cells = [
-            wording.count(model["images"]),
-            with_interval(model, "pointing", ""),
-            wording.decimal(random["pointing"]),
-            area,
-            with_interval(model, "iou", ""),
-            wording.decimal(random["iou"]),
-            area,
-        ]
-        rows.append(Row(name, cells, name))
-    columns = ["Class", "Images", "Pointing game", "random weights", "random point", "IoU",
-               "random weights", "whole image"]  # fmt: skip
-    return Table("Grad-CAM against outlines and boxes", columns, rows)
-
-
-def cascade(inputs: Inputs) -> Table:
-    """How like its own map a map stays as weights are drawn anew."""
-    rows = [
-        Row(step["layers"], [value(step["likeness"], "all maps are flat")])
-        for step in inputs.localisation["cascade"]
-    ]
-    return Table("Maps with random weights", ["Drawn anew", "Rank correlation"], rows)
+    return Section("explanations", "Explanations and shortcuts", body)
 
 
 def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
     """Class, probability, and the image without and with its map."""
     table = inputs.predictions[inputs.headline].set_index("image_id")
-    rows = {name: row for row, name in enumerate(inputs.cohort["image_id"])}
-    found = []
-    cam = inputs.gradcam
+    rows = {image_id: row for row, image_id in enumerate(inputs.table["image_id"])}
+    cam, shown = inputs.gradcam, []
     for image_id, name, evidence in zip(cam.image_ids, cam.outputs, cam.maps, strict=True):
         image = inputs.images[rows[image_id]]
+        marked = f"Radiograph {image_id} with the evidence for {name} in orange"
+        caption = f"evidence for {name}" if evidence.any() else f"no evidence for {name}"
         pictures = [
-            Picture(data_uri(image, LARGEST), f"Radiograph {image_id}", image_id),
-            Picture(
-                data_uri(overlay(image, evidence), LARGEST),
-                f"Radiograph {image_id} with the evidence for {name} in orange",
-                f"evidence for {name}",
-            ),
+            Picture(data_uri(image), f"Radiograph {image_id}", image_id),
+            Picture(data_uri(overlay(image, evidence)), marked, caption),
         ]
-        found.append((name, wording.decimal(float(table[f"p_{name}"].loc[image_id])), pictures))
-    return found
+        probability = float(table[f"p_{name}"].loc[image_id])
+        shown.append((str(name), wording.threshold(probability), pictures))
+    return shown
+
+
+def localization_table(inputs: Inputs) -> Table:
+    """Pointing game and IoU per class beside random weights and chance level."""
+
+    def cells(name: str, record: ClassLocalization) -> list[Cell]:  # noqa: ARG001
+        model, random = record.model, record.random
+        area = wording.decimal(model.area)
+        return [
+            wording.count(model.images),
+            *(model.pointing, Estimate(value=random.pointing.value), area),
+            *(model.iou, Estimate(value=random.iou.value), area),
+        ]
+
+    columns = ["Images", "Pointing game", "Random weights", "Random point", "IoU", "Random weights",
+               "Whole image"]  # fmt: skip
+    return class_table(
+        "Grad-CAM against outlines and boxes",
+        columns,
+        inputs.localization.classes,
+        cells,
+        n_bootstrap=inputs.localization.n_bootstrap,
+    )
+
+
+def cascade_table(inputs: Inputs) -> Table:
+    """Similarity of a map to the model's own as more layers are re-initialized."""
+    rows = [
+        Row(step.layers, [Estimate(value=step.similarity, reason="all maps are flat")])
+        for step in inputs.localization.cascade
+    ]
+    return Table("Cascading randomization", ["Re-initialized", "Rank correlation"], rows)
+
+
+def occlusion_table(inputs: Inputs) -> Table:
+    """AUROC as it is, and with each part occluded with its drop."""
+
+    def cells(name: str, record: ClassOcclusion) -> list[Cell]:  # noqa: ARG001
+        if not record.occluded:
+            return [Estimate(value=None, reason=record.reason)] * (1 + 2 * len(OCCLUSIONS))
+        drops = [record.occluded[part] for part in OCCLUSIONS]
+        pairs = [cell for drop in drops for cell in (wording.decimal(drop.after), drop.drop)]
+        return [wording.decimal(drops[0].before), *pairs]
+
+    parts = [words.capitalize() for words in OCCLUSIONS.values()]
+    columns = [column for part in parts for column in (part, f"Drop, {part.split(' occ')[0]}")]
+    return class_table(
+        "AUROC with a part of the image occluded",
+        ["As it is", *columns],
+        inputs.occlusion.classes,
+        cells,
+        n_bootstrap=inputs.occlusion.n_bootstrap,
+    )
+
+
+def swap_table(inputs: Inputs) -> Table:
+    """AUROC with corners of same-label and of different-label images, and the verdict."""
+
+    def cells(name: str, record: ClassOcclusion) -> list[Cell]:
+        drop = record.swapped
+        if drop is None:
+            return [Estimate(value=None, reason=record.reason)] * 5
+        verdict = "shortcut" if name in inputs.occlusion.shortcuts else "none seen"
+        values = [wording.decimal(x) for x in (drop.before, drop.after)]
+        return [*values, drop.drop, wording.decimal(drop.score_change), verdict]
+
+    return class_table(
+        "AUROC with corners of other images",
+        ["Same label", "Different label", "Drop", "Mean change of score", "Verdict"],
+        inputs.occlusion.classes,
+        cells,
+        n_bootstrap=inputs.occlusion.n_bootstrap,
+    )

@@ -1,129 +1,210 @@
-"""Performance: headline and per-class tables, ROC, precision-recall, confusion."""
+"""Performance: metrics of each subset, fold and class, curves, confusion matrices."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from thorax.report import wording
-from thorax.report.components import (
-    Cell,
-    Row,
-    Section,
-    Table,
-    bounded,
-    render,
-    undefined,
-    value,
-    with_interval,
-)
+import pandas as pd
+from markupsafe import Markup
+
+from thorax.artifacts import Estimate
+from thorax.artifacts.evaluation import ClassMetrics
+from thorax.config import METRICS
+from thorax.report import charts, wording
+from thorax.report.components import Cell, Panel, Row, Section, Table, class_table, render
 from thorax.report.inputs import Inputs
-from thorax.report.sections.confusion import matrices
-from thorax.report.sections.curves import precision_recall_panels, roc_panels
 
-_PER_CLASS = ("auroc", "average_precision", "recall", "specificity", "precision", "f1")
+NOT_BY_CLASS = ("accuracy", "loss")  # they say little of one class
 
 
 def section(inputs: Inputs) -> Section:
-    """How good the model is."""
-    own = per_class_table(inputs, inputs.headline)
-    others = [per_class_table(inputs, part) for part in inputs.parts[1:]]
+    """How well the model does."""
+    names = {s: wording.subset_name(s, len(inputs.models)) for s in inputs.subsets}
     body = render(
         "performance.html",
         inputs=inputs,
-        names={part: wording.part_name(part, len(inputs.models)) for part in inputs.parts},
+        names=names,
         headline=headline_table(inputs),
         folds=fold_table(inputs),
-        per_class=own,
-        others=others,
+        classes={s: metric_table(inputs, s) for s in inputs.subsets},
         rule=decision_rule(inputs),
-        roc=roc_panels(inputs),
-        precision_recall=precision_recall_panels(inputs),
-        matrices={
-            part: matrices(inputs.confusion, inputs.outputs, part, exclusive=inputs.exclusive)
-            for part in inputs.parts
-        },
+        curves={"roc": roc_panels(inputs), "precision_recall": precision_recall_panels(inputs)},
+        confusion={s: confusion_tables(inputs, s) for s in inputs.subsets},
     )
     return Section("performance", "Performance", body)
 
 
 def headline_table(inputs: Inputs) -> Table:
-    """Every headline metric with its interval, for each part."""
-    folds = len(inputs.models)
+    """Every metric with its interval for each subset, and micro averages of the first."""
+    folds, several = len(inputs.models), len(inputs.outputs) > 1
+    columns = ["Metric", *(wording.subset_name(s, folds) for s in inputs.subsets)]
     rows = []
-    for key in (*wording.HEADLINE, "loss"):
-        cells = [
-            with_interval(inputs.metrics[part], key, inputs.undefined.get(f"{part}.{key}", ""))
-            for part in inputs.parts
-        ]
+    for key in METRICS:
+        cells: list[Cell] = [inputs.results.subset(s).metrics[key] for s in inputs.subsets]
+        if several:
+            micro = inputs.metrics.micro.get(key)
+            cells.append("–" if micro is None else wording.decimal(micro))
         rows.append(Row(wording.metric_name(key), cells))
-    macro = ", means over classes" if len(inputs.outputs) > 1 else ""
-    columns = ["Metric", *(wording.part_name(part, folds) for part in inputs.parts)]
-    caption = f"Headline metrics{macro}, with 95% intervals"
-    return Table(caption, columns, rows, _reasons(inputs, [f"{part}." for part in inputs.parts], 1))
+    if several:
+        columns.append(f"{wording.subset_name(inputs.headline)}, micro average")
+    caption = "Metrics, macro averages over classes" if several else "Metrics"
+    return Table(caption, columns, rows, n_bootstrap=inputs.results.settings.n_bootstrap)
 
 
 def fold_table(inputs: Inputs) -> Table | None:
-    """Test metrics of each fold's own model, mean and deviation; None for a single model."""
-    folds = inputs.metrics["folds"]
-    if len(inputs.models) < 2 or "test" not in inputs.parts:
+    """Test metrics of each fold's own model, mean and standard deviation; None for one model."""
+    if len(inputs.models) < 2 or "test" not in inputs.subsets:
         return None
+    folds, reason = inputs.results.folds, "the test set has a single class present"
     rows = []
-    for key in (*wording.HEADLINE, "loss"):
-        values = [folds[str(fold)][key] for fold in inputs.models]
-        why = "the test part has one outcome of it only"
-        rows.append(Row(wording.metric_name(key), [*(value(v, why) for v in values),
-                                                   _spread(folds, key)]))  # fmt: skip
+    for key in METRICS:
+        values = [folds.by_fold[fold][key] for fold in inputs.models]
+        mean, deviation = folds.mean[key], folds.std[key]
+        cells: list[Cell] = [Estimate(value=value, reason=reason) for value in values]
+        if mean is None or deviation is None:
+            cells.append(Estimate(value=None, reason="fewer than two folds have a value"))
+        else:
+            cells.append(f"{wording.decimal(mean)} ± {wording.decimal(deviation)}")
+        rows.append(Row(wording.metric_name(key), cells))
     columns = ["Metric", *(f"Fold {fold}" for fold in inputs.models), "Mean ± SD"]
-    return Table("Each fold's own model on the test part", columns, rows)
+    return Table("Each fold's own model on the test set", columns, rows)
 
 
-def _spread(folds: dict[str, Any], key: str) -> Cell:
-    mean, deviation = folds["mean"][key], folds["deviation"][key]
-    if mean is None or deviation is None:
-        return undefined("fewer than two folds have a value")
-    return f"{wording.decimal(mean)} ± {wording.decimal(deviation)}"
+def metric_table(inputs: Inputs, subset: str) -> Table:
+    """Every metric of every class in one subset."""
+    classes = inputs.results.subset(subset).classes
+    known = {key for record in classes.values() for key in record.metrics} - {*NOT_BY_CLASS}
+    keys = [key for key in wording.METRICS if key in known]
 
+    def cells(name: str, record: ClassMetrics) -> list[Cell]:  # noqa: ARG001
+        present = wording.with_percent(record.positives, record.positives + record.negatives)
+        threshold = [] if inputs.exclusive else [wording.threshold(record.threshold)]
+        return [present, *(record.metrics[key] for key in keys), *threshold]
 
-def per_class_table(inputs: Inputs, part: str) -> Table:
-    """Every metric of every class in one part."""
-    own = inputs.metrics[part]
-    rows = []
-    for name, values in own["per_class"].items():
-        known = own["images"] - values["unknown"]
-        cells: list[Cell] = [wording.share(values["positives"], known)]
-        for key in _PER_CLASS:
-            why = inputs.undefined.get(f"{part}.per_class.{name}.{key}", "")
-            cells.append(bounded(values[key], inputs.bounds(part, name, key), why))
-        if not inputs.exclusive:
-            cells.append(wording.decimal(values["threshold"]))
-        rows.append(Row(name, cells, name))
-    columns = ["Class", "Present", *(wording.metric_name(key) for key in _PER_CLASS)]
-    columns += [] if inputs.exclusive else ["Threshold"]
-    caption = f"By class: {wording.part_name(part, len(inputs.models)).lower()}, 95% intervals"
-    return Table(caption, columns, rows, _reasons(inputs, [f"{part}.per_class."], 2))
-
-
-def _reasons(inputs: Inputs, prefixes: list[str], depth: int) -> list[str]:
-    """Why values in a table are undefined: keys under the prefixes with so many dots at most."""
-    found = []
-    for key, reason in inputs.undefined.items():
-        own = [prefix for prefix in prefixes if key.startswith(prefix)]
-        if own and (depth > 1 or ".per_class." not in key):
-            found.append(f"{wording.undefined_name(key, len(inputs.models))}: {reason}")
-    return found
+    columns = ["Present", *map(wording.metric_name, keys)]
+    return class_table(
+        f"By class: {wording.in_sentence(wording.subset_name(subset, len(inputs.models)))}",
+        columns if inputs.exclusive else [*columns, "Threshold"],
+        classes,
+        cells,
+        n_bootstrap=inputs.results.settings.n_bootstrap,
+    )
 
 
 def decision_rule(inputs: Inputs) -> str:
     """How a probability becomes a decision."""
     if inputs.exclusive:
-        return "The most likely class is decided for."
-    rule = inputs.points["rule"]
+        return "The class with the highest probability is predicted."
+    rule = inputs.points.rule
+    if isinstance(rule, float):
+        return f"A class is predicted from its threshold upward; thresholds are fixed at {rule:g}."
     if isinstance(rule, dict):
         ((what, least),) = rule.items()
         extreme = "highest" if what == "sensitivity" else "lowest"
-        where = f"at the {extreme} value with a {what} of at least {least:g}"
+        where = f"the {extreme} value with a {what} of at least {least:g}"
     else:
-        where = {
-            "youden": "at the largest sum of sensitivity and specificity (Youden)",
-            "f1": "at the largest F1",
-        }.get(str(rule), f"fixed at {rule}")
-    chosen = "" if where.startswith("fixed") else ", chosen on validation alone"
-    return f"A class is called present from its threshold up; thresholds lie {where}{chosen}."
+        where = {"youden": "the largest sum of sensitivity and specificity (Youden)",
+                 "f1": "the largest F1"}[rule]  # fmt: skip
+    return (
+        f"A class is predicted from its threshold upward; thresholds lie at {where}, chosen on"
+        " validation alone."
+    )
+
+
+def roc_panels(inputs: Inputs) -> list[Panel]:
+    """One ROC chart per output."""
+
+    def draw(name: str, curves: charts.Curves, label: str) -> Markup:
+        points = _at_threshold(inputs, name, curves, "specificity", "sensitivity")
+        at = {subset: (round(1 - x, 4), y) for subset, (x, y) in points.items()}
+        return charts.roc(curves, at, label)
+
+    return _panels(inputs, inputs.roc, "auroc", draw)
+
+
+def precision_recall_panels(inputs: Inputs) -> list[Panel]:
+    """One precision–recall chart per output."""
+
+    def draw(name: str, curves: charts.Curves, label: str) -> Markup:
+        record = inputs.metrics.classes[name]
+        prevalence = record.positives / max(record.positives + record.negatives, 1)
+        at = _at_threshold(inputs, name, curves, "sensitivity", "precision")
+        return charts.precision_recall(curves, at, prevalence, label)
+
+    return _panels(inputs, inputs.precision_recall, "average_precision", draw)
+
+
+def _panels(
+    inputs: Inputs,
+    table: pd.DataFrame,
+    metric: str,
+    draw: Callable[[str, charts.Curves, str], Markup],
+) -> list[Panel]:
+    panels = []
+    for name in inputs.outputs:
+        rows = table[table["class"] == name]
+        # Validation first, so that test is drawn over it.
+        curves = {s: rows[rows["subset"] == s] for s in reversed(inputs.subsets)}
+        curves = {subset: curve for subset, curve in curves.items() if len(curve)}
+        values = {s: inputs.results.subset(s).classes[name].metrics[metric] for s in inputs.subsets}
+        if curves:
+            note = _values(values)
+            label = f"{name}, {wording.in_sentence(wording.metric_name(metric))}: {note}"
+            panels.append(Panel(name, draw(name, curves, label), note.capitalize(), name))
+        else:
+            reason = values[inputs.headline].reason
+            panels.append(Panel(name, Markup(), f"No curve: {reason}", name))
+    return panels
+
+
+def _values(values: dict[str, Estimate]) -> str:
+    """A metric in every subset, such as `test 0.940, validation 0.938`."""
+    texts = []
+    for subset, estimate in values.items():
+        shown = "undefined" if estimate.value is None else wording.decimal(estimate.value)
+        texts.append(f"{wording.in_sentence(wording.subset_name(subset))} {shown}")
+    return ", ".join(texts)
+
+
+def _at_threshold(
+    inputs: Inputs, name: str, subsets: Iterable[str], x: str, y: str
+) -> dict[str, tuple[float, float]]:
+    """Two metrics of a class at its threshold in each subset; the argmax has no such point."""
+    points = {}
+    for subset in subsets:
+        metrics = inputs.results.subset(subset).classes[name].metrics
+        across, up = metrics[x].value, metrics[y].value
+        if across is not None and up is not None and not inputs.exclusive:
+            points[subset] = across, up
+    return points
+
+
+def confusion_tables(inputs: Inputs, subset: str) -> list[Table]:
+    """One matrix for classes that exclude each other, else one per output."""
+    table = inputs.confusion[inputs.confusion["subset"] == subset]
+    if inputs.exclusive:
+        return [_matrix("All classes", table[table["class"] == "all"], inputs.outputs, None)]
+    return [
+        _matrix(name, table[table["class"] == name], ["present", "absent"], name)
+        for name in inputs.outputs
+    ]
+
+
+def _matrix(title: str, table: pd.DataFrame, names: list[str], of_class: str | None) -> Table:
+    """Actual classes down, predicted across, shaded by the proportion of each row."""
+    pairs = zip(table["actual"], table["predicted"], strict=True)
+    counts = dict(zip(pairs, table["count"].tolist(), strict=True))
+    cell = Markup('<span class="{}" style="--strength:{}"><b>{}</b> {}</span>')
+    rows = []
+    for actual in names:
+        images = [counts.get((actual, predicted), 0) for predicted in names]
+        total = sum(images)
+        cells: list[Cell] = [
+            cell.format(
+                "right" if actual == predicted else "wrong",
+                round(number / total, 3) if total else 0,
+                wording.count(number),
+                wording.percent(number, total),
+            )
+            for number, predicted in zip(images, names, strict=True)
+        ]
+        rows.append(Row(actual, cells))
+    return Table(title, ["", *(f"predicted {name}" for name in names)], rows, of_class=of_class)

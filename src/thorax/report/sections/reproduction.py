@@ -1,10 +1,10 @@
-"""Reproduction: what made these numbers, to the last parameter, and how to make them again."""
+"""Reproduction: every parameter, checksums, and the commands that make these numbers again."""
 
 import json
-from collections.abc import Iterator
 from pathlib import PurePath, PureWindowsPath
 from typing import Any
 
+from thorax.config import flatten
 from thorax.report.components import Row, Section, Table, render
 from thorax.report.inputs import Inputs
 
@@ -13,63 +13,51 @@ def section(inputs: Inputs) -> Section:
     """Parameters, fingerprints and commands."""
     body = render(
         "reproduction.html",
-        inputs=inputs,
-        fingerprints=fingerprints(inputs),
+        fingerprints=fingerprint_table(inputs),
         commands=commands(inputs),
-        runs=runs(inputs),
-        parameters=[parameter_table(name, values) for name, values in settings(inputs).items()],
+        runs=run_table(inputs),
+        parameters=[parameter_table(*item) for item in parameters(inputs).items()],
     )
     return Section("reproduction", "Reproduction", body)
 
 
 def commands(inputs: Inputs) -> list[tuple[str, str]]:
     """Command lines, padded to one width, and what each does."""
-    rate = inputs.first_model["training"]["train"]["optimizer"]["lr"] / 2
-    found = {
+    rate = inputs.model.training.train.optimizer.lr / 2
+    lines = {
         "dvc repro": "does nothing while everything is as it was",
         "dvc repro -f report": "makes this page again",
         f"dvc exp run -S train.optimizer.lr={rate:g}": "the same with one change",
         "dvc exp show --only-changed": "what the change did",
     }
-    width = max(map(len, found))
-    return [(command.ljust(width), what) for command, what in found.items()]
+    width = max(map(len, lines))
+    return [(command.ljust(width), what) for command, what in lines.items()]
 
 
-def settings(inputs: Inputs) -> dict[str, dict[str, Any]]:
-    """Every parameter that the stages recorded, by section."""
-    model = inputs.first_model
-    training = model["training"]
-    return {
-        "data": inputs.dataset["data"],
-        "preprocess": model["preprocess"],
-        "split": {"method": inputs.split["method"], "folds": list(inputs.models)},
-        "augment": training["augment"],
-        "model": training["model"],
-        "train": training["train"],
-        "evaluate": {
-            "threshold": inputs.points["rule"],
-            "bootstrap": inputs.metrics["protocol"]["replicates"],
-        },
-        "report": inputs.options.model_dump(),
+def parameters(inputs: Inputs) -> dict[str, dict[str, Any]]:
+    """All of `params.yaml` as the stages recorded it, by section."""
+    training = inputs.model.training
+    sections = {
+        "data": inputs.dataset.data,
+        "preprocess": inputs.model.preprocess,
+        "split": inputs.split.settings,
+        "augment": training.augment,
+        "model": training.model,
+        "train": training.train,
+        "evaluate": inputs.results.settings,
+        "explain": inputs.localization.settings,
+        "report": inputs.options,
     }
+    return {name: settings.model_dump(mode="json") for name, settings in sections.items()}
 
 
 def parameter_table(name: str, values: dict[str, Any]) -> Table:
     """One section of the parameters, a row a key."""
-    rows = [Row(f"{name}.{key}", [shown(value)]) for key, value in flattened(values)]
+    rows = [Row(f"{name}.{key}", [as_text(value)]) for key, value in flatten(values)]
     return Table(name, ["Parameter", "Value"], rows)
 
 
-def flattened(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested mappings as dotted keys."""
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def shown(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as it stands in the parameters; of an absolute path only the name.
 
     Where data lies differs between machines, and the page must not.
@@ -82,25 +70,25 @@ def shown(value: Any) -> str:
     return value
 
 
-def runs(inputs: Inputs) -> Table | None:
-    """Machine, time, speed, versions and commit of each training; None where nothing is known."""
-    known = {fold: entry for fold, entry in inputs.journal.items() if entry}
-    if not known:
+def run_table(inputs: Inputs) -> Table | None:
+    """Machine, time, speed, versions and commit of each training, where recorded here."""
+    recorded = {fold: entry for fold, entry in inputs.runs.items() if entry}
+    if not recorded:
         return None
-    columns = ["Fold", "Machine", "Date", "Seconds", "Images/s", "Commit", "Versions"]
     rows = []
-    for fold, entry in known.items():
+    for fold, entry in recorded.items():
         versions = {"python": entry["python"], **entry["packages"]}
         cells = [entry["machine"], entry["date"], f"{entry['seconds']:.0f}",
                  f"{entry['images_per_second']:.1f}", entry["commit"] or "no git",
                  ", ".join(f"{name} {number}" for name, number in versions.items())]  # fmt: skip
-        rows.append(Row(str(fold), cells))
-    notes = ["A + behind the commit: tracked files differed from it."]
-    return Table("What training took", columns, rows, notes)
+        rows.append(Row(str(fold), [*cells]))
+    columns = ["Fold", "Machine", "Date", "Seconds", "Images/s", "Commit", "Versions"]
+    notes = ["A + after the commit: tracked files differed from it."]
+    return Table("Training runs as recorded on this machine", columns, rows, notes)
 
 
-def fingerprints(inputs: Inputs) -> Table:
-    """What identifies the run: hashes of tables, and of each model's parameters and inputs."""
+def fingerprint_table(inputs: Inputs) -> Table:
+    """SHA-256 of the tables, and of each model's parameters, data and code."""
     rows = [Row(PurePath(path).name, [digest]) for path, digest in inputs.digests.items()]
-    rows += [Row(f"model {n}", [model["fingerprint"]]) for n, model in inputs.models.items()]
+    rows += [Row(f"model {n}", [model.fingerprint]) for n, model in inputs.models.items()]
     return Table("Fingerprints (SHA-256)", ["Of", "Fingerprint"], rows)

@@ -1,65 +1,112 @@
-"""Split: who was trained on, validated on and tested on, as a clinical paper's first table."""
+"""Split: who is in which subset, as a clinical paper's first table, and what subsets share."""
 
 import pandas as pd
 
+from thorax.artifacts.data import Overlap
 from thorax.report import wording
 from thorax.report.components import Row, Section, Table, render
-from thorax.report.inputs import Inputs
-from thorax.report.rows import has_label
-from thorax.report.sections.data import ages
+from thorax.report.inputs import Inputs, has_label
+from thorax.report.sections.data import age_range
+from thorax.report.thumbnails import Picture, data_uri
 
-_METHODS = {
-    "patient": "Whole patients were dealt out, so that every part gets its share of every class.",
-    "official": "The test part is the publisher's own list; the rest was dealt out by patient.",
-    "random": "Single images were dealt out, whoever's they are.",
+METHODS = {
+    "patient": "Whole patients were assigned to subsets, stratified by class.",
+    "official": "The test set is the publisher's; the rest was assigned by patient.",
+    "random": "Single images were assigned to subsets, regardless of the patient.",
 }
+# What two subsets may share; an equal file name alone is listed last, it may be a coincidence.
+KINDS = {
+    "identical": "Identical bytes",
+    "near_identical": "Near-identical",
+    "same_name": "Same file name",
+    "shared_patients": "Same patient",
+}
+PAIRS = 12  # shown at most
+SIDE = 160  # pixels
 
 
 def section(inputs: Inputs) -> Section:
-    """The split."""
+    """Subsets, their patients, and the leakage audit."""
+    split, overlaps = inputs.split, inputs.leakage.overlaps
+    checks = {
+        "Groups in two subsets": split.split_groups,
+        "Byte-identical images": split.identical_images,
+        "Near-identical pairs": split.near_identical_pairs,
+    }
     body = render(
-        "partition.html",
+        "split.html",
         inputs=inputs,
-        method=_METHODS[inputs.split["method"]],
-        checks=checks(inputs),
-        parts=part_table(inputs),
+        method=METHODS[split.settings.method],
+        checks=checks,
+        subsets=subset_table(inputs),
+        audit=audit_table(overlaps),
+        rules=rule_table(overlaps),
+        pairs=pairs(inputs),
+        clean=not any(getattr(overlap, kind).images for overlap in overlaps for kind in KINDS),
     )
-    return Section("split", "Split", body)
+    return Section("split", "Split and leakage audit", body)
 
 
-def checks(inputs: Inputs) -> list[tuple[str, str]]:
-    """What was looked for across the parts: (what, how many)."""
-    split = inputs.split
-    return [
-        ("Groups on two sides", wording.count(split["groups_on_two_sides"])),
-        ("Byte-identical images", wording.count(split["identical_images"])),
-        ("Near-identical pairs", wording.count(split["near_identical_pairs"])),
-    ]
-
-
-def part_table(inputs: Inputs) -> Table:
-    """People, views and classes of each part."""
-    names = list(inputs.split["parts"])
-    parts = [inputs.cohort[inputs.cohort["part"] == name] for name in names]
+def subset_table(inputs: Inputs) -> Table:
+    """Patients, views and classes of each subset."""
+    table, names = inputs.table, list(inputs.split.subsets)
+    subsets = [table[table["split"] == name] for name in names]
     rows = [
-        Row("Images", [wording.count(len(part)) for part in parts]),
-        Row("Patients", [wording.count(part["patient_id"].nunique()) for part in parts]),
-        *_people(inputs.cohort, parts),
+        Row("Images", [wording.count(len(subset)) for subset in subsets]),
+        Row("Patients", [wording.count(subset["patient_id"].nunique()) for subset in subsets]),
     ]
-    for name in inputs.classes:
-        cells = [wording.share(has_label(part, name).sum(), len(part)) for part in parts]
-        rows.append(Row(name, cells, name if name in inputs.outputs else None))
-    columns = ["", *(wording.part_name(name) for name in names)]
-    return Table("Images, people and classes in each part", columns, rows)
-
-
-def _people(cohort: pd.DataFrame, parts: list[pd.DataFrame]) -> list[Row]:
-    """Rows for age, sex and view, where the data set knows any."""
-    rows = []
-    if cohort["age"].notna().any():
-        rows.append(Row("Age, median (quartiles)", [ages(part["age"]) for part in parts]))
+    if table["age"].notna().any():
+        rows.append(Row("Age, median (quartiles)", [age_range(s["age"]) for s in subsets]))
     for column, value, title in (("sex", "F", "Female"), ("view", "AP", "AP view")):
-        if (cohort[column] != "").any():
-            cells = [wording.share((part[column] == value).sum(), len(part)) for part in parts]
-            rows.append(Row(f"{title}, images", cells))
-    return rows
+        if (table[column] != "").any():
+            rows.append(Row(f"{title}, images", [_counted(s[column] == value) for s in subsets]))
+    for name in inputs.classes:
+        cells = [_counted(pd.Series(has_label(subset, name))) for subset in subsets]
+        rows.append(Row(name, [*cells], name if name in inputs.outputs else None))
+    columns = ["", *(wording.subset_name(name) for name in names)]
+    return Table("Images, patients and classes of each subset", columns, rows)
+
+
+def _counted(mask: "pd.Series[bool]") -> str:
+    return wording.with_percent(mask.sum(), len(mask))
+
+
+def audit_table(overlaps: list[Overlap]) -> Table:
+    """Images of the second subset concerned, a row for each two subsets."""
+    rows = [
+        Row(_named(overlap), [wording.count(getattr(overlap, kind).images) for kind in KINDS])
+        for overlap in overlaps
+    ]
+    return Table("Images with a counterpart in another subset", ["Subsets", *KINDS.values()], rows)
+
+
+def rule_table(overlaps: list[Overlap]) -> Table | None:
+    """The same by patient-ID rule, where there are several."""
+    rules = list(dict.fromkeys(rule for o in overlaps for rule in o.shared_patients.by_rule))
+    if len(rules) < 2:
+        return None
+    rows = [
+        Row(_named(o), [wording.count(o.shared_patients.by_rule.get(rule, 0)) for rule in rules])
+        for o in overlaps
+    ]
+    return Table("Images of shared patients by patient-ID rule", ["Subsets", *rules], rows)
+
+
+def _named(overlap: Overlap) -> str:
+    return f"{overlap.a} / {overlap.b}"
+
+
+def pairs(inputs: Inputs) -> list[tuple[str, list[Picture]]]:
+    """Pictures of pairs that look or read the same, and of shared patients last."""
+    rows = {image_id: row for row, image_id in enumerate(inputs.table["image_id"])}
+    shown = [
+        (f"{title}, {_named(overlap)}", ids)
+        for kind, title in KINDS.items()
+        for overlap in inputs.leakage.overlaps
+        for ids in getattr(overlap, kind).examples
+    ]
+    return [
+        (title, [Picture(data_uri(inputs.images[rows[i]], SIDE), f"Radiograph {i}", i)
+                 for i in ids])
+        for title, ids in shown[:PAIRS]
+    ]  # fmt: skip

@@ -1,152 +1,89 @@
-"""Summary: what was trained, on whom, how good it is and how sure that is, what to worry about."""
+"""Summary: what was trained, on whom, how well it does, how certain that is, and the caveats."""
 
-from dataclasses import dataclass
-from typing import Any
-
+from thorax.artifacts.data import SubsetCounts
+from thorax.artifacts.evaluation import SubsetMetrics
+from thorax.config import METRICS
 from thorax.report import wording
-from thorax.report.caveats import cautions
-from thorax.report.components import Section, render
+from thorax.report.caveats import caveats
+from thorax.report.components import Section, bar, render
 from thorax.report.inputs import Inputs
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A value on the scale from 0 to 1 with its interval, all in per cent of the scale."""
-
-    part: str
-    name: str
-    text: str
-    bounds: str
-    at: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Card:
-    """One headline metric: its bars, or the reason why there is none, and what guessing gets."""
-
-    name: str
-    meaning: str
-    bars: list[Bar]
-    reason: str
-    guessing: float | None
 
 
 def section(inputs: Inputs) -> Section:
     """The summary."""
-    worries = cautions(inputs)
+    raised = caveats(inputs)
     body = render(
         "summary.html",
         inputs=inputs,
-        own=inputs.metrics[inputs.headline],
-        part=wording.part_name(inputs.headline, len(inputs.models)),
+        subset=wording.subset_name(inputs.headline, len(inputs.models)),
         lead=lead(inputs),
-        cards=[card(inputs, key) for key in wording.HEADLINE],
-        stops=[worry for worry in worries if worry.level == "stop"],
-        worries=[worry for worry in worries if worry.level != "stop"],
-        sureness=sureness(inputs),
+        metrics={key: wording.METRICS[key] for key in METRICS if key != "loss"},
+        chance={"auroc": 50.0, "average_precision": mean_prevalence(inputs.metrics)},
+        subset_name=wording.subset_name,
+        interval=wording.interval,
+        bar=bar,
+        stops=[caveat for caveat in raised if caveat.level == "stop"],
+        caveats=[caveat for caveat in raised if caveat.level != "stop"],
+        replicates=wording.replicates(inputs.results.settings.n_bootstrap),
     )
     return Section("summary", "Summary", body)
 
 
 def lead(inputs: Inputs) -> list[str]:
     """What was run, on whom, and how it went, in two sentences."""
-    model, folds = inputs.first_model, len(inputs.models)
-    trained = training_part(inputs)
+    model, folds = inputs.model.model, len(inputs.models)
+    others = wording.listed([name for name in inputs.classes if name not in inputs.outputs])
     task = {
-        "multi-label": f"to find {wording.plural(len(inputs.outputs), 'class', 'classes')} that may"
-        " occur together",
-        "binary": f"to tell {inputs.outputs[0]} from"
-        f" {wording.listed([c for c in inputs.classes if c not in inputs.outputs])}",
-        "multi-class": f"to tell {len(inputs.outputs)} classes apart",
-    }[inputs.dataset["task"]]
+        "multi-label": f"to predict {wording.plural(len(inputs.outputs), 'class', 'classes')} that"
+        " may occur together",
+        "binary": f"to distinguish {inputs.outputs[0]} from {others}",
+        "multi-class": f"to distinguish {len(inputs.outputs)} classes",
+    }[inputs.dataset.task]
     start = {"none": "from random weights", "imagenet": "from ImageNet weights"}
-    weights = start.get(model["model"]["weights"], "from given weights")
-    networks = f"{folds} {model['model']['name']} networks were" if folds > 1 else (
-        f"A {model['model']['name']} network was"
-    )  # fmt: skip
-    own = inputs.metrics[inputs.headline]
-    unseen = "a leaky test part" if inputs.leaky else "a test part that no choice has seen"
-    where = unseen if inputs.headline == "test" else "the validation part"
-    judged = f"judged on {people(own)} of {where}"
-    return [f"{networks} trained {weights}{trained}, {task}, and {judged}.", verdict(inputs)]
+    weights = start.get(model.weights, "from given weights")
+    networks = f"{folds} {model.name} networks were" if folds > 1 else f"A {model.name} network was"
+    sets = {"test": "a leaky test set" if inputs.leaky else "a test set that no choice in this run"
+            " was based on", "val": "the validation set"}  # fmt: skip
+    evaluated = f"evaluated on {people(inputs.metrics)} of {sets[inputs.headline]}"
+    return [
+        f"{networks} trained {weights}{training_set(inputs)}, {task}, and {evaluated}.",
+        verdict(inputs),
+    ]
 
 
-def training_part(inputs: Inputs) -> str:
+def training_set(inputs: Inputs) -> str:
     """How much was trained on, such as ` on 1,565 images of 420 patients`."""
-    parts = inputs.split["parts"]
-    if "train" in parts:
-        return f" on {people(parts['train'])}"
-    folds = [counts for name, counts in parts.items() if name.startswith("fold_")]
-    total = {key: sum(counts[key] for counts in folds) for key in ("images", "patients")}
-    return f", each on {len(folds) - 1} of {len(folds)} folds of {people(total)}"
+    subsets = inputs.split.subsets
+    if "train" in subsets:
+        return f" on {people(subsets['train'])}"
+    folds = [counts for name, counts in subsets.items() if name.startswith("fold_")]
+    images, patients = sum(f.images for f in folds), sum(f.patients for f in folds)
+    total = people(SubsetCounts(images=images, patients=patients, classes={}))
+    return f", each on {len(folds) - 1} of {len(folds)} folds of {total}"
 
 
-def people(counts: dict[str, Any]) -> str:
+def people(counts: SubsetCounts | SubsetMetrics) -> str:
     """Images and patients, such as `328 images of 90 patients`."""
-    images = wording.plural(counts["images"], "image")
-    return f"{images} of {wording.plural(counts['patients'], 'patient')}"
+    images = wording.plural(counts.images, "image")
+    return f"{images} of {wording.plural(counts.patients, 'patient')}"
 
 
 def verdict(inputs: Inputs) -> str:
-    """The main number in a sentence."""
-    own = inputs.metrics[inputs.headline]
-    if own["auroc"] is None:
-        return f"Its AUROC is undefined: {reason(inputs, 'auroc')}."
-    mean = f", mean of {_defined(own, 'auroc')}," if len(inputs.outputs) > 1 else ""
-    bounds = wording.interval(own["auroc_low"], own["auroc_high"])
-    sure = f" (95% interval {bounds})" if bounds else ""
-    return f"Its AUROC{mean} is {wording.decimal(own['auroc'])}{sure}."
-
-
-def _defined(metrics: dict[str, Any], key: str) -> str:
-    """How many classes a mean is over, such as `12 of 15 classes`."""
-    values = [own[key] for own in metrics["per_class"].values()]
+    """The AUROC in a sentence."""
+    auroc = inputs.metrics.metrics["auroc"]
+    if auroc.value is None:
+        return f"Its AUROC is undefined: {auroc.reason}."
+    values = [record.metrics["auroc"].value for record in inputs.metrics.classes.values()]
     defined = sum(value is not None for value in values)
-    return f"{defined} classes" if defined == len(values) else f"{defined} of {len(values)} classes"
+    some = f"{defined} of {len(values)}" if defined < len(values) else f"{defined}"
+    mean = f", mean of {some} classes," if len(values) > 1 else ""
+    bounds = wording.interval(auroc.low, auroc.high)
+    certain = f" (95% interval {bounds})" if bounds else ""
+    return f"Its AUROC{mean} is {wording.decimal(auroc.value)}{certain}."
 
 
-def card(inputs: Inputs, key: str) -> Card:
-    """A headline metric in every part."""
-    name, meaning = wording.METRICS[key]
-    bars = []
-    for part in inputs.parts:
-        own = inputs.metrics[part]
-        if own[key] is not None:
-            low, high = own[f"{key}_low"], own[f"{key}_high"]
-            edges = (own[key] if low is None else low, own[key] if high is None else high)
-            at, start, end = (round(100 * x, 1) for x in (own[key], *edges))
-            bounds = wording.interval(low, high)
-            label = wording.part_name(part)
-            bars.append(Bar(part, label, wording.decimal(own[key]), bounds, at, start, end))
-    return Card(name, meaning, bars, reason(inputs, key), guessing(inputs, key))
-
-
-def guessing(inputs: Inputs, key: str) -> float | None:
-    """What a model that guesses would get, on the scale from 0 to 100; None where it depends."""
-    own = inputs.metrics[inputs.headline]
-    if key == "auroc":
-        return 50.0
-    if key != "average_precision":
-        return None
-    known = [(v["positives"], own["images"] - v["unknown"]) for v in own["per_class"].values()]
-    shares = [present / images for present, images in known if images]
-    return round(100 * sum(shares) / len(shares), 1) if shares else None
-
-
-def reason(inputs: Inputs, key: str) -> str:
-    """Why a headline metric of the main part is undefined."""
-    return inputs.undefined.get(f"{inputs.headline}.{key}", "no reason was recorded")
-
-
-def sureness(inputs: Inputs) -> str:
-    """What the intervals cover."""
-    replicates = inputs.metrics["protocol"]["replicates"]
-    if not replicates:
-        return "There are no intervals: evaluate.bootstrap is 0."
-    return (
-        f"Intervals are 95%, from {replicates:,} bootstrap replicates that draw whole patients."
-        " They tell how much the numbers would move with other patients of the same kind, for these"
-        " very weights; not with another hospital, scanner or training run."
-    )
+def mean_prevalence(metrics: SubsetMetrics) -> float | None:
+    """Mean prevalence over classes, percent: the average precision of a random score."""
+    known = [(r.positives, r.positives + r.negatives) for r in metrics.classes.values()]
+    rates = [positives / total for positives, total in known if total]
+    return round(100 * sum(rates) / len(rates), 1) if rates else None

@@ -1,73 +1,61 @@
 """Training: how the metrics went over the epochs, and which epoch was kept."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from thorax.report import figures, wording
+from thorax.artifacts.model import Epoch, Training
+from thorax.config import METRICS
+from thorax.report import charts, wording
 from thorax.report.components import Panel, Section, render
 from thorax.report.inputs import Inputs
-
-METRICS = ("loss", "auroc", "average_precision", "accuracy", "precision", "recall", "f1")
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One training run: its number, what happened in a sentence, its curves."""
-
-    number: int
-    text: str
-    panels: list[Panel]
 
 
 def section(inputs: Inputs) -> Section:
     """The training runs."""
-    folds = [fold(number, model["training"]) for number, model in inputs.models.items()]
-    return Section("training", "Training", render("training.html", inputs=inputs, folds=folds))
+    folds = {
+        number: (story(model.training), panels(model.training))
+        for number, model in inputs.models.items()
+    }
+    return Section("training", "Training", render("training.html", folds=folds))
 
 
-def fold(number: int, training: dict[str, Any]) -> Fold:
+def panels(training: Training) -> list[Panel]:
     """Curves of one run; the metric that chose the epoch comes first."""
-    history, best = training["history"], kept_epoch(training["history"])
-    monitor = training["train"]["monitor"]
-    keys = dict.fromkeys([monitor, *METRICS])
-    panels = [_panel(history, key, best) for key in keys]
-    rates = [epoch["train"].get("lr") for epoch in history]
+    history, best = training.history, kept_epoch(training.history)
+    keys = dict.fromkeys([training.train.monitor, *METRICS])
+    rates = {"lr": [epoch.train.get("lr") for epoch in history]}
     label = f"Learning rate over {len(history)} epochs"
-    drawn = figures.history({"lr": rates}, best, "Learning rate", label)
-    panels.append(Panel("Learning rate", drawn, "At the end of each epoch"))
-    return Fold(number, story(training, best), panels)
+    drawing = charts.history(rates, best, "Learning rate", label)
+    rate = Panel("Learning rate", drawing, "At the end of each epoch")
+    return [*(_panel(history, key, best) for key in keys), rate]
 
 
-def kept_epoch(history: list[dict[str, Any]]) -> int:
+def kept_epoch(history: Sequence[Epoch]) -> int:
     """Number of the epoch whose weights the model has, from 1: the last phase's best one."""
-    phase = history[-1]["phase"]
-    best = [i for i, epoch in enumerate(history, 1) if epoch["phase"] == phase and epoch["best"]]
+    phase = history[-1].phase
+    best = [i for i, epoch in enumerate(history, 1) if epoch.phase == phase and epoch.best]
     return best[-1] if best else len(history)
 
 
-def story(training: dict[str, Any], best: int) -> str:
+def story(training: Training) -> str:
     """How long it ran and why the kept epoch was kept."""
-    history, train = training["history"], training["train"]
-    value = history[best - 1]["val"][train["monitor"]]
-    reached = "undefined" if value is None else wording.decimal(value)
-    phases = wording.plural(history[-1]["phase"] + 1, "phase")
-    where = f" in {phases}" if history[-1]["phase"] else ""
-    monitored = wording.in_sentence(wording.metric_name(train["monitor"]))
+    history, best, monitor = training.history, kept_epoch(training.history), training.train.monitor
+    phases = wording.plural(history[-1].phase + 1, "phase")
+    where = f" in {phases}" if history[-1].phase else ""
     return (
         f"{wording.plural(len(history), 'epoch')}{where}; the weights of epoch {best} were kept,"
-        f" where validation {monitored} was best ({reached})."
+        f" where validation {wording.in_sentence(wording.metric_name(monitor))} was best"
+        f" ({_text(history[best - 1].val[monitor])})."
     )
 
 
-def _panel(history: list[dict[str, Any]], key: str, best: int) -> Panel:
-    curves = {part: [epoch[part][key] for epoch in history] for part in ("train", "val")}
-    at_best = [f"{wording.part_name(part).lower()} {_text(curves[part][best - 1])}"
-               for part in curves]  # fmt: skip
-    note = f"Epoch {best}: {', '.join(at_best)}"
-    name = wording.metric_name(key)
-    if all(value is None for values in curves.values() for value in values):
+def _panel(history: Sequence[Epoch], key: str, best: int) -> Panel:
+    train, val = [e.train.get(key) for e in history], [e.val.get(key) for e in history]
+    note = f"Epoch {best}: training {_text(train[best - 1])}, validation {_text(val[best - 1])}"
+    if not any(value is not None for value in (*train, *val)):
         note = "Undefined in every epoch"
-    return Panel(name, figures.history(curves, best, name, f"{name} by epoch. {note}"), note)
+    name = wording.metric_name(key)
+    label = f"{name} by epoch. {note}"
+    return Panel(name, charts.history({"train": train, "val": val}, best, name, label), note)
 
 
 def _text(value: float | None) -> str:

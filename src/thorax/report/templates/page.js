@@ -23,7 +23,7 @@
     bar.append(label);
   }
 
-  const parts = { train: "training", val: "validation", test: "test", lr: "value" };
+  const subsets = { train: "training", val: "validation", test: "test", lr: "value" };
 
   // Value of every curve at the vertex that is nearest to the pointer, from the drawing itself.
   function valuesAt(svg, event) {
@@ -32,14 +32,14 @@
     const [width, height] = svg.dataset.plot.split(" ").map(Number);
     const found = [];
     for (const path of svg.querySelectorAll(".mark-line path")) {
-      const part = /--(\w+)\)/.exec(path.getAttribute("stroke"))?.[1];
-      if (!(part in parts)) continue;
+      const subset = /--(\w+)\)/.exec(path.getAttribute("stroke"))?.[1];
+      if (!(subset in subsets)) continue;
       const at = new DOMPoint(event.clientX, event.clientY);
       const pointer = at.matrixTransform(path.getScreenCTM().inverse());
       const [x, y] = nearest(path, pointer);
       if (x === undefined) continue;
       found.push({
-        part: parts[part],
+        subset: subsets[subset],
         x: short(x0 + (x / width) * (x1 - x0)),
         y: short(y0 + (1 - y / height) * (y1 - y0)),
       });
@@ -48,8 +48,8 @@
     const same = found.every(({ x }) => x === found[0].x);
     const { x: across, y: up } = svg.dataset;
     return same
-      ? `${across} ${found[0].x}: ${found.map(({ part, y }) => `${part} ${y}`).join(", ")}`
-      : found.map(({ part, x, y }) => `${part}: ${up} ${y} at ${across} ${x}`).join("; ");
+      ? `${across} ${found[0].x}: ${found.map(({ subset, y }) => `${subset} ${y}`).join(", ")}`
+      : found.map(({ subset, x, y }) => `${subset}: ${up} ${y} at ${across} ${x}`).join("; ");
   }
 
   // Vertex of a path that is nearest to a point; what lies beside counts more than what lies above.
@@ -79,27 +79,31 @@
     svg.addEventListener("pointerleave", () => { line.textContent = ""; });
   }
 
-  // The threshold explorer: counts for every step stand in the page, the script only looks them up.
+  // The threshold explorer: the page holds counts at every stop, the script only looks them up.
   const explorer = document.querySelector(".explorer");
   if (explorer) {
-    const { frozen, counts } = JSON.parse(document.getElementById("explorer-data").textContent);
+    const stops = JSON.parse(document.getElementById("explorer-data").textContent);
     const [select, range, output] = ["select", "input", "output"].map((tag) => explorer.querySelector(tag));
-    const share = (part, whole) => (whole ? (part / whole).toFixed(3) : "undefined");
+    const rate = (part, whole) => (whole ? (part / whole).toFixed(3) : "undefined");
 
     const show = () => {
-      const [tp, fn, fp, tn] = ["tp", "fn", "fp", "tn"].map((key) => counts[select.value][key][range.value - 1]);
+      const stop = stops[select.value];
+      const [tp, fn, fp, tn] = ["tp", "fn", "fp", "tn"].map((key) => stop[key][range.value]);
       const values = {
         tp, fn, fp, tn,
-        sensitivity: share(tp, tp + fn), specificity: share(tn, tn + fp),
-        ppv: share(tp, tp + fp), npv: share(tn, tn + fn),
+        sensitivity: rate(tp, tp + fn), specificity: rate(tn, tn + fp),
+        precision: rate(tp, tp + fp), npv: rate(tn, tn + fn),
       };
       for (const cell of explorer.querySelectorAll("[data-value]")) {
         cell.textContent = values[cell.dataset.value];
       }
-      output.textContent = (range.value / 100).toFixed(2);
+      output.textContent = stop.threshold[range.value];
+      range.setAttribute("aria-valuetext", output.textContent);
     };
     const reset = () => {
-      range.value = Math.min(99, Math.max(1, Math.round(frozen[select.value] * 100)));
+      const stop = stops[select.value];
+      range.max = stop.threshold.length - 1;
+      range.value = stop.frozen;
       show();
     };
     range.addEventListener("input", show);

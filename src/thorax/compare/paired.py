@@ -1,0 +1,149 @@
+"""Paired comparison of two sets of predictions for the same images."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from thorax.config import METRICS as HEADLINE
+from thorax.errors import DataError
+from thorax.metrics.bootstrap import over_replicates, percentiles, resample
+from thorax.metrics.classification import macro, ones, per_class
+
+Array = NDArray[np.float64]
+
+METRICS = tuple(name for name in HEADLINE if name != "loss")  # all of them: the higher, the better
+IDENTITY = ("image_id", "patient_id", "sha256")  # of a test image, as far as both tables have it
+NAMED = 5  # images named in a message
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of two models on the same images: current minus baseline, 95% interval."""
+
+    metric: str
+    baseline: float
+    current: float
+    low: float
+    high: float
+    patients: int
+
+    @property
+    def value(self) -> float:
+        """Current minus baseline."""
+        return self.current - self.baseline
+
+    def verdict(self, margin: float) -> str:
+        """PASS above −margin, FAIL when it is not and nothing speaks for no fall, else open."""
+        if self.low > -margin:
+            return "PASS"
+        return "FAIL" if self.high < 0 else "INCONCLUSIVE"
+
+    def patients_needed(self, margin: float) -> int | None:
+        """Patients after which a difference of this size would be decided.
+
+        The interval shrinks with the root of the number of patients; it must end above −margin, or
+        below 0, whichever takes fewer. None where the difference lies on neither side.
+        """
+        half = (self.high - self.low) / 2
+        reach = max(self.value + margin, -self.value)
+        return math.ceil(self.patients * (half / reach) ** 2) if reach > 0 else None
+
+
+def differences(
+    current: pd.DataFrame,
+    baseline: pd.DataFrame,
+    metrics: tuple[str, ...] = METRICS,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> list[Difference]:
+    """Every metric of two tables of predictions, by the same replicates of patients for both.
+
+    Args:
+        current: rows as in `evaluation/test.csv`, `y_…` and `p_…` as numbers.
+        baseline: the same images and labels, in any order.
+        metrics: some of `METRICS`; macro over the classes that are defined in both.
+        n_bootstrap: replicates.
+        seed: of the replicates.
+
+    Raises:
+        DataError: other images, labels or classes.
+    """
+    tables = [table.sort_values("image_id", ignore_index=True) for table in (current, baseline)]
+    require_same_images(*tables)
+    patients = tables[0]["patient_id"]
+    replicates = resample(patients, n_bootstrap, seed)
+    exact, drawn = [], []
+    for table in tables:
+        weighted = _Weighted.of(table)
+        exact.append(weighted.metrics(ones(len(table))))
+        drawn.append(over_replicates(weighted.metrics, replicates))
+    defined = {name: exact[0][name] + exact[1][name] for name in metrics}
+    now, was, *drawn = (
+        macro({name: values[name] for name in metrics}, defined) for values in (*exact, *drawn)
+    )
+    result = []
+    for metric in metrics:
+        low, high, _ = percentiles(drawn[0][metric] - drawn[1][metric])
+        if low is not None and high is not None:
+            before, after = float(was[metric][0]), float(now[metric][0])
+            result.append(Difference(metric, before, after, low, high, patients.nunique()))
+    return result
+
+
+def require_same_images(current: pd.DataFrame, baseline: pd.DataFrame) -> None:
+    """Compare ids and labels of two tables sorted by image; the message names what differs."""
+    labels = [column for column in current.columns if column.startswith("y_")]
+    if labels != [column for column in baseline.columns if column.startswith("y_")]:
+        raise DataError("The two predictions are of different classes; they cannot be compared.")
+    identity = [name for name in IDENTITY if name in current and name in baseline]
+    if _digest(current, identity + labels) == _digest(baseline, identity + labels):
+        return
+    ids, others = set(current["image_id"]), set(baseline["image_id"])
+    apart = sorted(ids ^ others)
+    if apart:
+        raise DataError(
+            f"{len(ids - others)} test images are only in the current predictions and"
+            f" {len(others - ids)} only in the baseline's, such as {', '.join(apart[:NAMED])}. A"
+            " paired comparison needs the same test images: use the same data and split."
+        )
+    raise DataError("The same test images have other bytes, labels or patients in the baseline.")
+
+
+def _digest(table: pd.DataFrame, columns: list[str]) -> str:
+    text = table[columns].to_csv(index=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Weighted:
+    """Labels, probabilities and decisions [N, L] of a table."""
+
+    y: Array
+    p: Array
+    d: Array
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> "_Weighted":
+        names = [column.removeprefix("y_") for column in table.columns if column.startswith("y_")]
+        y, p = (table[[f"{k}_{name}" for name in names]].to_numpy(float) for k in ("y", "p"))
+        predicted = [text.split("|") for text in table["predicted"]]
+        return cls(y, p, np.array([[name in text for name in names] for text in predicted], float))
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether exactly one class is true of, and predicted for, every image."""
+        several = self.y.shape[1] > 1
+        return several and all((table.sum(axis=1) == 1).all() for table in (self.y, self.d))
+
+    def metrics(self, w: Array) -> dict[str, Array]:
+        """Metrics [R, L] for image weights [R, N]; accuracy of exclusive classes is by image."""
+        metrics = per_class(self.y, self.p, self.d, w)
+        if self.exclusive:
+            right = w @ (self.y * self.d).sum(axis=1) / w.sum(axis=1)
+            metrics["accuracy"] = np.repeat(right[:, None], self.y.shape[1], axis=1)
+        return metrics

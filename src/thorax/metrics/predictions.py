@@ -1,0 +1,105 @@
+"""Predictions of a set of images, and the tables they stand in."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from thorax.errors import DataError
+from thorax.io import read_csv, write_csv
+from thorax.tasks import TASKS, Task
+
+Array = NDArray[np.float64]
+
+IDS = ("image_id", "patient_id", "sha256", "subset", "fold")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labels and logits of N images.
+
+    Attributes:
+        task_name: key of `tasks.TASKS`.
+        outputs: class of each output, O of them.
+        images: [N] rows with the columns of `IDS`.
+        y: labels [N, O]: 1, 0, NaN for unknown.
+        z: logits [N, O].
+    """
+
+    task_name: str
+    outputs: list[str]
+    images: pd.DataFrame
+    y: Array
+    z: Array
+
+    @property
+    def task(self) -> Task:
+        """What the logits mean."""
+        return TASKS[self.task_name]
+
+    @cached_property
+    def p(self) -> Array:
+        """Probabilities [N, O]."""
+        p: Array = np.round(self.task.activation(self.z.astype(np.float32)).astype(np.float64), 6)  # type: ignore[assignment]
+        return p
+
+    def take(self, rows: "pd.Series[bool]") -> "Predictions":
+        """Those of some of the images."""
+        keep = rows.to_numpy()
+        images = self.images[keep].reset_index(drop=True)
+        return Predictions(self.task_name, self.outputs, images, self.y[keep], self.z[keep])
+
+    def write(self, path: Path) -> None:
+        """A row an image: ids, then `y_<class>`, `p_<class>` and `logit_<class>` per class."""
+        columns: dict[str, Any] = {}
+        for i, name in enumerate(self.outputs):
+            columns[f"y_{name}"] = pd.array(self.y[:, i], dtype="Int8")  # type: ignore[call-overload]
+            columns[f"p_{name}"] = self.p[:, i]
+            columns[f"logit_{name}"] = self.z[:, i]
+        write_csv(_beside(self.images, columns), path)
+
+    def write_decided(self, decisions: Array, path: Path) -> None:
+        """The same with true and predicted classes as text in place of the logits."""
+        columns: dict[str, Any] = {}
+        for i, name in enumerate(self.outputs):
+            columns[f"y_{name}"] = pd.array(self.y[:, i], dtype="Int8")  # type: ignore[call-overload]
+            columns[f"p_{name}"] = self.p[:, i]
+        columns["true"] = [self._names(row) for row in self.y]
+        columns["predicted"] = [self._names(row) for row in decisions]
+        write_csv(_beside(self.images, columns), path)
+
+    def _names(self, row: Array) -> str:
+        return "|".join(name for name, value in zip(self.outputs, row, strict=True) if value == 1)
+
+
+def read_predictions(path: Path, task_name: str, outputs: list[str]) -> Predictions:
+    """Read what `Predictions.write` wrote."""
+    y, z = ([f"{kind}_{name}" for name in outputs] for kind in ("y", "logit"))
+    table = read_csv(path, numbers=["fold", *y, *z])
+    images = table[list(IDS)].astype({"fold": int})
+    return Predictions(
+        task_name, outputs, images, table[y].to_numpy(float), table[z].to_numpy(float)
+    )
+
+
+def read_decided(path: Path) -> pd.DataFrame:
+    """Read a table of probabilities and decisions, `y_…` and `p_…` as numbers.
+
+    Raises:
+        DataError: no such file, or no such table.
+    """
+    table = read_csv(path)
+    missing = [name for name in ("image_id", "patient_id", "predicted") if name not in table]
+    if missing:
+        raise DataError(f"{path} is no table of predictions: it lacks {', '.join(missing)}.")
+    numbers = [name for name in table.columns if name.startswith(("y_", "p_"))]
+    table[numbers] = table[numbers].replace("", None).apply(pd.to_numeric)
+    return table
+
+
+def _beside(images: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
+    return pd.concat([images[list(IDS)], pd.DataFrame(columns, index=images.index)], axis=1)

@@ -1,0 +1,107 @@
+"""Run every fold's model once on validation and test; from here on only tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from thorax.artifacts.data import SplitSummary
+from thorax.artifacts.evaluation import PredictionsInfo
+from thorax.config import Paths
+from thorax.contamination import is_contaminated
+from thorax.dataset.dataset import Dataset, open_dataset
+from thorax.io import write_csv
+from thorax.metrics.predictions import IDS, Predictions
+from thorax.models.inference import open_model, predict_logits, single_device
+from thorax.tasks import TASKS
+
+ADVICE = (
+    "Train it on this split with `dvc repro`, or choose split.method: random with split.on_leak:"
+    " warn, which marks every number as leaky."
+)
+
+
+def predict(folds: Sequence[int], paths: Paths) -> None:
+    """Write logits of validation (out of fold) and test (of the folds' mean probability).
+
+    Writes `val.csv`, `test.csv`, `test_by_fold.csv` (`fold, image_id, logit_<class>` of each fold's
+    own model) and `predictions.json`.
+
+    Raises:
+        IntegrityError: a model was trained on test patients, or on other classes.
+    """
+    dataset = open_dataset(paths)
+    models = [Path(paths.models) / str(fold) for fold in folds]
+    leaky = SplitSummary.read(Path(paths.split_summary)).leaky
+    test_rows = dataset.rows("test", folds[0])
+    contaminated = is_contaminated(
+        models,
+        dataset.patient_namespace,
+        dataset.table.iloc[test_rows],
+        allowed=leaky,
+        advice=ADVICE,
+    )
+    val_rows = [dataset.rows("val", fold) for fold in folds]
+    logits = run_models(dataset, models, [[rows, test_rows] for rows in val_rows])
+    folder = Path(paths.predictions)
+    val = predictions(dataset, np.concatenate(val_rows), np.concatenate([z for z, _ in logits]))
+    val.write(folder / "val.csv")
+    by_fold = np.stack([z for _, z in logits])
+    predictions(dataset, test_rows, ensemble(dataset.task, by_fold)).write(folder / "test.csv")
+    write_csv(_long(dataset, folds, test_rows, by_fold), folder / "test_by_fold.csv")
+    PredictionsInfo(
+        task=dataset.task,
+        outputs=dataset.outputs,
+        folds=list(folds),
+        leaky=leaky,
+        contaminated=contaminated,
+    ).write(folder / "predictions.json")
+
+
+def run_models(
+    dataset: Dataset, models: Sequence[Path], rows: Sequence[Sequence[NDArray[np.int64]]]
+) -> list[list[NDArray[np.float64]]]:
+    """Logits of each model for each of its sets of cache rows, [N, O] each."""
+    fabric = single_device()
+    logits = []
+    for folder, sets in zip(models, rows, strict=True):
+        _, network, batches = open_model(folder, dataset, fabric)
+        logits.append(
+            [
+                predict_logits(fabric, network, batches, chosen, f"predict {folder.name}")
+                if len(chosen)
+                else np.zeros((0, len(dataset.outputs)))
+                for chosen in sets
+            ]
+        )
+    return logits
+
+
+def ensemble(task: str, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logits [N, O] of the mean probability of F models [F, N, O]; a single one keeps its own."""
+    return logits[0] if len(logits) == 1 else TASKS[task].ensemble(logits)
+
+
+def predictions(
+    dataset: Dataset, rows: NDArray[np.int64], logits: NDArray[np.float64]
+) -> Predictions:
+    """Labels and logits [N, O] of cache rows [N]."""
+    images = dataset.table.iloc[rows][list(IDS)].reset_index(drop=True)
+    return Predictions(dataset.task, dataset.outputs, images, dataset.targets[rows], logits)
+
+
+def _long(
+    dataset: Dataset, folds: Sequence[int], rows: NDArray[np.int64], logits: NDArray[np.float64]
+) -> pd.DataFrame:
+    """A row a fold and image."""
+    columns = [f"logit_{name}" for name in dataset.outputs]
+    ids = dataset.table["image_id"].iloc[rows].reset_index(drop=True)
+    tables = []
+    for fold, z in zip(folds, logits, strict=True):
+        table = pd.DataFrame(z, columns=columns)
+        table.insert(0, "image_id", ids)
+        table.insert(0, "fold", fold)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,15 @@
+"""Show what the model looks at, and test it for shortcuts."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))  # this tree's own package
+
+from thorax.config import load_params, load_paths
+from thorax.errors import exit_with_message
+
+with exit_with_message():
+    params, paths = load_params(), load_paths()
+    from thorax.explain import explain
+
+    explain(params.explain, params.evaluate, paths)

@@ -1,0 +1,30 @@
+"""Settings on top of settings: merged by section, and written so that DVC reads the same value."""
+
+import pytest
+from dvc.utils.hydra import apply_overrides
+
+from thorax.config import as_override, merge, read_yaml
+
+
+def test_lists_and_class_weights_are_replaced_and_sections_merged():
+    base = {"train": {"phases": [{"name": "a"}], "class_weights": {"A": 1.0}, "epochs": 3}}
+    changes = {"train": {"phases": [], "class_weights": {"B": 2.0}}}
+    assert merge(base, changes)["train"] == {
+        "phases": [], "class_weights": {"B": 2.0}, "epochs": 3,
+    }  # fmt: skip
+    assert base["train"]["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    "value", ["it's", "a=b", "last:20", "a,b", "1e-4", "", "null", [1, "x"], {"N": 1.5}]
+)
+def test_odd_values_survive_dvc(value, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("a: 1\n")
+    apply_overrides(path, [as_override("a", value)])
+    assert read_yaml(path)["a"] == value
+
+
+def test_overrides_are_what_dvc_takes():
+    assert as_override("train.phases", []) == "train.phases=[]"
+    assert as_override("a", {"N": 3.0, "P": None}) == "a={N:3.0,P:null}"

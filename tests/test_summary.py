@@ -1,0 +1,66 @@
+"""The summary: test first, with intervals, and a change only where the data stayed the same."""
+
+from pathlib import Path
+
+import pytest
+
+from made_up_repository import PATHS, commit, results, start, store, write_metrics, write_outputs
+from thorax.artifacts import Estimate
+from thorax.compare.summary import changes, summary
+from thorax.config import METRICS, Paths
+
+CACHE = Path(".dvc/cache")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    start(tmp_path)
+    write_metrics()
+    write_outputs()
+    store(CACHE)
+    return tmp_path
+
+
+def test_test_comes_first_and_every_metric_has_its_interval(project):
+    head, *lines = summary().splitlines()
+    assert head.split() == ["test", "validation"]
+    assert [line.split()[0] for line in lines[: len(METRICS)]] == list(METRICS)
+    assert "0.9700 (0.9600–0.9800)" in lines[0]
+    assert lines[METRICS.index("loss")].split() == ["loss", "0.1000", "0.1000"]
+
+
+def test_undefined_metrics_and_a_leaky_split_are_said(project):
+    write_outputs(result=results(leaky=True, f1=Estimate(value=None, reason="no positives")))
+    text = summary()
+    assert "undefined" in text
+    assert "LEAKY" in text
+    assert "No report: run `dvc repro`." in text
+
+
+def test_only_what_differs_from_the_commit_is_listed(project):
+    assert changes(Paths(**PATHS)) == "No committed metrics to compare with."
+    commit("run")
+    assert changes(Paths(**PATHS)).startswith("Same headline metrics as the last commit")
+    write_metrics(auroc=0.95, f1=None)
+    assert changes(Paths(**PATHS)).splitlines()[1:] == [
+        "  test.auroc: 0.9 → 0.95 (+0.0500)", "  test.f1: 0.8 → None",
+        "  val.auroc: 0.9 → 0.95 (+0.0500)", "  val.f1: 0.8 → None",
+    ]  # fmt: skip
+
+
+def test_other_data_is_no_change_of_the_model(project):
+    commit("run")
+    write_metrics(auroc=0.95)
+    write_outputs(manifest="image_id\nanother.png\n")
+    store(CACHE)
+    assert changes(Paths(**PATHS)) == "Other data than the last commit's: nothing to compare."
+
+
+def test_metrics_that_the_commit_lacks_are_no_change(project):
+    write_metrics(sensitivity=0.8)
+    text = Path(PATHS["metrics"]).read_text()
+    Path(PATHS["metrics"]).write_text(text.replace("sensitivity", "recall"))
+    commit("of old")
+    write_metrics()
+    assert changes(Paths(**PATHS)).startswith("Same headline metrics")
