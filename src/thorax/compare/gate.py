@@ -118,7 +118,7 @@ def _unpaired(paths: Paths, baseline: Revision, margin: float, metric: str, why:
 
 
 def unpaired_verdict(baseline: Any, current: Any, high: float | None, margin: float) -> Verdict:
-    """PASS unless the metric fell by more than the margin; FAIL where the interval excludes the baseline.
+    """PASS unless the metric fell by more than the margin; then FAIL if the interval says so.
 
     Args:
         baseline: the metric as recorded.

@@ -39,7 +39,6 @@ Item = TypeVar("Item")
 
 CASCADE = {"head": 0.0, "last quarter": 0.25, "last half": 0.5, "all layers": 1.0}
 CASCADE_IMAGES = 20
-BATCH_SIZE = 32
 
 
 def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
@@ -96,18 +95,24 @@ class Explainer:
     network: nn.Module
     batches: Batches
 
+    @property
+    def batch_size(self) -> int:
+        """Images at once: as many as training could hold, gradients included."""
+        return self.model.training.train.batch_size
+
     def maps(
         self, network: nn.Module, image_ids: Sequence[str], outputs: NDArray[np.int64]
     ) -> tuple[gradcam.Maps, str]:
         """Grad-CAM of images for one output each, and the layer explained."""
         rows = self.dataset.rows_of(image_ids)
-        return gradcam.maps_of(network, self.batches, rows, outputs, BATCH_SIZE)
+        return gradcam.maps_of(network, self.batches, rows, outputs, self.batch_size)
 
     def score(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities [M, O] of pixels [M, H, W]."""
         changed = replace(self.batches, images=images)
         rows = np.arange(len(images))
-        logits = predict_logits(self.fabric, self.network, changed, rows, "occlusion")
+        size = self.batch_size
+        logits = predict_logits(self.fabric, self.network, changed, rows, size, "occlusion")
         return self.part.task.activation(logits)
 
     def write_gradcam(self, path: Path) -> None:

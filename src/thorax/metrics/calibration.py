@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logit, softmax
 
 from thorax.artifacts.evaluation import (
     Bin,
@@ -30,7 +29,6 @@ Array = NDArray[np.float64]
 ECE_BINS = 15  # of equal counts
 RELIABILITY_BINS = 10  # of equal counts
 HISTOGRAM_BINS = 20  # of equal width
-SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, as in the loss
 TEMPERATURES = (0.01, 100.0)  # searched
 # Threshold probabilities of the decision curve; beyond them nobody would decide by a score.
 RISKS = np.round(np.arange(1, 100) / 100, 2)
@@ -67,19 +65,16 @@ def _subset(
     part: Predictions, thresholds: Array, temperature: float | None, prevalences: Sequence[float]
 ) -> SubsetCalibration:
     p = part.p
-    after = scaled(p, temperature, part.task.exclusive) if temperature and len(p) else None
+    after = part.task.activation(part.z / temperature) if temperature and len(p) else None
     d = part.task.decide(p, thresholds)
     classes = {}
     for i, name in enumerate(part.outputs):
         known = ~np.isnan(part.y[:, i])
         cool = None if after is None else after[known, i]
         classes[name] = _class(part.y[known, i], p[known, i], cool, d[known, i], prevalences)
-    losses = [
-        None if q is None else log_loss(part.y, q, exclusive=part.task.exclusive)
-        for q in (p, after)
-    ]
-    log_losses = Scaled(raw=rounded(losses[0]), scaled=rounded(losses[1]))
-    return SubsetCalibration(log_loss=log_losses, classes=classes)
+    raw = rounded(log_loss(part)) if np.isfinite(part.y).any() else None
+    cooled = rounded(log_loss(part, temperature)) if raw is not None and temperature else None
+    return SubsetCalibration(log_loss=Scaled(raw=raw, scaled=cooled), classes=classes)
 
 
 def _class(
@@ -120,24 +115,6 @@ def _class(
     )
 
 
-def scaled(p: Array, temperature: float, exclusive: bool) -> Array:
-    """Probabilities [N, O] at a temperature; over 1 they become less extreme."""
-    p = np.clip(p, SMALLEST, 1 - SMALLEST)
-    result: Array = (
-        softmax(np.log(p) / temperature, axis=1) if exclusive else expit(logit(p) / temperature)
-    )
-    return result
-
-
-def log_loss(y: Array, p: Array, *, exclusive: bool) -> float | None:
-    """Mean cross-entropy: per image for exclusive classes, else per label."""
-    p = np.clip(p, SMALLEST, 1 - SMALLEST)
-    if exclusive:
-        return float(-(y * np.log(p)).sum(axis=1).mean()) if len(y) else None
-    loss = -(y * np.log(p) + (1 - y) * np.log(1 - p))
-    return float(np.nanmean(loss)) if np.isfinite(loss).any() else None
-
-
 def fit_temperature(val: Predictions) -> tuple[float | None, str]:
     """The temperature with the least log loss of known labels, one for all classes.
 
@@ -146,24 +123,24 @@ def fit_temperature(val: Predictions) -> tuple[float | None, str]:
     Returns:
         The temperature and an empty reason, or None and why there is none.
     """
-    y, p, exclusive = val.y, val.p, val.task.exclusive
-    if len(np.unique(y[~np.isnan(y)])) < 2:
+    if len(np.unique(val.y[~np.isnan(val.y)])) < 2:
         return None, "validation has a single class present"
 
     def loss(log_temperature: float) -> float:
-        p_scaled = scaled(p, float(np.exp(log_temperature)), exclusive)
-        value = log_loss(y, p_scaled, exclusive=exclusive)
-        assert value is not None
-        return value
+        return log_loss(val, float(np.exp(log_temperature)))
 
     low, high = np.log(TEMPERATURES)
     best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-7}).x
-    # Without an error the loss falls to the clipping of the probabilities, and stays there.
-    if loss(low) - loss(best) < 10 * SMALLEST:
+    if loss(low) <= loss(best):
         return None, "validation is separated without an error: no temperature is the best"
-    if high - best < 1e-3:
+    if loss(high) <= loss(best):
         return None, "validation is ranked no better than by chance: no temperature is the best"
     return round(float(np.exp(best)), 4), ""
+
+
+def log_loss(part: Predictions, temperature: float = 1.0) -> float:
+    """Mean cross-entropy at a temperature: per image for exclusive classes, else per label."""
+    return float(np.nanmean(part.task.log_loss(part.z / temperature, part.y)))
 
 
 def _brier(y: Array, p: Array | None) -> float | None:

@@ -135,14 +135,10 @@ def loss_and_accuracy(task: Task, y: Array, z: Array, d: Array, w: Array) -> Val
         d: decisions [N, L].
         w: image weights [R, N].
     """
-    p = np.clip(np.round(task.activation(z.astype(np.float32)).astype(float), 6), 1e-7, 1 - 1e-7)
+    losses = task.log_loss(z, y)
     if task.exclusive:
-        losses, right = (
-            -(y * np.log(p)).sum(axis=1, keepdims=True),
-            (y * d).sum(axis=1, keepdims=True),
-        )
+        right = (y * d).sum(axis=1, keepdims=True)
     else:
-        losses = -(y * np.log(p) + (1 - y) * np.log(1 - p))
         right = np.where(np.isnan(y), np.nan, y == d)
     terms = w @ (~np.isnan(losses)).sum(axis=1)
     with np.errstate(invalid="ignore"):

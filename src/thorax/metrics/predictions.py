@@ -44,8 +44,7 @@ class Predictions:
     @cached_property
     def p(self) -> Array:
         """Probabilities [N, O]."""
-        p: Array = np.round(self.task.activation(self.z.astype(np.float32)).astype(np.float64), 6)  # type: ignore[assignment]
-        return p
+        return self.task.activation(self.z)
 
     def take(self, rows: "pd.Series[bool]") -> "Predictions":
         """Those of some of the images."""

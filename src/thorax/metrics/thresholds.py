@@ -9,8 +9,6 @@ from thorax.config import AtSensitivity, AtSpecificity
 Array = NDArray[np.float64]
 Rule = str | float | AtSensitivity | AtSpecificity
 
-STEP = 1e-6  # of a probability in the tables
-
 
 def choose(rule: Rule, y: Array, p: Array) -> float | None:
     """Threshold of one class: decide for it where p >= threshold.
@@ -22,8 +20,8 @@ def choose(rule: Rule, y: Array, p: Array) -> float | None:
         p: validation probabilities [N].
 
     Returns:
-        A number between 0 and 1, or None where only one outcome occurs in validation. One step over
-        1 where no score is high enough for the specificity: the class is never decided for.
+        A number between 0 and 1, or None where a single class is present in validation. Just over
+        the highest score where none is high enough for the specificity: never predicted positive.
     """
     if isinstance(rule, int | float):
         return rule
@@ -37,7 +35,7 @@ def choose(rule: Rule, y: Array, p: Array) -> float | None:
         return _at_specificity(rule.specificity, p[y == 0], np.unique(p))
     if rule == "youden":
         false_positive, true_positive, candidates = roc_curve(y, p, drop_intermediate=False)
-        # The first candidate is infinity: nobody is called positive. A model worse than chance
+        # The first candidate is infinity: nobody is predicted positive. A model worse than chance
         # would take it, and a threshold must be a number.
         gain, candidates = (true_positive - false_positive)[1:], candidates[1:]
     else:
@@ -48,17 +46,17 @@ def choose(rule: Rule, y: Array, p: Array) -> float | None:
 
 
 def _at_sensitivity(least: float, present: Array) -> float:
-    """The highest threshold that calls at least this share of the positives' scores."""
+    """The highest threshold that predicts at least this fraction of the positives positive."""
     scores = np.unique(present)[::-1]
-    called = len(present) - np.searchsorted(np.sort(present), scores)
-    return float(scores[np.argmax(called / len(present) >= least)])
+    positive = len(present) - np.searchsorted(np.sort(present), scores)
+    return float(scores[np.argmax(positive / len(present) >= least)])
 
 
 def _at_specificity(least: float, absent: Array, scores: Array) -> float:
-    """The lowest threshold that clears at least this share of the negatives' scores."""
-    cleared = np.searchsorted(np.sort(absent), scores) / len(absent)
-    enough = scores[cleared >= least]
-    return _below(float(enough[0]), scores) if len(enough) else round(float(scores[-1]) + STEP, 6)
+    """The lowest threshold that predicts at least this fraction of the negatives negative."""
+    negative = np.searchsorted(np.sort(absent), scores) / len(absent)
+    enough = scores[negative >= least]
+    return _below(float(enough[0]), scores) if len(enough) else float(np.nextafter(scores[-1], 2))
 
 
 def _below(score: float, p: Array) -> float:
@@ -66,6 +64,6 @@ def _below(score: float, p: Array) -> float:
     lower = p[p < score]
     if not len(lower):
         return score
-    half = round((score + float(lower.max())) / 2, 6)
-    # Of neighbours in the last decimal the half rounds to either, and must not reach the lower one.
+    half = (score + float(lower.max())) / 2
+    # Between neighboring floating-point numbers there is none.
     return half if lower.max() < half <= score else score

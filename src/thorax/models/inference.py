@@ -16,8 +16,6 @@ from thorax.models.model_file import load
 from thorax.parallel import cores
 from thorax.progress import bar
 
-BATCH_SIZE = 256  # without gradients: only speed depends on it
-
 
 def single_device() -> Fabric:
     """The first GPU, else the CPU with every core."""
@@ -47,6 +45,7 @@ def predict_logits(
     network: nn.Module,
     batches: Batches,
     rows: NDArray[np.int64],
+    batch_size: int,
     what: str = "validate",
 ) -> NDArray[np.float64]:
     """Logits [N, outputs] for cache rows [N], in their order, on every process alike.
@@ -59,6 +58,7 @@ def predict_logits(
         network: from images to logits, on the device.
         batches: the cache, normalized for the network.
         rows: at least one.
+        batch_size: images at once on each process; what training could hold, prediction can.
         what: label of the progress bar.
     """
     network.eval()
@@ -67,7 +67,7 @@ def predict_logits(
     mine = padded[fabric.global_rank :: fabric.world_size]
     parts = []
     with bar(what, total=len(mine), keep=False) as progress:
-        for batch in batches.stream(split_batches(mine, BATCH_SIZE)):
+        for batch in batches.stream(split_batches(mine, batch_size)):
             parts.append(network(batch.x_BCHW).float())
             progress.update(len(batch.rows))
     gathered = fabric.all_gather(torch.cat(parts))

@@ -67,10 +67,13 @@ def run_models(
     fabric = single_device()
     logits = []
     for folder, sets in zip(models, rows, strict=True):
-        _, network, batches = open_model(folder, dataset, fabric)
+        model, network, batches = open_model(folder, dataset, fabric)
+        batch_size = model.training.train.batch_size
         logits.append(
             [
-                predict_logits(fabric, network, batches, chosen, f"predict {folder.name}")
+                predict_logits(
+                    fabric, network, batches, chosen, batch_size, f"predict {folder.name}"
+                )
                 if len(chosen)
                 else np.zeros((0, len(dataset.outputs)))
                 for chosen in sets

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from thorax.artifacts.evaluation import Group
 from thorax.report import wording
 from thorax.report.components import limits
 from thorax.report.inputs import Inputs
@@ -186,7 +185,7 @@ def _metadata(inputs: Inputs) -> Iterator[Caveat]:
 
 
 def _gaps(inputs: Inputs) -> Iterator[Caveat]:
-    gaps = list(largest_gaps(inputs.subgroups))
+    gaps = list(largest_gaps(inputs.subgroups.attributes))
     items = [
         f"{titled(name)}: {wording.decimal(gap.auroc)} lower in {gap.worst} than in {gap.best}"
         f" ({wording.p_value(gap.p_value)})"
@@ -206,13 +205,17 @@ def _gaps(inputs: Inputs) -> Iterator[Caveat]:
 def _underdiagnosis(inputs: Inputs) -> Iterator[Caveat]:
     items = []
     for name, attribute in inputs.subgroups.attributes.items():
-        known = [g for g in attribute.groups if _rate(g, "low") is not None]
-        if not known:
-            continue
-        worst = max(known, key=lambda g: _rate(g, "value") or 0.0)
-        best = min(known, key=lambda g: _rate(g, "value") or 0.0)
-        if (_rate(worst, "low") or 0.0) > (_rate(best, "high") or 0.0):
-            texts = [f"{_interval(g)} in {g.name}" for g in (worst, best)]
+        rates = [
+            (rate.value, rate.low, rate.high, group.name)
+            for group in attribute.groups
+            for rate in filter(None, [group.metrics.get("underdiagnosis")])
+            if rate.value is not None and rate.low is not None and rate.high is not None
+        ]
+        if rates and max(rates)[1] > min(rates)[2]:
+            texts = [
+                f"{wording.decimal(value)} ({wording.interval(low, high)}) in {group}"
+                for value, low, high, group in (max(rates), min(rates))
+            ]
             items.append(f"{titled(name)}: {', '.join(texts)}")
     if items:
         yield Caveat(
@@ -222,17 +225,6 @@ def _underdiagnosis(inputs: Inputs) -> Iterator[Caveat]:
             " in some groups; the 95% intervals of the highest and the lowest do not overlap.",
             items,
         )
-
-
-def _rate(group: Group, what: str) -> float | None:
-    estimate = group.metrics.get("underdiagnosis")
-    rate: float | None = getattr(estimate, what, None)
-    return rate
-
-
-def _interval(group: Group) -> str:
-    rate = group.metrics["underdiagnosis"]
-    return f"{wording.decimal(rate.value or 0.0)} ({wording.interval(rate.low, rate.high)})"
 
 
 def _few(inputs: Inputs) -> Iterator[Caveat]:
@@ -270,7 +262,7 @@ def _undefined(inputs: Inputs) -> Iterator[Caveat]:
             f"{where}, {name}": record.metrics for name, record in metrics.classes.items()
         }
         for name, estimates in named.items():
-            readable = {wording.metric_name(key): value for key, value in estimates.items()}
+            readable = ((wording.metric_name(key), value) for key, value in estimates.items())
             items += [f"{name}: {text}" for text in limits(readable, n_bootstrap)]
     if items:
         yield Caveat(

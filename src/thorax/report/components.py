@@ -1,6 +1,6 @@
 """What a page is put together from, and how it becomes HTML; data is always escaped."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -65,8 +65,7 @@ class Table:
         notes = [*self.notes, *([wording.replicates(self.n_bootstrap)] if self.n_bootstrap else [])]
         for row in self.rows:
             named = zip(self.columns[1:], row.cells, strict=True)
-            estimates = {n: cell for n, cell in named if isinstance(cell, Estimate)}
-            notes += [f"{row.head}: {text}" for text in limits(estimates, self.n_bootstrap)]
+            notes += [f"{row.head}: {text}" for text in limits(named, self.n_bootstrap)]
         return notes
 
 
@@ -100,17 +99,18 @@ def class_table(
     return Table(caption, ["Class", *columns], rows, **options)
 
 
-def limits(estimates: Mapping[str, Estimate], n_bootstrap: int) -> Iterator[str]:
-    """What is wrong with named estimates, those of one reason together: `a and b: reason`."""
+def limits(named: Iterable[tuple[str, Cell]], n_bootstrap: int) -> Iterator[str]:
+    """Why estimates are undefined, or rest on fewer replicates: `a and b: reason`."""
     reasons: dict[str, list[str]] = {}
-    for name, estimate in estimates.items():
-        called = wording.in_sentence(name)
-        if estimate.value is None and estimate.reason:
-            reasons.setdefault(estimate.reason, []).append(called)
-        elif estimate.undefined_replicates:
-            left_out = f"{estimate.undefined_replicates:,} of {n_bootstrap:,} replicates"
-            reason = f"{left_out} are undefined and left out"
-            reasons.setdefault(reason, []).append(f"interval of {called}")
+    for name, cell in named:
+        if not isinstance(cell, Estimate):
+            continue
+        reason = cell.reason
+        if cell.value is not None and cell.undefined_replicates:
+            left_out = f"{cell.undefined_replicates:,} of {n_bootstrap:,}"
+            reason = f"undefined in {left_out} replicates, which are left out"
+        if reason and (cell.value is None or cell.undefined_replicates):
+            reasons.setdefault(reason, []).append(wording.in_sentence(name))
     yield from (f"{wording.listed(names, 9)}: {reason}" for reason, names in reasons.items())
 
 

@@ -28,7 +28,7 @@ def model_card(inputs: Inputs) -> str:
         " ".join(lead(inputs)),
     ]
     for title, content in SECTIONS.items():
-        blocks += [f"## {title}", *content(inputs)]
+        blocks += [f"## {title}", *filter(None, content(inputs))]
     blocks.append("Calibration, leakage audit, explanations and examples are in the report.")
     return "\n\n".join(blocks) + "\n"
 
@@ -79,9 +79,13 @@ def factors(inputs: Inputs) -> Iterator[str]:
 
 
 def metrics(inputs: Inputs) -> Iterator[str]:
-    """How predictions become decisions, and what stands behind intervals."""
-    yield f"{decision_rule(inputs)} {wording.replicates(inputs.results.settings.n_bootstrap)}"
-    yield _list(dict(wording.METRICS[key] for key in METRICS))
+    """What is measured, how predictions become decisions, and what stands behind intervals."""
+    names = [wording.in_sentence(wording.metric_name(key)) for key in METRICS]
+    averaged = ", macro averages over classes" if len(inputs.outputs) > 1 else ""
+    yield (
+        f"Evaluated by {wording.listed(names, len(names))}{averaged}. {decision_rule(inputs)}"
+        f" {wording.replicates(inputs.results.settings.n_bootstrap)}"
+    )
 
 
 def evaluation_data(inputs: Inputs) -> Iterator[str]:
@@ -111,7 +115,7 @@ def training_data(inputs: Inputs) -> Iterator[str]:
 
 
 def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
-    """Metrics overall and by class (unitary), then by group and pairs of groups (intersectional)."""
+    """Metrics overall and by class, then by group (unitary) and pair of groups (intersectional)."""
     results = inputs.metrics
     where = wording.in_sentence(wording.subset_name(inputs.headline, len(inputs.models)))
     overall = [[wording.metric_name(k), *_cells(results.metrics[k])] for k in METRICS]
@@ -127,30 +131,38 @@ def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
     ]
     columns = ["Class", *map(wording.metric_name, keys)]
     yield markdown_table(columns if inputs.exclusive else [*columns, "Threshold"], classes)
-    both = inputs.subgroups.attributes | inputs.subgroups.pairs
     groups = [
         [titled(name), group.name, *_cells(group.metrics["auroc"])]
-        for name, attribute in both.items()
+        for name, attribute in inputs.subgroups.attributes.items()
         for group in attribute.groups
         if group.metrics
     ]
     if groups:
         yield markdown_table(["Attribute", "Group", "AUROC", "95% interval"], groups)
-        yield wording.replicates(inputs.subgroups.n_bootstrap)
+    for attributes in (inputs.subgroups.attributes, inputs.subgroups.pairs):
+        yield "\n".join(f"- {gap_text(*item)}" for item in largest_gaps(attributes))
 
 
 def ethical_considerations(inputs: Inputs) -> Iterator[str]:
-    """Whom the images show, and for whom the model is worse."""
+    """Whom the images show, and whose findings the model overlooks."""
     if inputs.dataset.source == "phantom":
         yield "The images are synthetic and show no person."
     else:
         patients = wording.plural(inputs.table["patient_id"].nunique(), "patient")
         yield (
-            f"The images show {patients}. License of the data: {inputs.dataset.license}. The weights"
-            " come with short hashes of the patient identifiers and images they were trained on."
+            f"The images show {patients}. License of the data: {inputs.dataset.license}. Beside the"
+            " weights are short hashes of the patients and images they were trained on."
         )
-    gaps = [gap_text(name, gap) for name, gap in largest_gaps(inputs.subgroups)]
-    yield "\n".join(f"- {text}" for text in gaps) or "No two groups are large enough to compare."
+    rates = {
+        titled(name): ", ".join(
+            f"{group.name} {wording.with_interval(rate)}"
+            for group in attribute.groups
+            for rate in filter(None, [group.metrics.get("underdiagnosis")])
+        )
+        for name, attribute in inputs.subgroups.attributes.items()
+    }
+    yield f"{wording.metric_name('underdiagnosis')} by group:"
+    yield _list({name: text or "no group is large enough" for name, text in rates.items()})
 
 
 def caveats_and_recommendations(inputs: Inputs) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
+from thorax.artifacts import Estimate
+
 # Metric → its name, what it means.
 METRICS = {
     "auroc": (
@@ -92,6 +94,14 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
     return f"{decimal(low)}{' to ' if low < 0 else '–'}{decimal(high)}"
+
+
+def with_interval(estimate: Estimate) -> str:
+    """Value and interval as text, such as `0.952 (0.929–0.969)`, or the reason for neither."""
+    if estimate.value is None:
+        return f"undefined ({estimate.reason})"
+    bounds = interval(estimate.low, estimate.high)
+    return decimal(estimate.value) + (f" ({bounds})" if bounds else "")
 
 
 def p_value(p: float) -> str:

@@ -40,10 +40,8 @@ def run(name: str, overrides: Sequence[str]) -> bool:
     replaces = name in experiments() and _dvc_exp("rename", "--force", name, earlier)
     done = False
     try:
-        succeeded = _logged(
-            "dvc", "exp", "run", "--temp", "--name", name, *_set(overrides), to=name
-        )
-        done = succeeded and name in experiments()
+        command = ("dvc", "exp", "run", "--temp", "--name", name, *_set(overrides))
+        done = _logged(command, log_of(name)) and name in experiments()
     finally:
         if replaces:
             _dvc_exp("remove", earlier) if done else _dvc_exp("rename", "--force", earlier, name)

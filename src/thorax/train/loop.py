@@ -88,7 +88,7 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
             while state.epoch < phase.epochs and state.epoch - state.best_epoch < phase.patience:
                 epoch = len(state.history)
                 train_metrics = train_epoch(run, phase, module, stepper, schedule, epoch)
-                val_metrics = validate(run, module)
+                val_metrics = validate(run, phase, module)
                 schedule.after_epoch(val_metrics[phase.monitor])
                 remember(state, phase, run.network, train_metrics, val_metrics)
                 log(state.history[-1])
@@ -152,10 +152,10 @@ def train_epoch(
     return evaluated(run, np.concatenate(batches), z) | {"loss": mean_loss, "lr": lr}
 
 
-def validate(run: Run, module: Any) -> Metrics:
+def validate(run: Run, params: Train, module: Any) -> Metrics:
     """Metrics on the validation images, decisions at one half."""
     with run.clock.measure("validation"):
-        z = predict_logits(run.fabric, module, run.batches, run.val_rows)
+        z = predict_logits(run.fabric, module, run.batches, run.val_rows, params.batch_size)
         return evaluated(run, run.val_rows, z)
 
 

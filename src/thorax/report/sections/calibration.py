@@ -46,7 +46,7 @@ def section(inputs: Inputs) -> Section:
             "scores": _panels(inputs, scores),
         },
     )
-    return Section("calibration", "Operating points and calibration", body)
+    return Section("calibration", "Calibration", body)
 
 
 def threshold_stops(inputs: Inputs, name: str) -> pd.DataFrame:

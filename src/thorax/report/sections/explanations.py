@@ -34,7 +34,7 @@ def section(inputs: Inputs) -> Section:
         ],
         limit=f"{inputs.localization.settings.shortcut_drop:g}",
     )
-    return Section("explanations", "Explanations and shortcuts", body)
+    return Section("explanations", "Explanations", body)
 
 
 def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
@@ -45,7 +45,7 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
     for image_id, name, evidence in zip(cam.image_ids, cam.outputs, cam.maps, strict=True):
         image = inputs.images[rows[image_id]]
         marked = f"Radiograph {image_id} with the evidence for {name} in orange"
-        caption = f"evidence for {name}" if evidence.any() else f"no evidence for {name}"
+        caption = "evidence" if evidence.any() else "no evidence"
         pictures = [
             Picture(data_uri(image), f"Radiograph {image_id}", image_id),
             Picture(data_uri(overlay(image, evidence)), marked, caption),
@@ -97,8 +97,11 @@ def occlusion_table(inputs: Inputs) -> Table:
         pairs = [cell for drop in drops for cell in (wording.decimal(drop.after), drop.drop)]
         return [wording.decimal(drops[0].before), *pairs]
 
-    parts = [words.capitalize() for words in OCCLUSIONS.values()]
-    columns = [column for part in parts for column in (part, f"Drop, {part.split(' occ')[0]}")]
+    columns = [
+        column
+        for words in OCCLUSIONS.values()
+        for column in (words.capitalize(), f"Drop, {words.removesuffix(' occluded')}")
+    ]
     return class_table(
         "AUROC with a part of the image occluded",
         ["As it is", *columns],

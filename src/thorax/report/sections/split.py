@@ -44,7 +44,7 @@ def section(inputs: Inputs) -> Section:
         pairs=pairs(inputs),
         clean=not any(getattr(overlap, kind).images for overlap in overlaps for kind in KINDS),
     )
-    return Section("split", "Split and leakage audit", body)
+    return Section("split", "Split", body)
 
 
 def subset_table(inputs: Inputs) -> Table:

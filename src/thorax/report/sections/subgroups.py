@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from thorax.artifacts import Estimate
-from thorax.artifacts.evaluation import Attribute, BaselineComparison, Gap, Group, Subgroups
+from thorax.artifacts.evaluation import Attribute, BaselineComparison, Gap, Group
 from thorax.report import wording
 from thorax.report.components import Cell, Row, Section, Table, bar, class_table, render
 from thorax.report.inputs import Inputs
@@ -24,7 +24,7 @@ def section(inputs: Inputs) -> Section:
         subset=wording.in_sentence(wording.subset_name(inputs.headline, len(inputs.models))),
         subgroups=subgroups,
         smallest=inputs.results.settings.min_subgroup_size,
-        gaps=[gap_text(name, gap) for name, gap in largest_gaps(subgroups)],
+        gaps=[gap_text(name, gap) for name, gap in largest_gaps(subgroups.attributes)],
         single=[group_table(inputs, name, a) for name, a in subgroups.attributes.items()],
         pairs=[group_table(inputs, name, a) for name, a in subgroups.pairs.items()],
         metadata=metadata_table(inputs),
@@ -38,9 +38,9 @@ def titled(name: str) -> str:
     return " × ".join(TITLES.get(part, part) for part in name.split(" × "))
 
 
-def largest_gaps(subgroups: Subgroups) -> Iterator[tuple[str, Gap]]:
+def largest_gaps(attributes: dict[str, Attribute]) -> Iterator[tuple[str, Gap]]:
     """Attributes with a gap, the largest first."""
-    gaps = {name: a.gap for name, a in subgroups.attributes.items() if a.gap}
+    gaps = {name: attribute.gap for name, attribute in attributes.items() if attribute.gap}
     yield from sorted(gaps.items(), key=lambda item: -item[1].auroc)
 
 
