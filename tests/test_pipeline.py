@@ -12,17 +12,20 @@ import pytest
 from playwright.sync_api import sync_playwright
 from ruamel.yaml import YAML
 
+from test_architecture import EDITS
+
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
 
 SMALL = {
-    "phantom_patients: 600": "phantom_patients: 40",
-    "phantom_pixels: 192": "phantom_pixels: 64",
+    "patients: 600": "patients: 40",
+    "pixels: 192": "pixels: 64",
     "image_size: 96": "image_size: 32",
     "epochs: 30": "epochs: 2",
-    "threads: null": "threads: 1",
-    "bootstrap: 2000": "bootstrap: 50",
+    "num_threads: null": "num_threads: 1",
+    "n_bootstrap: 2000": "n_bootstrap: 50",
 }
+STAGES = ["download", "preprocess", "split", "train@0", "predict", "evaluate", "explain", "report"]
 
 
 def run(folder, *command, ok=True):
@@ -70,7 +73,7 @@ def checkout(tmp_path_factory):
     run(folder, "git", "add", ".")
     run(folder, "git", "commit", "-qm", "start")
     out = run(folder, "dvc", "repro")
-    assert stages_run(out) == ["download", "preprocess", "split", "train@0", "evaluate", "report"]
+    assert stages_run(out) == STAGES
     run(folder, "git", "add", ".")
     run(folder, "git", "commit", "-qm", "results")
     return folder
@@ -107,32 +110,78 @@ def test_the_lock_agrees_without_any_data(checkout, tmp_path):
     ("change", "stages"),
     [
         ("evaluate.threshold=f1", ["evaluate", "report"]),
+        ("explain.occlusion_images=10", ["explain", "report"]),
         ("report.examples=2", ["report"]),
-        ("train.optimizer.lr=0.001", ["train@0", "evaluate", "report"]),
-        ("split.folds=[0,1]", None),
+        ("train.optimizer.lr=0.001", ["train@0", "predict", "evaluate", "explain", "report"]),
     ],
 )
-def test_only_what_a_change_touches_runs_again(checkout, change, stages):
-    extra = ["-S", "split.n_folds=2"] if stages is None else []
-    out = run(
-        checkout,
-        "dvc",
-        "exp",
-        "run",
-        "-n",
-        change.split("=")[0].replace(".", "-"),
-        "-S",
-        change,
-        *extra,
-    )
-    if stages is None:
-        assert stages_run(out) == ["split", "train@0", "train@1", "evaluate", "report"]
-        folds = json.loads((checkout / "metrics/metrics.json").read_text())["folds"]
-        assert set(folds) == {"0", "1", "mean", "deviation"}
-    else:
-        assert stages_run(out) == stages
+def test_only_what_a_setting_touches_runs_again(checkout, change, stages):
+    name = change.split("=")[0].replace(".", "-")
+    assert stages_run(run(checkout, "dvc", "exp", "run", "-n", name, "-S", change)) == stages
+    restore(checkout)
+
+
+def test_more_folds_train_only_what_is_missing(checkout):
+    settings = ["-S", "split.n_folds=2", "-S", "split.folds=[0,1]"]
+    out = run(checkout, "dvc", "exp", "run", "-n", "folds", *settings)
+    later = ["predict", "evaluate", "explain", "report"]
+    assert stages_run(out) == ["split", "train@0", "train@1", *later]
+    results = json.loads((checkout / "evaluation/results.json").read_text())
+    assert set(results["folds"]["by_fold"]) == {"0", "1"}
+    restore(checkout)
+
+
+def restore(checkout):
     run(checkout, "git", "checkout", "-q", ".")
     run(checkout, "dvc", "checkout")
+
+
+@pytest.mark.parametrize("edited", EDITS)
+def test_an_edit_makes_dvc_rerun_these_stages(checkout, edited):
+    """DVC's own word, for every row of the table in test_architecture."""
+    file = checkout / edited
+    before = file.read_bytes()
+    file.write_bytes(before + b"\n")
+    try:
+        status = json.loads(run(checkout, "dvc", "status", "--json"))
+    finally:
+        file.write_bytes(before)
+    changed = {
+        stage.split("@")[0]
+        for stage, changes in status.items()
+        for change in changes
+        if "changed deps" in change
+        and any(edited == dep or edited.startswith(f"{dep}/") for dep in change["changed deps"])
+    }
+    assert changed == set(EDITS[edited])
+
+
+def test_a_new_comment_in_the_phantom_decodes_nothing_again(checkout):
+    """The generator runs, gives the same archive, and nothing downstream has to follow."""
+    file = checkout / "src/thorax_phantom/bones.py"
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before + "# no change\n", encoding="utf-8")
+    assert stages_run(run(checkout, "dvc", "repro")) == ["download"]
+    file.write_text(before, encoding="utf-8")
+    run(checkout, "dvc", "repro")
+    run(checkout, "git", "checkout", "-q", ".")
+
+
+def test_experiments_fit_one_screen(checkout):
+    """At most 16 metric columns, and of the settings only those that differ."""
+    for name, change in (("f1", "evaluate.threshold=f1"), ("few", "report.examples=2")):
+        run(checkout, "dvc", "exp", "run", "-n", f"screen-{name}", "-S", change)
+        restore(checkout)
+    out = run(checkout, "dvc", "exp", "show", "--only-changed", "--csv", "--sha")
+    columns = next(line for line in out.splitlines() if line.startswith("Experiment")).split(",")
+    metrics = [name for name in columns if name.startswith(("test.", "val."))]
+    assert 2 <= len(metrics) <= 16
+    params = [name for name in columns if name.startswith(("evaluate.", "report.", "train."))]
+    assert "evaluate.threshold" in params
+    assert "train.epochs" not in params
+    every = run(checkout, "dvc", "metrics", "show", "--json")
+    figures = json.loads(every)[""]["data"]["metrics/metrics.json"]["data"]
+    assert sum(len(subset) for subset in figures.values()) == 15
 
 
 def test_a_queued_experiment_works_and_is_listed(checkout):

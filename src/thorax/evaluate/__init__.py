@@ -80,9 +80,9 @@ def headline(results: Results) -> dict[str, Any]:
     That fits one screen of `dvc exp show`; everything else is in `evaluation/results.json`.
     """
     flags = {name: True for name in ("leaky", "contaminated") if getattr(results, name)}
-    val, test = _figures(results.val), _figures(results.test)
+    test, val = _figures(results.test), _figures(results.val)
     del val["accuracy"]
-    return {"val": val, "test": test, **flags}
+    return {"test": test, "val": val, **flags}
 
 
 def _figures(subset: SubsetMetrics) -> dict[str, float | None]:

@@ -173,14 +173,12 @@ def _metadata(inputs: Inputs) -> Iterator[Caveat]:
     baseline, difference = inputs.subgroups.metadata, inputs.subgroups.metadata.mean.difference
     if difference.value is None or difference.low is None or difference.low > 0:
         return
-    reached = baseline.mean.baseline.value or 0.0
+    reached, more = (wording.with_interval(e) for e in (baseline.mean.baseline, difference))
     yield Caveat(
         "care",
         "Not shown to beat the metadata baseline",
-        f"A regression on {wording.listed(baseline.columns)} reaches AUROC"
-        f" {wording.decimal(reached)} without an image; the model differs from it by"
-        f" {wording.decimal(difference.value)}"
-        f" ({wording.interval(difference.low, difference.high)}).",
+        f"A regression on {wording.listed(baseline.columns)} reaches AUROC {reached} without an"
+        f" image; the AUROC of the model minus that is {more}.",
     )
 
 
@@ -206,17 +204,13 @@ def _underdiagnosis(inputs: Inputs) -> Iterator[Caveat]:
     items = []
     for name, attribute in inputs.subgroups.attributes.items():
         rates = [
-            (rate.value, rate.low, rate.high, group.name)
+            (rate.value, rate.low, rate.high, f"{wording.with_interval(rate)} in {group.name}")
             for group in attribute.groups
             for rate in filter(None, [group.metrics.get("underdiagnosis")])
             if rate.value is not None and rate.low is not None and rate.high is not None
         ]
         if rates and max(rates)[1] > min(rates)[2]:
-            texts = [
-                f"{wording.decimal(value)} ({wording.interval(low, high)}) in {group}"
-                for value, low, high, group in (max(rates), min(rates))
-            ]
-            items.append(f"{titled(name)}: {', '.join(texts)}")
+            items.append(f"{titled(name)}: {max(rates)[3]}, {min(rates)[3]}")
     if items:
         yield Caveat(
             "care",

@@ -7,31 +7,15 @@ from thorax.artifacts import Estimate
 
 # Metric → its name, what it means.
 METRICS = {
-    "auroc": (
-        "AUROC",
-        "Probability that an image with the finding scores higher than one without."
-        " Chance level is 0.5.",
-    ),
+    "auroc": ("AUROC", "How often a positive image outscores a negative one; 0.5 by chance."),
     "average_precision": (
         "Average precision",
-        "Area under the precision–recall curve. Chance level is the prevalence.",
+        "Area under the precision–recall curve; the prevalence by chance.",
     ),
-    "sensitivity": (
-        "Sensitivity",
-        "Recall: proportion of images with the finding that are predicted positive.",
-    ),
-    "specificity": (
-        "Specificity",
-        "Proportion of images without the finding that are predicted negative.",
-    ),
-    "precision": (
-        "Precision",
-        "Positive predictive value: proportion of positive predictions that are correct.",
-    ),
-    "npv": (
-        "NPV",
-        "Negative predictive value: proportion of negative predictions that are correct.",
-    ),
+    "sensitivity": ("Sensitivity", "Recall: proportion of positive images predicted positive."),
+    "specificity": ("Specificity", "Proportion of negative images predicted negative."),
+    "precision": ("Precision", "PPV: proportion of positive predictions that are correct."),
+    "npv": ("NPV", "Proportion of negative predictions that are correct."),
     "f1": ("F1", "Harmonic mean of sensitivity and precision."),
     "accuracy": ("Accuracy", "Proportion of all predictions that are correct."),
     "loss": ("Loss", "Cross-entropy; lower is better."),
@@ -113,7 +97,7 @@ def replicates(n_bootstrap: int) -> str:
     """What stands behind intervals."""
     if not n_bootstrap:
         return "There are no intervals: evaluate.n_bootstrap is 0."
-    return f"Intervals: 95%, {n_bootstrap:,} bootstrap replicates over patients."
+    return f"95% intervals are from {n_bootstrap:,} bootstrap replicates over patients."
 
 
 def plural(number: int, noun: str, several: str = "") -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import Attribute, BaselineComparison, Gap, Group
 from thorax.report import wording
 from thorax.report.components import Cell, Row, Section, Table, bar, class_table, render
@@ -83,9 +82,7 @@ def metadata_table(inputs: Inputs) -> Table:
     """AUROC of the metadata-only baseline beside the model's, by class and their mean."""
 
     def cells(name: str, record: BaselineComparison) -> list[Cell]:  # noqa: ARG001
-        # The interval of the model's AUROC is in the performance section.
-        model = Estimate(value=record.model.value, reason=record.model.reason)
-        return [record.baseline, model, record.difference]
+        return [record.baseline, record.model, record.difference]
 
     baseline = inputs.subgroups.metadata
     table = class_table(
