@@ -1,28 +1,30 @@
-# make repro  sets everything up and runs the pipeline on embedded data
-# make test   sets everything up and passes the tests
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test test-all lint lock clean
-.DEFAULT_GOAL := repro
+.PHONY: help repro test test-all lint lock clean
+.DEFAULT_GOAL := help
 
-repro: .venv/installed
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | \
+		while IFS="	" read -r target what; do printf '  make %-9s %s\n' "$$target" "$$what"; done
+
+repro: .venv/installed  ## set up, run the pipeline, print the metrics
 	@thorax doctor
 	@dvc repro
 	@thorax summary
 
-test: .venv/installed
+test: .venv/installed  ## set up, pass the tests (minutes)
 	python -m pytest -m "not slow" -n 2
 
-test-all: .venv/installed
+test-all: .venv/installed  ## the slow tests as well
 	python -m pytest -n 2
 
-lint: .venv/installed
+lint: .venv/installed  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
 
-lock:
+lock:  ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --no-header \
 		-o requirements.lock pyproject.toml
 
@@ -35,5 +37,5 @@ lock:
 	@test -e .git || dvc config --local core.no_scm true
 	@touch .venv/installed
 
-clean:
+clean:  ## remove .venv and the tools' caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,8 @@
-"""What the figures were seen on."""
+"""Run metadata: machine, time, versions and commit of a training run, outside of DVC's outputs.
+
+These differ from run to run, so in an output they would make equal results look different. They are
+kept by the model's fingerprint in the user's checkout, and shown where they belong to a model.
+"""
 
 import os
 import platform
@@ -10,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from thorax.io import main_root, read_json, write_json
+
+FOLDER = Path(".dvc/tmp/run_metadata")
+PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "dvc")
 
 
 def machine() -> str:
@@ -34,10 +41,6 @@ def _processor() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
-
-
-FOLDER = Path(".dvc/tmp/journal")
-PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "dvc")
 
 
 def record_run(fingerprint: str, seconds: float, images_per_second: float) -> None:
