@@ -84,18 +84,11 @@ def split_names(assigned: pd.DataFrame) -> list[str]:
 
     A single fold beside images that are never validated on is a hold-out, called val.
     """
-    trainval = assigned["subset"] != "test"
-    hold_out = bool((assigned["fold"][trainval] == NEVER).any())
-    return [
-        "test"
-        if subset == "test"
-        else "train"
-        if fold == NEVER
-        else "val"
-        if hold_out
-        else f"fold_{fold:.0f}"
-        for subset, fold in zip(assigned["subset"], assigned["fold"], strict=True)
-    ]
+    test, fold = assigned["subset"] == "test", assigned["fold"].astype(int)
+    hold_out = bool((fold[~test] == NEVER).any())
+    validated = "val" if hold_out else "fold_" + fold.astype(str)
+    names = np.where(test, "test", np.where(fold == NEVER, "train", validated))
+    return [str(name) for name in names]
 
 
 def open_images(cache: Path) -> NDArray[np.uint8]:

@@ -55,8 +55,9 @@ def gap_text(name: str, gap: Gap) -> str:
 def group_table(inputs: Inputs, name: str, attribute: Attribute) -> Table:
     """Groups of one attribute, the lowest AUROC first, those without metrics last."""
     ranked = sorted(attribute.groups, key=lambda g: (not g.metrics, _auroc(g)))
-    classes = wording.listed(attribute.classes)
-    notes = [f"Means over {classes}, of which every group has enough."] if classes else []
+    some = 0 < len(attribute.classes) < len(inputs.outputs)
+    which = f"Means over {wording.listed(attribute.classes)}, of which every group has enough."
+    notes = [which] if some else []
     columns = ["Group", "Images", "Patients", wording.metric_name("auroc"), "0.5 to 1",
                *map(wording.metric_name, METRICS[1:])]  # fmt: skip
     rows = [Row(group.name, _cells(group)) for group in ranked]
