@@ -1,4 +1,4 @@
-"""Every network of the zoo: one channel and three, its head, freezing, weights files."""
+"""Every architecture: one channel and three, its head, freezing, weights files."""
 
 from typing import get_args
 from urllib.error import URLError
@@ -13,11 +13,14 @@ from thorax.config import ModelName
 from thorax.errors import ConfigError, IntegrityError, ResourceError
 from thorax.models.build import build, head_path, head_weights, keep_frozen_in_eval, set_trainable
 
-NAMES = get_args(ModelName)
 QUICK = [
     "cnn5", "cnn-five-block", "cnn-baseline", "cnn-deep", "resnet18", "densenet121",
     "mobilenet_v3_large", "efficientnet-b0",
 ]  # fmt: skip
+NAMES = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+    for name in get_args(ModelName)
+]
 
 
 def model(name, **changes):
@@ -25,9 +28,7 @@ def model(name, **changes):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_maps_images_to_logits(name, channels):
     network = build(model(name, channels=channels), 5, 64).eval()
     with torch.inference_mode():
@@ -45,15 +46,19 @@ def test_one_channel_computes_the_same_as_gray_repeated(name, tmp_path):
         torch.testing.assert_close(one(x), three(x.expand(-1, 3, -1, -1)), rtol=1e-3, atol=1e-4)
 
 
-def test_only_one_dropout_stands_before_the_head():
-    for name in ("vgg16", "mobilenet_v3_large", "efficientnet-b0"):
-        network = build(model(name, dropout=0.5), 2, 64)
-        head = network.get_submodule(head_path(model(name)))
-        assert [type(layer) for layer in head] == [nn.Dropout, nn.Linear]
-        before = {"vgg16": "classifier.5", "mobilenet_v3_large": "classifier.2"}.get(
-            name, "_dropout"
-        )
-        assert isinstance(network.get_submodule(before), nn.Identity)
+@pytest.mark.parametrize("hidden_units", [0, 16])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_dropout_but_the_one_of_the_settings_is_on(name, hidden_units):
+    settings = model(name, dropout=0.625, hidden_units=hidden_units)
+    network = build(settings, 2, 64)
+    head = network.get_submodule(head_path(settings))
+    rates = [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)]
+    kinds = [nn.Linear, nn.ReLU] * (hidden_units > 0) + [nn.Dropout, nn.Linear]
+    assert [type(layer) for layer in head] == kinds
+    assert head[-2].p == 0.625
+    # The published dense layers of two architectures have dropout of their own further inside.
+    inside = {"cnn-five-block": [0.625] * 3, "vgg16": [0.5] * (not hidden_units)}.get(name, [])
+    assert sorted(rate for rate in rates if rate) == sorted([*inside, 0.625])
 
 
 def trainable(network):
@@ -90,7 +95,7 @@ def test_the_last_layers_with_weights_are_counted_from_the_end():
     ],
 )
 def test_a_dense_head_follows_the_global_average(name, features):
-    settings = model(name, channels=3, head_width=1024, dropout=0.7)
+    settings = model(name, channels=3, hidden_units=1024, dropout=0.7)
     network = build(settings, 3, 64)
     head = network.get_submodule(head_path(settings))
     assert [type(layer) for layer in head] == [nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
@@ -127,7 +132,7 @@ def test_the_baseline_and_the_deep_network_are_the_published_ones():
     assert (widths, dense) == ([32, 64, 128, 256, 512], [2048, 1])
 
 
-def test_frozen_batch_normalisation_keeps_its_statistics():
+def test_frozen_batch_normalization_keeps_its_statistics():
     network = build(model("cnn5"), 2, 64)
     set_trainable(network, model("cnn5"), "head")
     network.train()

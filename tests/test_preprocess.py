@@ -1,9 +1,7 @@
-"""The cache: rows in the manifest's order, whatever holds the images; bad ones set aside."""
+"""The cache: rows in the manifest's order, whatever the archive; unreadable images set aside."""
 
 import hashlib
 import shutil
-import tarfile
-import zipfile
 from pathlib import Path
 
 import cv2
@@ -11,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from made_up import write_folder, write_tar, write_zip
+from made_up_dataset import description
 from small_run import params, paths_in
 from thorax.errors import DataError, IntegrityError
-from thorax.io import read_csv, write_csv, write_json
+from thorax.io import read_csv, write_csv
 from thorax.preprocess import preprocess
 
 CONTENTS = {
@@ -24,32 +24,22 @@ CONTENTS = {
 
 def prepare(folder: Path, *, kind="folder", contents=CONTENTS):
     """Raw data of one kind with its manifest, in reverse order of the names."""
-    mine = folder / "mine"
-    mine.mkdir(parents=True)
-    names = sorted(contents)[::-1]
-    prefix = ""
-    if kind == "zip":
-        with zipfile.ZipFile(mine / "a.zip", "w") as archive:
-            for name in sorted(contents):
-                archive.writestr(name, contents[name])
-        prefix = "a.zip!"
+    mine, prefix = folder / "mine", ""
+    if kind == "folder":
+        write_folder(mine, contents)
     else:
-        for name in contents:
-            (mine / name).write_bytes(contents[name])
-    if kind == "tar":
-        with tarfile.open(mine / "a.tar.gz", "w:gz") as archive:
-            for name in sorted(contents):
-                archive.add(mine / name, name)
-                (mine / name).unlink()
-        prefix = "a.tar.gz!"
+        mine.mkdir(parents=True)
+        write = write_zip if kind == "a.zip" else write_tar
+        write(mine / kind, dict(sorted(contents.items())))
+        prefix = f"{kind}!"
     paths = paths_in(folder)
+    names = sorted(contents)[::-1]
     table = pd.DataFrame({"image_id": names, "location": [prefix + n for n in names]})
     for column in ("patient_id", "view", "sex", "age", "official_split"):
         table[column] = ""
     table["sha256"] = [hashlib.sha256(contents[n]).hexdigest() for n in names]
     write_csv(table.assign(label_A=1), Path(paths.manifest))
-    data = params(data={"source": "folder", "path": str(mine)}).data.model_dump()
-    write_json(Path(paths.dataset), {"root": "path", "data": data})
+    description(str(mine)).write(Path(paths.dataset))
     return paths
 
 
@@ -57,7 +47,7 @@ def settings(**changes):
     return params(preprocess={"image_size": 16, **changes}).preprocess
 
 
-@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+@pytest.mark.parametrize("kind", ["folder", "a.zip", "a.tar.gz"])
 def test_rows_follow_the_manifest_and_not_the_disk(tmp_path, kind):
     paths = prepare(tmp_path, kind=kind)
     preprocess(settings(), paths)
@@ -78,7 +68,7 @@ def test_the_same_bytes_every_time(tmp_path):
 
 def test_a_corrupt_image_is_set_aside_and_the_rows_stay_aligned(tmp_path):
     paths = prepare(tmp_path, contents=CONTENTS | {"5.png": b"broken", "2.png": b"broken too"})
-    preprocess(settings(max_bad=2), paths)
+    preprocess(settings(max_unreadable=2), paths)
     images = np.load(Path(paths.cache) / "images.npy")
     index = read_csv(Path(paths.cache) / "index.csv")
     assert index["image_id"].tolist() == ["7.png", "6.png", "4.png", "3.png", "1.png", "0.png"]
@@ -91,8 +81,8 @@ def test_a_corrupt_image_is_set_aside_and_the_rows_stay_aligned(tmp_path):
 
 def test_too_many_corrupt_images_stop_the_run_with_the_list(tmp_path):
     paths = prepare(tmp_path, contents=CONTENTS | {"5.png": b"broken", "2.png": b"broken too"})
-    with pytest.raises(DataError, match=r"(?s)max_bad = 1.*2\.png.*5\.png|5\.png.*2\.png"):
-        preprocess(settings(max_bad=1), paths)
+    with pytest.raises(DataError, match=r"(?s)max_unreadable = 1.*2\.png.*5\.png|5\.png.*2\.png"):
+        preprocess(settings(max_unreadable=1), paths)
     assert not (Path(paths.cache) / "images.npy").exists()
 
 

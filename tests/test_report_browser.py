@@ -1,20 +1,21 @@
 """The report in headless Chromium: no error, no request, no overflow, whole without JavaScript."""
 
 import os
+import re
 import shutil
-from pathlib import Path
 
 import pytest
 
-from made_up_run import write_run
+from test_report import leaky, renamed_run, with_groups, with_undefined
 from thorax.config import Report
-from thorax.report import report
+from thorax.report.inputs import gather
+from thorax.report.page import SECTIONS, page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-CLASSES = ("Effusion", 'No "Finding" <sic>', "Pleural_Thickening_and_a_very_long_name")
+CLASSES = ('No "Finding" <sic>', "Pleural_Thickening_and_a_very_long_name")
 PHONE, DESKTOP = (360, 740), (1280, 900)
 
 pytestmark = pytest.mark.skipif(
@@ -32,13 +33,13 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> str:
-    """A page with everything on it: folds, undefined values, a leaky split, strange names."""
+    """A page with everything on it: folds, groups, undefined values, a leaky split, odd names."""
     folder = tmp_path_factory.mktemp("page")
-    paths = write_run(
-        folder, classes=CLASSES, folds=2, leaky=True, never=CLASSES[2], bad=[("a.png", "truncated")]
-    )
-    report(Report(examples=4), paths)
-    return Path(paths.report).as_uri()
+    paths = renamed_run(folder, dict(zip("AB", CLASSES, strict=True)))
+    inputs = with_groups(leaky(with_undefined(gather(Report(examples=4), paths), CLASSES[1])))
+    file = folder / "report.html"
+    file.write_text(page(inputs), encoding="utf-8")
+    return file.as_uri()
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_opens_without_error_request_or_overflow(visit, address, size, scheme):
 
 def test_whole_without_javascript(visit):
     page = visit(java_script_enabled=False)
-    assert page.locator("main h2").count() == 13
+    assert page.locator("main h2").count() == len(SECTIONS)
     for kind in ("h1, h2, h3", "main svg.chart", "main figure", "main img"):
         found = page.locator(kind).all()
         assert found
@@ -94,13 +95,13 @@ def test_whole_without_javascript(visit):
 
 
 def test_text_and_marks_stand_out_in_dark_mode(visit):
-    def colours(scheme):
+    def colors(scheme):
         page = visit(color_scheme=scheme)
         line = page.locator("#performance .mark-line path[stroke='var(--test)']").first
         ink = page.evaluate("getComputedStyle(document.body).color")
         return ink, line.evaluate("(element) => getComputedStyle(element).stroke")
 
-    (light_ink, light_line), (dark_ink, dark_line) = colours("light"), colours("dark")
+    (light_ink, light_line), (dark_ink, dark_line) = colors("light"), colors("dark")
     assert light_ink != dark_ink
     assert light_line != dark_line
 
@@ -110,9 +111,9 @@ def test_picks_a_class_and_all_again(visit):
     select = page.get_by_role("combobox", name="Class")
     marked = page.locator("[data-class]:visible")
     everything = marked.count()
-    select.select_option(label=CLASSES[1])
+    select.select_option(label=CLASSES[0])
     shown = set(marked.evaluate_all("(list) => list.map((element) => element.dataset.class)"))
-    assert shown == {CLASSES[1]}
+    assert shown == {CLASSES[0]}
     select.select_option(label="all classes")
     assert marked.count() == everything
     assert not [note for note in page.noted if note.startswith(("console", "error"))]
@@ -128,8 +129,8 @@ def test_reads_values_under_the_pointer(visit):
         page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.6)
         return page.locator(f"{section} .readout").first.inner_text()
 
-    assert "sensitivity" in readout("#performance")
-    assert readout("#training").startswith("epoch 2: training 0.8, validation 0.7")
+    assert readout("#performance").startswith("1 − specificity 0: validation ")
+    assert re.match(r"epoch 2: training \S+, validation \S+$", readout("#training"))
     assert readout("#data").endswith("images")
     assert not [note for note in page.noted if note.startswith(("console", "error"))]
 
@@ -152,24 +153,26 @@ def test_prints_everything_on_paper(visit):
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
 
 
-def test_the_threshold_slider_moves_the_numbers(visit):
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_threshold_slider_moves_the_numbers(visit, name):
     page = visit()
     explorer = page.locator(".explorer")
-    slider = explorer.get_by_role("slider")
+    slider, select = explorer.get_by_role("slider"), explorer.get_by_role("combobox")
+    select.select_option(label=name)
 
-    def value(name):
-        return explorer.locator(f"[data-value={name}]").inner_text()
+    def values(*keys):
+        return [explorer.locator(f"[data-value={key}]").inner_text() for key in keys]
 
-    frozen = slider.input_value()
-    found = value("tp")
-    slider.fill("1")
-    assert value("fn") == "0"
-    assert value("sensitivity") == "1.000"
-    slider.fill("99")
-    assert int(value("tp")) < int(found)
+    frozen, position = values("tp", "fn", "fp", "tn"), slider.input_value()
+    matrix = page.locator("#performance .matrices").first.get_by_role("table", name=name)
+    assert frozen == matrix.locator("b").all_inner_texts(), "the table and the explorer agree"
+    slider.fill("0")
+    assert values("fn", "sensitivity") == ["0", "1.000"]
+    slider.fill(slider.get_attribute("max"))
+    assert int(values("tp")[0]) <= int(frozen[0])
     explorer.get_by_role("button", name="Frozen threshold").click()
-    assert slider.input_value() == frozen
-    assert value("tp") == found
+    assert slider.input_value() == position
+    assert values("tp", "fn", "fp", "tn") == frozen
     slider.focus()
-    page.keyboard.press("ArrowRight")
-    assert int(slider.input_value()) == int(frozen) + 1
+    page.keyboard.press("ArrowLeft")
+    assert int(slider.input_value()) == max(int(position) - 1, 0)

@@ -1,4 +1,4 @@
-"""Losses against torch's own, unknown labels, weights and decisions."""
+"""Losses against torch's own, unknown labels, weights, ensembles and decisions."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_multi_label_loss_is_the_mean_binary_cross_entropy():
     torch.testing.assert_close(TASKS["multi-label"].loss(logits, y, ONES, 0.0), expected)
 
 
-def test_unknown_labels_have_no_gradient_and_no_share_in_the_mean():
+def test_unknown_labels_have_no_gradient_and_no_part_in_the_mean():
     logits, y = logits_and_labels()
     y[0, 1] = y[5, 2] = float("nan")
     logits.requires_grad_()
@@ -54,7 +54,7 @@ def test_multi_class_loss_is_torchs_cross_entropy(smoothing):
 
 def test_balanced_weights_give_present_and_absent_labels_equal_sums():
     y = np.array([[1, 0], [0, 0], [0, 1], [0, np.nan]], float)
-    absent, present = label_weights("balanced", y, ["a", "b"]).numpy()
+    absent, present = label_weights("balanced", y, ["a", "b"])
     for i in range(2):
         known = y[~np.isnan(y[:, i]), i]
         assert (known * present[i]).sum() == pytest.approx(((1 - known) * absent[i]).sum())
@@ -78,6 +78,38 @@ def test_decisions():
 
 
 def test_activations_are_probabilities():
-    logits, _ = logits_and_labels()
-    torch.testing.assert_close(TASKS["multi-class"].activation(logits).sum(1), torch.ones(8))
-    torch.testing.assert_close(TASKS["binary"].activation(torch.zeros(1, 1)), torch.tensor([[0.5]]))
+    z = logits_and_labels()[0].double().numpy()
+    np.testing.assert_allclose(TASKS["multi-class"].activation(z).sum(axis=1), 1)
+    np.testing.assert_allclose(TASKS["binary"].activation(np.array([[0.0, -1e3, 1e3]])), [[0.5, 0, 1]])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_ensemble_has_the_mean_probability(task):
+    z = np.random.default_rng(0).normal(0, 3, (4, 10, 3))
+    activation = TASKS[task].activation
+    mean = np.mean([activation(member) for member in z], axis=0)
+    np.testing.assert_allclose(activation(TASKS[task].ensemble(z)), mean)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_ensemble_of_confident_models_stays_finite_and_ordered(task):
+    z = np.array([[[800.0, 0.0]], [[900.0, 0.0]]])
+    surer = TASKS[task].ensemble(z + [[[100.0, 0.0]]])
+    assert np.isfinite(TASKS[task].ensemble(z)).all()
+    assert (surer - TASKS[task].ensemble(z))[0, 0] == pytest.approx(
+        0 if task == "multi-class" else 100, abs=1e-6
+    )
+
+
+def test_log_loss_is_that_of_training_label_by_label_and_nan_where_unknown():
+    z, y = logits_and_labels()
+    y[0, 1] = float("nan")
+    losses = TASKS["multi-label"].log_loss(z.double().numpy(), y.double().numpy())
+    assert np.isnan(losses[0, 1])
+    trained = TASKS["multi-label"].loss(z, y, ONES, 0.0)
+    assert np.nanmean(losses) == pytest.approx(float(trained), rel=1e-5)
+    one_hot = functional.one_hot(torch.arange(8) % 3, 3)
+    losses = TASKS["multi-class"].log_loss(z.double().numpy(), one_hot.double().numpy())
+    trained = TASKS["multi-class"].loss(z, one_hot.float(), ONES, 0.0)
+    assert losses.shape == (8, 1)
+    assert losses.mean() == pytest.approx(float(trained), rel=1e-5)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from thorax.errors import IntegrityError
 from thorax.io import read_json, write_json
@@ -12,7 +12,7 @@ from thorax.io import read_json, write_json
 class Record(BaseModel):
     """Part of an artifact: immutable, no unknown keys, never NaN."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Artifact(Record):
@@ -51,8 +51,8 @@ class Estimate(Record):
         reason: why `value` is None; else empty.
     """
 
-    value: FiniteFloat | None
-    low: FiniteFloat | None = None
-    high: FiniteFloat | None = None
+    value: float | None
+    low: float | None = None
+    high: float | None = None
     undefined_replicates: int = 0
     reason: str = ""

@@ -49,16 +49,31 @@ class Dataset:
         return rows
 
     def rows_of(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
-        """Cache rows of images."""
-        found = pd.Index(self.table["image_id"]).get_indexer(list(image_ids))
-        rows: NDArray[np.int64] = found.astype(np.int64)
+        """Cache rows of images.
+
+        Raises:
+            IntegrityError: the cache does not hold all of them.
+        """
+        rows = pd.Index(self.table["image_id"]).get_indexer(list(image_ids)).astype(np.int64)
+        if (rows < 0).any():
+            raise IntegrityError("An image is no longer in the cache. Run `dvc repro`.")
         return rows
 
 
 def cached_images(paths: Paths) -> pd.DataFrame:
-    """Manifest rows in the order of the cache, with the columns of `decode.Geometry`."""
+    """Manifest rows in the order of the cache, with the columns of `decode.Geometry`.
+
+    Raises:
+        IntegrityError: the manifest does not list an image of the cache.
+    """
     index = read_csv(Path(paths.cache) / "index.csv", numbers=GEOMETRY)
     manifest = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
+    unlisted = index["image_id"][~index["image_id"].isin(manifest.index)]
+    if len(unlisted):
+        raise IntegrityError(
+            f"{paths.cache} holds {unlisted.iloc[0]}, which {paths.manifest} does not list. Run"
+            " `dvc repro`."
+        )
     rows = manifest.loc[index["image_id"]].reset_index(drop=True)
     return rows.assign(**{name: index[name] for name in GEOMETRY})
 

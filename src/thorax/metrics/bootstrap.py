@@ -44,9 +44,10 @@ class Replicates:
 def resample(patients: "pd.Series[str]", n_bootstrap: int, seed: int) -> Replicates:
     """Draw as many patients as there are, with replacement; `patients` says whose an image is."""
     codes, names = pd.factorize(patients)
-    rng = np.random.default_rng(seed)
     count = len(names)
-    times = rng.multinomial(count, np.full(count, 1 / max(count, 1)), size=n_bootstrap)
+    if not count:  # as in an empty test set
+        return Replicates(np.zeros((n_bootstrap, 0), np.int64), codes.astype(np.int64))
+    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), n_bootstrap)
     return Replicates(times, codes.astype(np.int64))
 
 

@@ -151,7 +151,8 @@ def loss_and_accuracy(task: Task, y: Array, z: Array, d: Array, w: Array) -> Val
 def headline(task: Task, y: Array, z: Array, d: Array) -> dict[str, float | None]:
     """The metrics of `config.METRICS` of a sample: macro over classes, None where undefined."""
     w = ones(len(y))
-    classes = per_class(y, z, d, w)
+    # By probability: where classes exclude each other, a logit alone does not order images.
+    classes = per_class(y, task.activation(z), d, w)
     values = macro(classes, classes) | loss_and_accuracy(task, y, z, d, w)
     return {name: number(values[name][0]) for name in METRICS}
 

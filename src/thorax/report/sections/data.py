@@ -47,7 +47,7 @@ def section(inputs: Inputs) -> Section:
         facts=facts(inputs.table),
         classes=label_table(inputs),
         panels=[*age_chart(inputs.table), *size_chart(inputs.table)],
-        films=[film(inputs, name, found, largest, side) for name, found in means.items()],
+        films=[film(inputs, name, mean, largest, side) for name, mean in means.items()],
         largest=largest,
         pixels=f"{inputs.images.shape[2]} × {inputs.images.shape[1]}",
     )
@@ -57,11 +57,11 @@ def section(inputs: Inputs) -> Section:
 def facts(table: pd.DataFrame) -> dict[str, str]:
     """Short facts about images and patients."""
     per_patient = table["patient_id"].value_counts()
-    spread = f"{per_patient.median():g} ({per_patient.min()}–{per_patient.max()})"
+    images = f"{per_patient.median():g} ({per_patient.min()}–{per_patient.max()})"
     return {
         "Images": wording.count(len(table)),
         "Patients": wording.count(len(per_patient)),
-        "Images per patient, median (range)": spread,
+        "Images per patient, median (range)": images,
         "Original size": original_sizes(table),
         "Age, median (quartiles)": age_range(table["age"]),
         "Sex": proportions(table["sex"], {"F": "female", "M": "male"}),

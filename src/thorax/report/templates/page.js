@@ -30,7 +30,7 @@
     const [x0, x1] = svg.dataset.xs.split(" ").map(Number);
     const [y0, y1] = svg.dataset.ys.split(" ").map(Number);
     const [width, height] = svg.dataset.plot.split(" ").map(Number);
-    const found = [];
+    const readings = [];
     for (const path of svg.querySelectorAll(".mark-line path")) {
       const subset = /--(\w+)\)/.exec(path.getAttribute("stroke"))?.[1];
       if (!(subset in subsets)) continue;
@@ -38,18 +38,18 @@
       const pointer = at.matrixTransform(path.getScreenCTM().inverse());
       const [x, y] = nearest(path, pointer);
       if (x === undefined) continue;
-      found.push({
+      readings.push({
         subset: subsets[subset],
         x: short(x0 + (x / width) * (x1 - x0)),
         y: short(y0 + (1 - y / height) * (y1 - y0)),
       });
     }
-    if (!found.length) return "";
-    const same = found.every(({ x }) => x === found[0].x);
+    if (!readings.length) return "";
+    const same = readings.every(({ x }) => x === readings[0].x);
     const { x: across, y: up } = svg.dataset;
     return same
-      ? `${across} ${found[0].x}: ${found.map(({ subset, y }) => `${subset} ${y}`).join(", ")}`
-      : found.map(({ subset, x, y }) => `${subset}: ${up} ${y} at ${across} ${x}`).join("; ");
+      ? `${across} ${readings[0].x}: ${readings.map(({ subset, y }) => `${subset} ${y}`).join(", ")}`
+      : readings.map(({ subset, x, y }) => `${subset}: ${up} ${y} at ${across} ${x}`).join("; ");
   }
 
   // Vertex of a path that is nearest to a point; what lies beside counts more than what lies above.

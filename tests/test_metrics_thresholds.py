@@ -1,4 +1,4 @@
-"""Thresholds maximise what they promise, on the data they are chosen on."""
+"""Thresholds maximize what they promise, on the data they are chosen on."""
 
 import shutil
 
@@ -12,23 +12,30 @@ from thorax.config import AtSensitivity, AtSpecificity, Params, check, load_para
 from thorax.errors import ConfigError
 from thorax.metrics.thresholds import choose
 
+TARGETS = [0.07, 0.5, 0.9, 0.95, 1.0]
 
-def sample():
-    rng = np.random.default_rng(4)
-    y = rng.integers(0, 2, 150).astype(float)
-    return y, np.round(rng.random(150) * 0.7 + 0.3 * y, 2)
+
+def sample(seed=4, n=150):
+    rng = np.random.default_rng(seed)
+    y = np.r_[0.0, 1.0, rng.integers(0, 2, n)]
+    return y, np.round(rng.random(n + 2) * 0.7 + 0.3 * y, 2)
+
+
+def reached(y, p, t):
+    """Sensitivity and specificity."""
+    return (p[y == 1] >= t).mean(), (p[y == 0] < t).mean()
 
 
 def youden(y, p, t):
-    d = p >= t
-    return d[y == 1].mean() - d[y == 0].mean()
+    return sum(reached(y, p, t)) - 1
 
 
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("rule", "gain"), [("youden", youden), ("f1", lambda y, p, t: f1_score(y, p >= t))]
 )
-def test_no_other_threshold_gains_more(rule, gain):
-    y, p = sample()
+def test_no_other_threshold_gains_more(rule, gain, seed):
+    y, p = sample(seed)
     chosen = choose(rule, y, p)
     assert gain(y, p, chosen) == pytest.approx(max(gain(y, p, t) for t in np.unique(p)))
 
@@ -42,11 +49,15 @@ def test_a_number_is_taken_as_it_is():
     assert choose(0.3, *sample()) == 0.3
 
 
-def test_unknown_labels_do_not_count_and_one_outcome_gives_none():
+@pytest.mark.parametrize(
+    "rule", ["youden", "f1", AtSensitivity(sensitivity=0.9), AtSpecificity(specificity=0.9)]
+)
+def test_unknown_labels_do_not_count_and_a_single_class_gives_none(rule):
     y, p = sample()
-    more = np.r_[y, np.full(30, np.nan)], np.r_[p, np.zeros(30)]
-    assert choose("youden", *more) == choose("youden", y, p)
-    assert choose("youden", np.ones(5), np.linspace(0, 1, 5)) is None
+    more = np.r_[y, np.full(30, np.nan)], np.r_[p, np.ones(30)]
+    assert choose(rule, *more) == choose(rule, y, p)
+    for label in (0, 1):
+        assert choose(rule, np.full(5, float(label)), np.linspace(0, 1, 5)) is None
 
 
 def test_a_model_worse_than_chance_still_gets_a_finite_threshold():
@@ -55,16 +66,10 @@ def test_a_model_worse_than_chance_still_gets_a_finite_threshold():
         assert 0 <= choose(rule, y, p) <= 1
 
 
-def reached(y, p, t):
-    return (p[y == 1] >= t).mean(), (p[y == 0] < t).mean()
-
-
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("least", [0.07, 0.5, 0.9, 0.95, 1.0])
+@pytest.mark.parametrize("least", TARGETS)
 def test_no_higher_threshold_has_the_sensitivity(seed, least):
-    rng = np.random.default_rng(seed)
-    y = np.r_[0.0, 1.0, rng.integers(0, 2, 100)]
-    p = np.round(rng.random(102) * 0.7 + 0.3 * y, 2)
+    y, p = sample(seed, 100)
     chosen = choose(AtSensitivity(sensitivity=least), y, p)
     assert reached(y, p, chosen)[0] >= least
     higher = [t for t in np.r_[np.unique(p), np.nextafter(chosen, 2)] if t > chosen]
@@ -72,11 +77,9 @@ def test_no_higher_threshold_has_the_sensitivity(seed, least):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("least", [0.07, 0.5, 0.9, 0.95, 1.0])
+@pytest.mark.parametrize("least", TARGETS)
 def test_no_lower_threshold_has_the_specificity(seed, least):
-    rng = np.random.default_rng(seed)
-    y = np.r_[0.0, 1.0, rng.integers(0, 2, 100)]
-    p = np.round(rng.random(102) * 0.7 + 0.3 * y, 2)
+    y, p = sample(seed, 100)
     chosen = choose(AtSpecificity(specificity=least), y, p)
     assert reached(y, p, chosen)[1] >= least
     assert all(reached(y, p, t)[1] < least for t in np.unique(p) if t < chosen)
@@ -89,27 +92,19 @@ def test_counts_and_not_their_rounding_decide():
     assert reached(y, p, 0.0075)[1] == 0.07
 
 
-def test_a_specificity_that_no_score_reaches_calls_nobody():
+def test_a_specificity_that_no_score_reaches_predicts_nobody_positive():
     y, p = np.array([1.0, 0, 0]), np.array([1.0, 1.0, 0.2])
     chosen = choose(AtSpecificity(specificity=0.9), y, p)
-    assert chosen == 1.000001
+    assert 1 < chosen < 1 + 1e-9
     assert reached(y, p, chosen) == (0, 1)
 
 
-@pytest.mark.parametrize("rule", [AtSensitivity(sensitivity=0.9), AtSpecificity(specificity=0.9)])
-def test_a_target_needs_both_outcomes_and_known_labels(rule):
-    y, p = sample()
-    more = np.r_[y, np.full(30, np.nan)], np.r_[p, np.ones(30)]
-    assert choose(rule, *more) == choose(rule, y, p)
-    assert choose(rule, np.zeros(5), np.linspace(0, 1, 5)) is None
-
-
 @pytest.mark.parametrize("rule", ["youden", "f1"])
-def test_rounding_never_reaches_the_next_lower_score(rule):
-    for base in (0.5, 0.500001, 0.500002):
-        y, p = np.array([0.0, 1.0]), np.round([base, base + 1e-6], 6)
-        chosen = choose(rule, y, p)
-        assert p[0] < chosen <= p[1]
+@pytest.mark.parametrize("lower", [3e-300, 2e-7, 0.5, np.nextafter(1, 0)])
+def test_it_never_reaches_the_next_lower_score(rule, lower):
+    """Not even between neighboring floating-point numbers."""
+    y, p = np.array([0.0, 1.0]), np.array([lower, np.nextafter(lower, 2)])
+    assert p[0] < choose(rule, y, p) <= p[1]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from small_run import params
-from thorax.preprocess.decode import decode, prepare
+from thorax.preprocess.decode import decode, resize
 
 RAMP = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
 
@@ -44,7 +44,7 @@ def palette_png(image):
      encode(RAMP, ".bmp"), encode(RAMP, ".tiff"), palette_png(255 - RAMP)],
     ids=["gray", "rgb", "rgba", "bmp", "tiff", "palette"],
 )  # fmt: skip
-def test_lossless_kinds_give_the_same_gray_values(content):
+def test_lossless_kinds_give_the_same_pixel_intensities(content):
     np.testing.assert_array_equal(decode(content), RAMP)
 
 
@@ -71,8 +71,8 @@ def test_what_is_no_image_is_refused(content):
         decode(content)
 
 
-def test_one_gray_value_in_sixteen_bits_is_refused():
-    with pytest.raises(ValueError, match="one gray value"):
+def test_one_pixel_value_in_sixteen_bits_is_refused():
+    with pytest.raises(ValueError, match="one pixel value"):
         decode(encode(np.full((8, 8), 300, np.uint16)))
 
 
@@ -82,7 +82,7 @@ def test_geometry_leads_from_the_original_to_the_cache(keep_aspect, crop_borders
     image = np.zeros((200, 320), np.uint8)
     image[40:180, 30:300] = 60
     image[100:104, 200:204] = 255
-    pixels, g = prepare(image, settings(keep_aspect=keep_aspect, crop_borders=crop_borders))
+    pixels, g = resize(image, settings(keep_aspect=keep_aspect, crop_borders=crop_borders))
     y, x = np.unravel_index(pixels.argmax(), pixels.shape)
     expected_x = (202 - g.crop_x) * g.new_width / g.crop_width + g.pad_x
     expected_y = (102 - g.crop_y) * g.new_height / g.crop_height + g.pad_y
@@ -93,27 +93,27 @@ def test_geometry_leads_from_the_original_to_the_cache(keep_aspect, crop_borders
 
 
 def test_keeping_the_aspect_pads_with_black():
-    pixels, g = prepare(np.full((50, 100), 200, np.uint8), settings(keep_aspect=True))
+    pixels, g = resize(np.full((50, 100), 200, np.uint8), settings(keep_aspect=True))
     assert (g.new_width, g.new_height) == (64, 32)
     assert pixels[: g.pad_y].max() == 0
     assert pixels[g.pad_y : g.pad_y + 32].min() == 200
 
 
 def test_a_black_image_is_not_cropped_away():
-    assert prepare(np.zeros((40, 40), np.uint8), settings(crop_borders=True))[1].crop_width == 40
+    assert resize(np.zeros((40, 40), np.uint8), settings(crop_borders=True))[1].crop_width == 40
 
 
 def test_clahe_and_blur_do_what_they_say():
     rng = np.random.default_rng(0)
     flat = rng.normal(100, 5, (64, 64)).clip(0, 255).astype(np.uint8)
-    assert prepare(flat, settings(clahe_clip=2.0))[0].std() > 1.3 * flat.std()
-    assert prepare(flat, settings(blur_kernel=5))[0].std() < 0.7 * flat.std()
+    assert resize(flat, settings(clahe_clip=2.0))[0].std() > 1.3 * flat.std()
+    assert resize(flat, settings(blur_kernel=5))[0].std() < 0.7 * flat.std()
 
 
 @pytest.mark.parametrize("name", ["area", "linear", "cubic", "lanczos", "nearest"])
 def test_every_interpolation_keeps_the_mean(name):
     for image in (RAMP, cv2.resize(RAMP, (256, 256))):
-        pixels, _ = prepare(image, settings(interpolation=name))
+        pixels, _ = resize(image, settings(interpolation=name))
         assert pixels.mean() == pytest.approx(image.mean(), abs=2)
 
 

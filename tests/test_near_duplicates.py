@@ -1,10 +1,10 @@
-"""Re-encoded and resized copies are found; other images are not."""
+"""Re-encoded and resized copies are near-identical; other images are not."""
 
 import cv2
 import numpy as np
 import pytest
 
-from thorax.near_duplicates import fingerprint, near_identical
+from thorax.near_duplicates import fingerprint, near_across, near_identical
 
 
 def picture(seed, size=256):
@@ -18,17 +18,31 @@ def prints(images):
     return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
 
+def fingerprints_of_copies():
+    """30 pictures and a copy of each behind them."""
+    originals = [picture(i) for i in range(30)]
+    return prints([*originals, *map(copy_of, originals)])
+
+
 def copy_of(image):
     jpeg = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 0)
     return cv2.resize(jpeg, (180, 200), interpolation=cv2.INTER_AREA)
 
 
 @pytest.mark.parametrize("block", [7, 2048])
-def test_copies_are_found_and_nothing_else(block):
-    originals = [picture(i) for i in range(30)]
-    hashes, thumbnails = prints([*originals, *map(copy_of, originals)])
-    found = near_identical(hashes, thumbnails, distance=10, correlation=0.99, block=block)
-    assert sorted(found) == [(i, i + 30) for i in range(30)]
+def test_copies_are_near_identical_and_nothing_else(block):
+    hashes, thumbnails = fingerprints_of_copies()
+    pairs = near_identical(hashes, thumbnails, distance=10, correlation=0.99, block=block)
+    assert sorted(pairs) == [(i, i + 30) for i in range(30)]
+
+
+@pytest.mark.parametrize("block", [7, 2048])
+def test_across_two_sets_every_pair_counts_once_with_its_places(block):
+    hashes, thumbnails = fingerprints_of_copies()
+    first, second = range(35), range(20, 60)
+    sets = [(hashes[rows], thumbnails[rows]) for rows in map(list, (first, second))]
+    same = [(i, j - 20) for i in first for j in second if i % 30 == j % 30]
+    assert sorted(near_across(*sets, 10, 0.99, block)) == same
 
 
 def test_distances_are_exact():
@@ -41,8 +55,8 @@ def test_distances_are_exact():
         changed[:flips] ^= 1
         hashes.append(np.packbits(changed))
     same = np.repeat(picture(0, 32)[None], 4, axis=0)
-    found = near_identical(np.stack(hashes), same, distance=10, correlation=0.99)
-    assert [pair for pair in found if pair[0] == 0] == [(0, 1), (0, 2)]
+    pairs = near_identical(np.stack(hashes), same, distance=10, correlation=0.99)
+    assert [pair for pair in pairs if pair[0] == 0] == [(0, 1), (0, 2)]
 
 
 def test_a_near_hash_needs_a_correlated_thumbnail():
