@@ -1,4 +1,4 @@
-"""How often 95 % intervals of the AUROC hold the truth when images of a patient are alike.
+"""How often 95% intervals of the AUROC hold the truth when images of a patient are alike.
 
 Three intervals on the same simulated cohorts: thorax's bootstrap over patients, a bootstrap over
 images, and DeLong's (DeLong et al. 1988), which both take images for independent.
@@ -18,7 +18,8 @@ from scipy.stats import norm, rankdata
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from thorax.io import write_json
-from thorax.metrics.bootstrap import draw, interval, ranking_metrics
+from thorax.metrics.bootstrap import percentiles, resample
+from thorax.metrics.classification import auroc_and_ap
 from thorax.provenance import machine
 
 Array = NDArray[np.float64]
@@ -26,24 +27,24 @@ Array = NDArray[np.float64]
 PATIENTS = 120
 IMAGES = 6  # a patient
 CORRELATION = 0.7  # between scores of one patient with the same label
-SEPARATION = 1.5  # of the means of sick and healthy, in standard deviations
+SEPARATION = 1.5  # of the means of positives and negatives, in standard deviations
 TRUTH = float(norm.cdf(SEPARATION / np.sqrt(2)))  # AUROC of images of different patients
 FEW = 20
 COHORTS = 500
-DRAWS = 2000
+N_BOOTSTRAP = 2000
 METHODS = ("patients", "images", "delong")
 
 
 def cohort(
-    rng: np.random.Generator, people: int = PATIENTS
+    rng: np.random.Generator, patients: int = PATIENTS
 ) -> tuple[Array, Array, "pd.Series[str]"]:
-    """Labels, scores and patients [N]; half of the patients are sick, in all of their images."""
-    sick = np.arange(people) % 2
-    shared = np.sqrt(CORRELATION) * rng.standard_normal(people)
-    y = np.repeat(sick, IMAGES).astype(float)
-    own = np.sqrt(1 - CORRELATION) * rng.standard_normal(people * IMAGES)
-    score = SEPARATION * y + np.repeat(shared, IMAGES) + own
-    return y, score, pd.Series(np.repeat(np.arange(people).astype(str), IMAGES))
+    """Labels, scores and patients [N]; half of the patients are positive, in all their images."""
+    positive = np.arange(patients) % 2
+    of_patient = np.sqrt(CORRELATION) * rng.standard_normal(patients)
+    y = np.repeat(positive, IMAGES).astype(float)
+    of_image = np.sqrt(1 - CORRELATION) * rng.standard_normal(patients * IMAGES)
+    score = SEPARATION * y + np.repeat(of_patient, IMAGES) + of_image
+    return y, score, pd.Series(np.repeat(np.arange(patients).astype(str), IMAGES))
 
 
 def delong(y: Array, score: Array) -> tuple[float, float]:
@@ -58,27 +59,27 @@ def delong(y: Array, score: Array) -> tuple[float, float]:
     return float(auroc - half), float(auroc + half)
 
 
-def intervals(seed: int, draws: int, people: int) -> dict[str, tuple[float, float]]:
+def intervals(seed: int, n_bootstrap: int, patients: int) -> dict[str, tuple[float, float]]:
     """The three intervals of one simulated cohort."""
-    y, score, patients = cohort(np.random.default_rng([seed, 0]), people)
-    by_patient = draw(patients, draws, seed).by_image()
-    by_image = np.random.default_rng([seed, 1]).multinomial(len(y), [1 / len(y)] * len(y), draws)
-    found = {"delong": delong(y, score)}
-    for name, weights in (("patients", by_patient), ("images", by_image)):
-        low, high, _ = interval(ranking_metrics(y, score, weights.astype(float))[0])
+    y, score, patient = cohort(np.random.default_rng([seed, 0]), patients)
+    images = pd.Series(np.arange(len(y)).astype(str))
+    result = {"delong": delong(y, score)}
+    for name, units in (("patients", patient), ("images", images)):
+        weights = resample(units, n_bootstrap, seed).weights()
+        low, high, _ = percentiles(auroc_and_ap(y, score, weights)[0])
         assert low is not None
         assert high is not None
-        found[name] = (low, high)
-    return found
+        result[name] = (low, high)
+    return result
 
 
 def coverage(
-    cohorts: int = COHORTS, draws: int = DRAWS, people: int = PATIENTS
+    cohorts: int = COHORTS, n_bootstrap: int = N_BOOTSTRAP, patients: int = PATIENTS
 ) -> dict[str, float]:
-    """Share of the cohorts whose interval holds the true AUROC."""
-    found = [intervals(seed, draws, people) for seed in range(cohorts)]
+    """Proportion of the cohorts whose interval holds the true AUROC."""
+    simulated = [intervals(seed, n_bootstrap, patients) for seed in range(cohorts)]
     return {
-        name: float(np.mean([each[name][0] <= TRUTH <= each[name][1] for each in found]))
+        name: float(np.mean([bounds[name][0] <= TRUTH <= bounds[name][1] for bounds in simulated]))
         for name in METHODS
     }
 
@@ -90,11 +91,11 @@ def main() -> None:
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "design": {
-            "patients": PATIENTS, "images_a_patient": IMAGES, "correlation": CORRELATION,
-            "auroc": round(TRUTH, 4), "cohorts": COHORTS, "draws": DRAWS,
+            "patients": PATIENTS, "images_per_patient": IMAGES, "correlation": CORRELATION,
+            "auroc": round(TRUTH, 4), "cohorts": COHORTS, "n_bootstrap": N_BOOTSTRAP,
         },
         "coverage": coverage(),
-        "few_patients": {"patients": FEW, "coverage": coverage(people=FEW)},
+        "few_patients": {"patients": FEW, "coverage": coverage(patients=FEW)},
         "seconds": round(time.perf_counter() - start, 1),
     }  # fmt: skip
     write_json(Path(__file__).with_suffix(".json"), result)

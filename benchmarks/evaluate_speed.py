@@ -1,13 +1,14 @@
-"""How long the table work of evaluate takes at the size of NIH's official test part.
+"""How long the table work of evaluate takes at the size of NIH's official test set.
 
 Predictions are made up: 25,596 images of 2,797 patients, 14 findings.
 
-python benchmarks/evaluate_speed.py        # writes benchmarks/evaluate_speed.json
+    python benchmarks/evaluate_speed.py        # writes benchmarks/evaluate_speed.json
 """
 
 import sys
 import time
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,45 +18,50 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from thorax.config import load_params
-from thorax.evaluate import metadata_baseline, subgroups
-from thorax.evaluate.curves import write
+from thorax.artifacts.evaluation import Results, SubsetMetrics
+from thorax.config import Evaluate, load_params
+from thorax.evaluate import choose_thresholds, curves
+from thorax.evaluate.metadata_baseline import baseline, features
+from thorax.evaluate.results import fold_metrics, subset_metrics
+from thorax.evaluate.subgroups import _crossed, _Evaluation, attributes
 from thorax.io import write_json
-from thorax.metrics.calibration import fit_temperature
-from thorax.metrics.operating import summarise
-from thorax.metrics.summary import Predictions, intervals, subset_metrics
-from thorax.metrics.thresholds import choose
+from thorax.metrics.bootstrap import resample
+from thorax.metrics.calibration import calibration, fit_temperature
+from thorax.metrics.predictions import Predictions
 from thorax.provenance import machine
-from thorax.tasks import TASKS
 
 IMAGES, PATIENTS, CLASSES = 25_596, 2_797, 14
 
 
-def made_up(rng: np.random.Generator) -> tuple[Predictions, pd.DataFrame]:
-    """Predictions, and what is known of the patients."""
-    patient = np.sort(np.r_[np.arange(PATIENTS), rng.integers(0, PATIENTS, IMAGES - PATIENTS)])
-    y = (rng.random((IMAGES, CLASSES)) < rng.uniform(0.01, 0.3, CLASSES)).astype(float)
-    p = 1 / (1 + np.exp(-(1.5 * y - 2 + rng.standard_normal(y.shape))))
-    people = pd.DataFrame(
+def made_up(
+    rng: np.random.Generator, images: int = IMAGES, patients: int = PATIENTS
+) -> tuple[Predictions, pd.DataFrame]:
+    """Predictions, and metadata of the images."""
+    patient = np.sort(np.r_[np.arange(patients), rng.integers(0, patients, images - patients)])
+    y = (rng.random((images, CLASSES)) < rng.uniform(0.01, 0.3, CLASSES)).astype(float)
+    metadata = pd.DataFrame(
         {
-            "image_id": [f"{i:08}.png" for i in range(IMAGES)],
+            "image_id": [f"{i:08}.png" for i in range(images)],
             "patient_id": patient.astype(str),
-            "sex": rng.choice(["F", "M"], PATIENTS)[patient],
-            "age": rng.integers(1, 95, PATIENTS)[patient].astype(float),
-            "view": rng.choice(["PA", "AP"], IMAGES),
+            "sex": rng.choice(["F", "M"], patients)[patient],
+            "age": rng.integers(1, 95, patients)[patient].astype(float),
+            "view": rng.choice(["PA", "AP"], images),
+            "vendor": "",
+            "site": "",
+            "width": rng.integers(1500, 3000, images),
+            "height": 2500,
         }
     )
-    images = people[["image_id", "patient_id"]].assign(subset="test", fold=-1)
+    about = metadata[["image_id", "patient_id"]].assign(sha256="", subset="test", fold=-1)
+    z = 1.5 * y - 2 + rng.standard_normal(y.shape)
     names = [f"Finding {i}" for i in range(CLASSES)]
-    return Predictions("multi-label", names, images, y, np.round(p, 6)), people
+    return Predictions("multi-label", names, about, y, z), metadata
 
 
-def main() -> None:
-    """Time each part once, print and write."""
-    params = load_params(Path(__file__).resolve().parent.parent / "params.yaml").evaluate
-    rng = np.random.default_rng(0)
-    (val, _), (test, people) = made_up(rng), made_up(rng)
-    sizes = pd.DataFrame({"width": rng.integers(1500, 3000, IMAGES), "height": 2500})
+def measure(
+    val: Predictions, test: Predictions, metadata: pd.DataFrame, params: Evaluate
+) -> dict[str, float]:
+    """Seconds of each part, run once."""
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -64,37 +70,54 @@ def main() -> None:
         seconds[name] = round(time.perf_counter() - start, 1)
         return result
 
-    columns = list(zip(val.y.T, val.p.T, strict=True))
-    chosen = timed("thresholds", lambda: [choose("youden", y, p) for y, p in columns])
-    limits = np.array([0.5 if t is None else t for t in chosen])
-    d = TASKS["multi-label"].decide(test.p, limits)
+    def by_group() -> None:
+        replicates = resample(test.images["patient_id"], params.n_bootstrap, params.seed)
+        evaluation = _Evaluation(test, d, params.min_subgroup_size, replicates)
+        groups = attributes(metadata)
+        for name in groups:
+            evaluation.of(groups[name])
+        for a, b in combinations(groups, 2):
+            evaluation.of(_crossed(groups[a], groups[b]))
 
-    def judged(part: Predictions, name: str) -> dict[str, Any]:
-        bounds, _ = intervals(part, d, params)
-        return subset_metrics(part, d, limits, bounds, name, {})
+    def described(part: Predictions) -> SubsetMetrics:
+        return subset_metrics(part, part.task.decide(part.p, thresholds), thresholds, params)
 
-    metrics = {
-        "val": timed("metrics, val", lambda: judged(val, "val")),
-        "test": timed("metrics, test", lambda: judged(test, "test")),
-    }
-    temperature, _ = timed("temperature", lambda: fit_temperature(val.y, val.p, exclusive=False))
-    timed("calibration", lambda: summarise(val, test, limits, temperature, [0.05]))
-    groups = subgroups.attributes(people)
-    draws = {"draws": params.bootstrap, "seed": 0}
-    timed("subgroups", lambda: subgroups.summarise(test, d, groups, min_group=30, **draws))
-    known = metadata_baseline.features(people, sizes)
-    timed(
-        "metadata", lambda: metadata_baseline.baseline(known, val.y, test, known, draws=500, seed=0)
+    thresholds = timed("thresholds", lambda: choose_thresholds(params, val))
+    d = test.task.decide(test.p, thresholds)
+    results = Results(
+        settings=params,
+        leaky=False,
+        contaminated=False,
+        val=timed("metrics, val", lambda: described(val)),
+        test=timed("metrics, test", lambda: described(test)),
+        folds=timed("fold", lambda: fold_metrics({0: test}, thresholds)),
     )
+    temperature, reason = timed("temperature", lambda: fit_temperature(val))
+    timed(
+        "calibration",
+        lambda: calibration(val, test, thresholds, temperature, reason, params.prevalences),
+    )
+    timed("subgroups", by_group)
+    known = features(metadata)
+    timed("metadata", lambda: baseline(known, val.y, test, known, params))
     with TemporaryDirectory() as folder:
-        timed("plots", lambda: write({"val": val, "test": test}, metrics, Path(folder)))
+        timed("curves", lambda: curves.write({"val": val, "test": test}, results, Path(folder)))
+    return seconds
+
+
+def main() -> None:
+    """Time each part once, print and write."""
+    params = load_params(Path(__file__).resolve().parent.parent / "params.yaml").evaluate
+    rng = np.random.default_rng(0)
+    (val, _), (test, metadata) = made_up(rng), made_up(rng)
+    seconds = measure(val, test, metadata, params)
     result = {
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "images": IMAGES,
         "patients": PATIENTS,
         "classes": CLASSES,
-        "draws": params.bootstrap,
+        "n_bootstrap": params.n_bootstrap,
         "seconds": seconds,
         "total": round(sum(seconds.values()), 1),
     }

@@ -1,124 +1,125 @@
-"""Does the audit call a shortcut that is there, and none where there is none?
+"""Does the corner swap flag a shortcut that is there, and none where there is none?
 
-Phantoms whose corner marker goes with Nodule, which is hard to see, with nothing, or with Effusion,
-which the network finds without it; shipped settings otherwise. The audit only exchanges corners;
-beside it stands what that imitates, the AUROC on the same test visits X-rayed again with the
-chances of a marker swapped between images with and without the finding.
+Phantoms whose lead marker goes with Nodule, which is hard to see, with nothing, or with Effusion,
+which the network learns without it; shipped settings otherwise. The test only swaps corners; beside
+it stands what that imitates, the AUROC on the same test visits X-rayed again with the marker's
+rates swapped between images with and without the finding.
 
-python benchmarks/shortcut.py        # writes benchmarks/shortcut.json, about 14 minutes
+    python benchmarks/shortcut.py        # writes benchmarks/shortcut.json, about 14 minutes
 """
 
 import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-import numpy as np
-from lightning_fabric import Fabric
-
-from thorax.config import Params, Paths, load_params, load_paths
-from thorax.dataset.dataset import open_cohort
-from thorax.dataset.loader import Batches
-from thorax.download import prepare
-from thorax.evaluate import evaluate
-from thorax.io import read_json, write_json
-from thorax.metrics.classification import auroc
-from thorax.models.inference import open_model, predict
+from thorax.artifacts.explanation import Occlusion
+from thorax.config import Data, Params, Paths, load_params, load_paths
+from thorax.download import download
+from thorax.explain import Explainer, explain, open_explainer
+from thorax.io import write_json
+from thorax.metrics.classification import auroc_and_ap, ones
+from thorax.predict import predict
 from thorax.preprocess import preprocess
-from thorax.preprocess.decode import prepare as resize
+from thorax.preprocess.decode import resize
 from thorax.provenance import machine
 from thorax.split import split
-from thorax.train.loop import train
+from thorax.train import train
 from thorax_phantom.cohort import draw_patient, marker_rates
-from thorax_phantom.radiograph import photograph, render
+from thorax_phantom.radiograph import acquire, render
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKERS = (("Nodule", 0.6), ("Nodule", 0.0), ("Effusion", 0.6))
 SEEDS = (0, 1)
 
 
-def settings(label: str, correlation: float, seed: int) -> Params:
+def settings(label: str, correlation: float, seed: int, overrides: Sequence[str]) -> Params:
     """The shipped parameters with another marker and cohort."""
-    sections = load_params(ROOT / "params.yaml").model_dump()
-    sections["data"] |= {
-        "phantom_marker_label": label,
-        "phantom_marker_correlation": correlation,
-        "phantom_seed": seed,
-    }
-    return Params.model_validate(sections)
+    phantom = {"marker_label": label, "marker_correlation": correlation, "seed": seed}
+    marked = [f"data.phantom.{name}={value}" for name, value in phantom.items()]
+    return load_params(ROOT / "params.yaml", [*marked, *overrides])
 
 
-def audit(label: str, correlation: float, seed: int, paths: Paths) -> dict[str, Any]:
-    """Train on phantoms with so strong a marker, audit the model, and reverse the marker."""
-    params = settings(label, correlation, seed)
-    prepare(params.data, paths)
+def measure(
+    label: str, correlation: float, seed: int, paths: Paths, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Train on phantoms with so strong a marker, swap corners, and reverse the marker."""
+    params = settings(label, correlation, seed, overrides)
+    download(params.data, paths)
     preprocess(params.preprocess, paths)
     split(params.split, paths)
     train(0, params.model, params.train, params.augment, paths)
-    evaluate(params.evaluate, [0], paths)
-    found = read_json(Path(paths.predictions) / "probes.json")
-    own = found["per_class"][label]
-    reversed_auroc = judge(label, params, paths)
-    as_it_is = own["covered"]["corners"]["before"]
+    predict([0], paths)
+    explain(params.explain, params.evaluate, paths)
+    occlusion = Occlusion.read(Path(paths.explanations) / "occlusion.json")
+    tests = occlusion.classes[label].model_dump()
+    before, after = reverse(label, params, open_explainer(paths))
     return {
         "label": label,
         "correlation": correlation,
         "seed": seed,
-        "exchanged": own["exchanged"],
-        "corners_covered": own["covered"]["corners"],
-        "marker_reversed": {
-            "before": as_it_is,
-            "after": reversed_auroc,
-            "fall": round(as_it_is - reversed_auroc, 4),
-        },
-        "shortcuts": found["shortcuts"],
+        "swapped": tests["swapped"],
+        "corners_occluded": tests["occluded"]["corners"],
+        "marker_reversed": {"before": before, "after": after, "drop": round(before - after, 4)},
+        "shortcuts": occlusion.shortcuts,
     }
 
 
-def judge(label: str, params: Params, paths: Paths) -> float:
-    """AUROC of the label on the test visits, X-rayed again with the marker's chances swapped."""
-    cohort = open_cohort(paths)
-    rows, output = cohort.rows("test", 0), cohort.outputs.index(label)
-    y = cohort.targets[:, output]
-    rates = marker_rates(float(y.mean()), params.data.phantom_marker_correlation)
-    images = []
-    for row in rows:
-        number, visit = (int(part) for part in cohort.table["image_id"][row][:-4].split("_"))
-        patient = draw_patient(params.data.phantom_seed, number)
-        shot = patient.visits[visit]
-        marker = shot.marker_draw < rates[1 if y[row] == 1 else 0]
-        attenuation, _ = render(patient, shot, params.data.phantom_pixels)
-        seed = params.data.phantom_seed
-        image = photograph(seed, patient, shot, attenuation, marker=marker)
-        images.append(resize(image, params.preprocess)[0])
-    fabric = Fabric(devices=1)
-    network, batches = open_model(cohort, 0, fabric, paths)
-    again = Batches(np.stack(images), batches.mean, batches.deviation, batches.device, True)
-    p = predict(fabric, network, again, np.arange(len(rows)), cohort.task, "reversed")
-    return round(float(auroc(y[rows], p[:, output])), 4)
+def reverse(label: str, params: Params, explainer: Explainer) -> tuple[float, float]:
+    """AUROC of the label on the test visits, and X-rayed again with the marker's rates swapped."""
+    part, output = explainer.part, explainer.part.outputs.index(label)
+    y = part.y[:, output]
+    prevalence = float(explainer.dataset.targets[:, output].mean())
+    rates = marker_rates(prevalence, params.data.phantom.marker_correlation)
+    again = np.stack(
+        [
+            resize(acquire_again(params.data, image_id, rates[int(present)]), params.preprocess)[0]
+            for image_id, present in zip(part.images["image_id"], y, strict=True)
+        ]
+    )
+    before, after = (
+        round(float(auroc_and_ap(y, p[:, output], ones(len(y)))[0][0]), 4)
+        for p in (part.p, explainer.score(again))
+    )
+    return before, after
+
+
+def acquire_again(data: Data, image_id: str, rate: float) -> NDArray[np.uint8]:
+    """A test visit with a marker as often as `rate` says, all else being equal."""
+    phantom = data.phantom
+    number, visit_number = (int(text) for text in image_id.removesuffix(".png").split("_"))
+    patient = draw_patient(phantom.seed, number)
+    visit = patient.visits[visit_number]
+    attenuation, _ = render(patient, visit, phantom.pixels)
+    marker = visit.marker_draw < rate
+    return acquire(phantom.seed, patient, visit, attenuation, marker=marker)
 
 
 def main() -> None:
     """All of them, each in its own folder; print and write."""
     start, paths = time.perf_counter(), load_paths(ROOT / "dvc.yaml")
-    audits = []
+    runs = []
     for seed in SEEDS:
         for label, correlation in MARKERS:
             with TemporaryDirectory() as folder:
                 os.chdir(folder)
                 shutil.copytree(ROOT / "data/local", "data/local")
-                audits.append(audit(label, correlation, seed, paths))
+                runs.append(measure(label, correlation, seed, paths))
                 os.chdir(ROOT)
-            print(audits[-1])
+            print(runs[-1])
     result = {
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
-        "audits": audits,
+        "runs": runs,
         "seconds": round(time.perf_counter() - start),
     }
     write_json(Path(__file__).with_suffix(".json"), result)

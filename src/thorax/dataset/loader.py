@@ -64,7 +64,7 @@ def epoch_order(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.in
 def split_batches(rows: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
     """Cut rows into batches of at most `batch_size` whose sizes differ by one at most.
 
-    Nothing is dropped, and no batch is so small that batch normalisation fails on it.
+    Nothing is dropped, and no batch is so small that batch normalization fails on it.
     """
     return np.array_split(rows, max(1, -(-len(rows) // batch_size)))
 

@@ -114,7 +114,7 @@ def head_weights(network: nn.Module, params: Model) -> list[torch.Tensor]:
 def set_trainable(network: nn.Module, params: Model, trainable: str) -> None:
     """Freeze all but what `trainable` names: `all`, `head`, or `last:N` layers with weights.
 
-    Frozen batch normalisation also keeps its statistics: `keep_frozen_in_eval` sees to it.
+    Frozen batch normalization also keeps its statistics: `keep_frozen_in_eval` sees to it.
     """
     layers = [m for m in network.modules() if next(m.parameters(recurse=False), None) is not None]
     if trainable == "all":
@@ -129,7 +129,7 @@ def set_trainable(network: nn.Module, params: Model, trainable: str) -> None:
 
 
 def keep_frozen_in_eval(network: nn.Module) -> None:
-    """Put batch normalisation without trainable weights into evaluation mode."""
+    """Put batch normalization without trainable weights into evaluation mode."""
     for module in network.modules():
         is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
         if is_norm and not any(p.requires_grad for p in module.parameters()):

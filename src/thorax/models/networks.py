@@ -15,7 +15,7 @@ DEEP_WIDTHS = (32, 64, 128, 256, 512)
 
 
 def cnn5(channels: int) -> nn.Module:
-    """Five blocks of convolution, batch normalisation, ReLU and pooling, then a global average."""
+    """Five blocks of convolution, batch normalization, ReLU and pooling, then a global average."""
     blocks = []
     for inputs, width in pairwise((channels, *CNN5_WIDTHS)):
         convolution = nn.Conv2d(inputs, width, 3, padding=1, bias=False)
@@ -26,7 +26,7 @@ def cnn5(channels: int) -> nn.Module:
 
 
 def cnn_five_block(channels: int, image_size: int, dropout: float) -> nn.Module:
-    """Five blocks of convolution, pooling and batch normalisation; four dense layers with dropout.
+    """Five blocks of convolution, pooling and batch normalization; four dense layers with dropout.
 
     Source: the five-block study of `recipes/kermany-cnn-five-block.yaml`; widths are ours.
     """
