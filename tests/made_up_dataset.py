@@ -1,8 +1,7 @@
 """The description of a data set of one class, without its images."""
 
-from thorax.artifacts.data import Dataset, DatasetCounts
-
 from small_run import params
+from thorax.artifacts.data import Dataset, DatasetCounts
 
 
 def description(path: str, *, root: str = "path", store: str | None = None) -> Dataset:

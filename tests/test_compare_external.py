@@ -1,6 +1,5 @@
-"""A bundle on other images: own classes, preprocessing and thresholds, no known patients."""
+"""A bundle on other images: its classes, preprocessing and thresholds, no known patients."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -9,34 +8,27 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from small_run import params, write_run
+from small_run import ROOT, finished_run
+from thorax.artifacts.evaluation import SubsetMetrics
+from thorax.artifacts.model import OperatingPoints, TrainedOn
 from thorax.cli import main
-from thorax.compare.external import evaluate_bundle, with_data
+from thorax.compare.external import evaluate_bundle
+from thorax.contamination import FILE, hashes
 from thorax.errors import ConfigError, DataError, IntegrityError
-from thorax.evaluate import evaluate
-from thorax.io import read_csv, sha256_file
-from thorax.models.bundle import POINTS
-from thorax.models.trained_on import FILE, hashes
-from thorax.train.loop import train
-
-ROOT = Path(__file__).parents[1]
+from thorax.evaluate.bundle import POINTS
+from thorax.io import read_json, sha256_file
+from thorax.metrics.predictions import read_decided
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    """Two folds that tell class A (a bright square) from class B (stripes)."""
-    folder = tmp_path_factory.mktemp("trained")
-    paths = write_run(folder, images=60, task="binary", folds=2)
-    settings = params(train={"epochs": 4}, augment={"shift": 0.0})
-    for fold in (0, 1):
-        train(fold, settings.model, settings.train, settings.augment, paths)
-    evaluate(settings.evaluate, [0, 1], paths)
-    return Path(paths.bundle)
+@pytest.fixture
+def bundle():
+    """Two folds that distinguish class A (a bright square) from class B (stripes)."""
+    return Path(finished_run("binary", folds=2)[0].bundle)
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """A folder with the shipped settings and 24 other images of the classes."""
+    """A folder with the shipped settings and 24 other images; the overrides that name them."""
     monkeypatch.chdir(tmp_path)
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, name)
@@ -50,79 +42,103 @@ def write_images(folder, classes):
         (folder / name).mkdir(parents=True)
         for i in range(12):
             image = rng.integers(0, 80, (64, 64)).astype(np.uint8)
-            if name == classes[0]:
+            if name == "A":
                 image[16:40, 16:40] += 120
             else:
                 image[::8] += 90
             cv2.imwrite(str(folder / name / f"{name}{i:02}.png"), image)
 
 
+def evaluated(bundle, overrides, to="out", *, forced=False):
+    """What is shown, the metrics, what is said about them, and the predictions."""
+    shown = evaluate_bundle(bundle, overrides, Path(to), forced=forced)
+    results = read_json(Path(to) / "results.json")
+    metrics = SubsetMetrics.model_validate(results.pop("external"))
+    return shown, metrics, results, read_decided(Path(to) / "predictions.csv")
+
+
 def test_metrics_are_those_of_the_predictions_at_the_frozen_thresholds(bundle, elsewhere):
-    shown = evaluate_bundle(bundle, elsewhere, Path("out"), forced=False)
-    found = json.loads(Path("out/metrics.json").read_text())
-    table = read_csv(Path("out/predictions.csv"), ["y_A", "p_A"])
-    assert len(table) == found["external"]["images"] == 24
+    shown, metrics, about, table = evaluated(bundle, elsewhere)
+    assert len(table) == metrics.images == 24
     assert table["y_A"].sum() == 12
-    assert found["external"]["auroc"] == round(roc_auc_score(table["y_A"], table["p_A"]), 4)
-    frozen = json.loads((bundle / POINTS).read_text())["thresholds"]["A"]
+    auroc = metrics.metrics["auroc"].value
+    assert auroc == round(roc_auc_score(table["y_A"], table["p_A"]), 4)
+    frozen = OperatingPoints.read(bundle / POINTS).thresholds["A"]
     assert ((table["p_A"] >= frozen) == (table["predicted"] == "A")).all()
-    assert found["external"]["per_class"]["A"]["threshold"] == round(frozen, 4)
-    assert found["protocol"]["contaminated"] is False
-    assert f"{found['external']['auroc']:.4f} (" in shown
+    assert metrics.classes["A"].threshold == frozen
+    assert about == {"contaminated": False, "bundle": str(bundle)}
+    assert f"{auroc:.4f}" in shown
+    assert "CONTAMINATED" not in shown
 
 
-def test_both_folds_models_are_asked(bundle, elsewhere, tmp_path):
-    evaluate_bundle(bundle, elsewhere, Path("both"), forced=False)
-    shutil.copytree(bundle, tmp_path / "one")
-    shutil.rmtree(tmp_path / "one" / "1")
-    evaluate_bundle(tmp_path / "one", elsewhere, Path("one-out"), forced=False)
-    both, one = (read_csv(Path(f) / "predictions.csv", ["p_A"])["p_A"] for f in ("both", "one-out"))
-    assert not np.allclose(both, one)
+def test_both_folds_models_are_used(bundle, elsewhere, tmp_path):
+    both = evaluated(bundle, elsewhere)[-1]
+    for fold in "01":
+        alone = shutil.copytree(bundle, tmp_path / fold)
+        shutil.rmtree(alone / ("1" if fold == "0" else "0"))
+        one = evaluated(alone, elsewhere, f"out-{fold}")[-1]
+        assert not np.allclose(both["p_A"], one["p_A"])
 
 
 def test_known_images_are_refused_and_marked_when_forced(bundle, elsewhere, tmp_path):
     known = shutil.copytree(bundle, tmp_path / "known")
-    image = tmp_path / "images" / "A" / "A03.png"
-    kept = json.loads((known / "1" / FILE).read_text())
-    kept["images"] = hashes("image", [sha256_file(image)])
-    (known / "1" / FILE).write_text(json.dumps(kept))
+    image = hashes("image", [sha256_file(tmp_path / "images" / "A" / "A03.png")])
+    trained_on = TrainedOn.read(known / "1" / FILE)
+    trained_on.model_copy(update={"images": image}).write(known / "1" / FILE)
     with pytest.raises(IntegrityError, match=r"1 images themselves.*--forced"):
-        evaluate_bundle(known, elsewhere, Path("out"), forced=False)
-    shown = evaluate_bundle(known, elsewhere, Path("out"), forced=True)
+        evaluated(known, elsewhere)
+    shown, _, about, _ = evaluated(known, elsewhere, forced=True)
     assert "CONTAMINATED" in shown
-    assert json.loads(Path("out/metrics.json").read_text())["protocol"]["contaminated"] is True
+    assert about["contaminated"] is True
 
 
-def test_patients_of_the_same_name_elsewhere_are_others(bundle, elsewhere):
-    """The bundle's come from another source; there `0` is somebody else."""
-    kept = json.loads((bundle / "0" / FILE).read_text())["patients"]
-    assert hashes("patient", ["squares:0"])[0] in kept
-    assert hashes("patient", ["folder:0"])[0] not in kept
+def test_patients_of_the_same_name_in_another_source_are_others(bundle):
+    known = TrainedOn.read(bundle / "0" / FILE).patients
+    assert hashes("patient", ["squares:0"])[0] in known
+    assert hashes("patient", ["folder:0"])[0] not in known
 
 
 def test_data_without_any_of_its_classes_is_refused(bundle, elsewhere, tmp_path):
     write_images(tmp_path / "others", "CD")
     with pytest.raises(DataError, match=r"classes \(A\); it has C, D"):
-        evaluate_bundle(
-            bundle, [elsewhere[0], f"data.path={tmp_path / 'others'}"], Path("out"), forced=False
-        )
+        evaluated(bundle, [elsewhere[0], f"data.path={tmp_path / 'others'}"])
 
 
-@pytest.mark.parametrize("setting", ["train.epochs=3", "data.nothing=1", "data"])
-def test_nothing_but_the_data_may_be_chosen(elsewhere, setting):
+def test_exclusive_classes_that_the_data_lacks_are_absent_and_others_left_out(
+    elsewhere, tmp_path, capsys
+):
+    """The bundle knows A, B and C; the data has A, B and D."""
+    bundle = Path(finished_run("multi-class", folds=2)[0].bundle)
+    write_images(tmp_path / "images", "D")
+    _, metrics, _, table = evaluated(bundle, [*elsewhere[:2], "data.task=multi-class"])
+    assert "12 images of other classes are left out" in capsys.readouterr().out
+    assert table["true"].value_counts().to_dict() == {"A": 12, "B": 12}
+    assert metrics.classes["C"].positives == 0
+    assert metrics.metrics["auroc"].value is not None
+
+
+@pytest.mark.parametrize("override", ["train.epochs=3", "database=1", "evaluate.seed=1"])
+def test_nothing_but_the_data_may_be_chosen(bundle, elsewhere, override):
     with pytest.raises(ConfigError, match=r"only the data may be chosen here: data\.source"):
-        with_data([setting])
+        evaluated(bundle, [*elsewhere, override])
 
 
-def test_a_wrong_value_is_told_like_one_in_the_file(elsewhere):
-    with pytest.raises(ConfigError, match=r"data\.source"):
-        with_data(["data.source=nowhere"])
+@pytest.mark.parametrize("override", ["data.source=nowhere", "data.nothing=1"])
+def test_a_wrong_value_is_reported_like_one_in_the_file(bundle, elsewhere, override):
+    with pytest.raises(ConfigError, match=override.partition("=")[0]):
+        evaluated(bundle, [override])
 
 
-def test_what_is_no_bundle_is_told(elsewhere, tmp_path, monkeypatch, capsys):
+def test_what_is_no_bundle_is_named(elsewhere, tmp_path, monkeypatch, capsys):
     words = ["thorax", "evaluate", str(tmp_path), *(w for s in elsewhere for w in ("-S", s))]
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code != 0
+    assert ended.value.code == 3
     assert POINTS in capsys.readouterr().err
+
+
+def test_a_bundle_without_models_is_named(bundle, elsewhere, tmp_path):
+    shutil.copy(bundle / POINTS, tmp_path / POINTS)
+    with pytest.raises(DataError, match=r"no model\. Copy the whole bundle"):
+        evaluated(tmp_path, elsewhere)

@@ -111,7 +111,10 @@ def test_a_class_that_is_absent_is_left_out_of_the_mean():
 def test_accuracy_of_exclusive_classes_is_of_images():
     rng = np.random.default_rng(0)
     p, truth = rng.dirichlet(np.ones(3), 60), rng.integers(0, 3, 60)
-    columns = {"image_id": np.arange(60).astype(str), "patient_id": (np.arange(60) // 2).astype(str)}
+    columns = {
+        "image_id": np.arange(60).astype(str),
+        "patient_id": (np.arange(60) // 2).astype(str),
+    }
     for c, name in enumerate("ABC"):
         columns |= {f"y_{name}": (truth == c).astype(int), f"p_{name}": p[:, c]}
     table = pd.DataFrame(columns).assign(predicted=np.array(list("ABC"))[p.argmax(axis=1)])

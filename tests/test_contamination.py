@@ -1,37 +1,32 @@
 """A model refuses the patients and images it was trained on, and names none of them."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from small_run import params, write_run
+from small_run import finished_run
+from thorax.artifacts.model import TrainedOn
+from thorax.contamination import FILE, count_overlap, hashes, is_contaminated, write_trained_on
+from thorax.dataset.dataset import open_dataset
 from thorax.errors import DataError, IntegrityError
-from thorax.evaluate import evaluate
-from thorax.io import read_csv, read_json, write_csv, write_json
-from thorax.models.trained_on import FILE, met, refuse_contaminated, write_trained_on
-from thorax.train.loop import train
 
 TRAINED = pd.DataFrame({"patient_id": ["1", "1", "2"], "sha256": ["a", "b", "c"]})
 
 
-def test(patients, shas):
-    ids = [f"{i}.png" for i in range(len(shas))]
-    return pd.DataFrame({"image_id": ids, "patient_id": patients, "sha256": shas})
-
-
-test.__test__ = False
+def rows(patients, shas):
+    return pd.DataFrame({"patient_id": patients, "sha256": shas})
 
 
 @pytest.fixture
-def bundle(tmp_path):
+def model(tmp_path):
+    """A folder of a model trained on the patients 1 and 2 of one namespace."""
     write_trained_on(tmp_path, "A set", TRAINED)
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("patients", "shas", "title", "expected"),
+    ("patients", "shas", "namespace", "expected"),
     [
         (["3", "4"], ["x", "y"], "A set", (0, 0)),
         (["1", "4"], ["x", "y"], "A set", (1, 0)),
@@ -40,44 +35,49 @@ def bundle(tmp_path):
         (["1", "2"], ["x", "a"], "Another set", (0, 1)),
     ],
 )
-def test_patients_are_known_within_a_data_set_and_images_everywhere(
-    bundle, patients, shas, title, expected
+def test_patients_are_known_within_a_namespace_and_images_everywhere(
+    model, patients, shas, namespace, expected
 ):
-    assert met(bundle, title, test(patients, shas)) == expected
+    assert count_overlap(model, namespace, rows(patients, shas)) == expected
 
 
-def test_a_meeting_is_refused_or_marked(bundle):
-    same = test(["1"], ["x"])
-    with pytest.raises(IntegrityError, match="1 of the 1 test images' patients"):
-        refuse_contaminated([bundle], "A set", same, marked=False, advice="Do this.")
-    assert refuse_contaminated([bundle], "A set", same, marked=True, advice="")
-    assert not refuse_contaminated([bundle], "A set", test(["9"], ["z"]), marked=False, advice="")
+def test_an_overlap_is_refused_or_marked(model):
+    same, other = rows(["1"], ["x"]), rows(["9"], ["z"])
+    with pytest.raises(IntegrityError, match=r"1 of the 1 test images' patients.*Do this\."):
+        is_contaminated([model], "A set", same, allowed=False, advice="Do this.")
+    assert is_contaminated([model], "A set", same, allowed=True, advice="")
+    assert not is_contaminated([model], "A set", other, allowed=False, advice="")
+    assert not is_contaminated([], "A set", same, allowed=False, advice="")
 
 
-def test_no_name_is_in_the_list(bundle):
-    kept = json.loads((bundle / FILE).read_text())
-    assert [len(kept["patients"]), len(kept["images"])] == [2, 3]
-    assert all(len(digest) == 20 for digest in kept["patients"] + kept["images"])
-    assert not {"1", "2", "a", "b", "c"} & {*kept["patients"], *kept["images"]}
+def test_one_model_of_several_is_enough(model, tmp_path):
+    write_trained_on(tmp_path / "other", "A set", rows(["7"], ["q"]))
+    models = [tmp_path / "other", model]
+    assert is_contaminated(models, "A set", rows(["2"], ["x"]), allowed=True, advice="")
+    assert not is_contaminated(models[:1], "A set", rows(["2"], ["x"]), allowed=False, advice="")
 
 
-def test_a_bundle_without_a_list_is_named(tmp_path):
+def test_no_name_is_in_the_list(model):
+    known = TrainedOn.read(model / FILE)
+    assert [len(known.patients), len(known.images)] == [2, 3]
+    assert all(len(digest) == 20 for digest in known.patients + known.images)
+    assert not {"1", "2", "a", "b", "c"} & {*known.patients, *known.images}
+
+
+def test_a_model_without_a_list_is_named(tmp_path):
     with pytest.raises(DataError, match=FILE):
-        met(tmp_path, "A set", test(["1"], ["a"]))
+        count_overlap(tmp_path, "A set", rows(["1"], ["a"]))
 
 
-def test_a_model_of_another_split_is_not_evaluated(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    paths, settings = write_run(tmp_path), params(train={"epochs": 1})
-    train(0, settings.model, settings.train, settings.augment, paths)
-    evaluate(settings.evaluate, [0], paths)
-    assert read_json(Path(paths.metrics))["protocol"]["contaminated"] is False
-    table = read_csv(Path(paths.split))
-    swapped = table.assign(subset=table["subset"].map({"test": "trainval", "trainval": "test"}))
-    swapped.loc[swapped.index[:4], ["subset", "fold"]] = ["trainval", "0"]
-    write_csv(swapped, Path(paths.split))
-    with pytest.raises(IntegrityError, match="was trained on"):
-        evaluate(settings.evaluate, [0], paths)
-    write_json(Path(paths.split_table), {"leaky": True, "method": "random"})
-    evaluate(settings.evaluate, [0], paths)
-    assert read_json(Path(paths.metrics))["protocol"]["contaminated"] is True
+def test_training_lists_everybody_it_saw_and_nobody_of_the_test_set():
+    paths, _ = finished_run("multi-label", folds=2)
+    dataset = open_dataset(paths)
+    test = dataset.table.iloc[dataset.rows("test", 0)]
+    seen = dataset.table.drop(test.index)
+    for fold in (0, 1):
+        folder = Path(paths.models) / str(fold)
+        known = TrainedOn.read(folder / FILE)
+        assert known.images == hashes("image", seen["sha256"])
+        assert len(known.patients) == seen["patient_id"].nunique()
+        assert count_overlap(folder, dataset.patient_namespace, test) == (0, 0)
+        assert count_overlap(folder, dataset.patient_namespace, seen) == (len(seen), len(seen))

@@ -31,9 +31,7 @@ def stream(rows, settings=None, images=IMAGES, seed=0, epoch=0, batch_size=8):
 
 
 def test_pixels_are_normalized_exactly():
-    x = torch.cat(
-        [b.x_BCHW for b in batches(mean=0.4, std=0.2).stream([np.arange(40)])]
-    ).numpy()
+    x = torch.cat([b.x_BCHW for b in batches(mean=0.4, std=0.2).stream([np.arange(40)])]).numpy()
     np.testing.assert_allclose(x[:, 0], (IMAGES / 255 - 0.4) / 0.2, atol=1e-5)
 
 

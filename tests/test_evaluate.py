@@ -1,122 +1,63 @@
-"""Evaluate: nothing from test chooses anything, and the table holds every number."""
+"""Evaluate: nothing from test chooses anything, the tables hold every number, no network opens."""
 
-import json
 import math
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from small_run import params, write_run
-from thorax.evaluate import evaluate
-from thorax.io import read_csv
+from small_run import finished_run, params
+from thorax.artifacts.data import Dataset, LeakageAudit, SplitSummary
+from thorax.artifacts.evaluation import Calibration, PredictionsInfo, Results, Subgroups
+from thorax.artifacts.explanation import Localization, Occlusion
+from thorax.artifacts.model import ModelFile, OperatingPoints, TrainedOn
+from thorax.config import METRICS
+from thorax.evaluate import choose_thresholds, evaluate, headline
+from thorax.evaluate.results import fold_metrics, subset_metrics
+from thorax.io import read_csv, read_json
 from thorax.metrics import classification
 from thorax.metrics.calibration import fit_temperature
-from thorax.metrics.summary import Predictions, intervals
-from thorax.models.inference import load
-from thorax.train.loop import train
+from thorax.metrics.predictions import Predictions, read_decided, read_predictions
+from thorax.predict import predict
+
+TASKS = ["multi-label", "binary", "multi-class"]
+WRITES = ("evaluation", "bundle", "metrics", "plots")
+ARTIFACTS = {
+    "predictions.json": PredictionsInfo, "results.json": Results, "calibration.json": Calibration,
+    "subgroups.json": Subgroups, "localization.json": Localization, "occlusion.json": Occlusion,
+    "operating_points.json": OperatingPoints, "model.json": ModelFile, "trained_on.json": TrainedOn,
+    "dataset": Dataset, "split_summary": SplitSummary, "leakage": LeakageAudit,
+}  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["multi-label", "binary", "multi-class"])
-def run(request, tmp_path_factory):
-    """A trained and evaluated run of each task, with two folds."""
-    folder = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        paths = write_run(folder, task=request.param, images=60, folds=2)
-        settings = params()
-        for fold in (0, 1):
-            train(fold, settings.model, settings.train, settings.augment, paths)
-        evaluate(settings.evaluate, [0, 1], paths)
-    return request.param, paths, settings
+@pytest.fixture(scope="module", params=TASKS)
+def run(request):
+    """A finished run of each task, with two folds."""
+    return finished_run(request.param, folds=2)
 
 
-def metrics(paths):
-    return json.loads(Path(paths.metrics).read_text())
+def results_of(paths):
+    return Results.read(Path(paths.evaluation) / "results.json")
 
 
-def numbers(value):
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from numbers(inner)
-    else:
-        yield value
+def points_of(paths):
+    return OperatingPoints.read(Path(paths.bundle) / "operating_points.json")
 
 
-def test_metrics_are_finite_numbers_null_or_flags_with_four_decimals(run):
-    _, paths, _ = run
-    for value in numbers(metrics(paths)):
-        assert value is None or isinstance(value, bool | int | float)
-        if isinstance(value, float):
-            assert math.isfinite(value)
-            assert round(value, 4) == value
+def predictions_of(paths, subset):
+    info = PredictionsInfo.read(Path(paths.predictions) / "predictions.json")
+    return read_predictions(Path(paths.predictions) / f"{subset}.csv", info.task, info.outputs)
 
 
-def test_the_contract_of_names(run):
-    _, paths, _ = run
-    found = metrics(paths)
-    for part in ("val", "test"):
-        for name in classification.HEADLINE:
-            assert {name, f"{name}_low", f"{name}_high"} <= set(found[part])
-    assert found["protocol"]["leaky"] is False
-    assert set(found["folds"]) == {"0", "1", "mean", "deviation"}
-
-
-def test_everything_can_be_computed_again_from_the_table(run):
-    task, paths, _ = run
-    table = read_csv(Path(paths.predictions) / "test.csv")
-    names = [c.removeprefix("p_") for c in table if c.startswith("p_")]
-    y = table[[f"y_{n}" for n in names]].to_numpy(float)
-    p = table[[f"p_{n}" for n in names]].to_numpy(float)
-    decided = [row.split("|") for row in table["predicted"]]
-    d = np.array([[float(n in row) for n in names] for row in decided])
-    own = classification.overall(y, p, d, exclusive=task == "multi-class")
-    for name, value in own.items():
-        assert metrics(paths)["test"][name] == pytest.approx(value, abs=5.1e-5)
-
-
-def test_validation_is_out_of_fold_and_covers_trainval_once(run):
-    _, paths, _ = run
-    split = read_csv(Path(paths.split))
-    val = read_csv(Path(paths.predictions) / "val.csv")
-    assert sorted(val["image_id"]) == sorted(split["image_id"][split["subset"] == "trainval"])
-
-
-def test_intervals_hold_their_value(run):
-    _, paths, _ = run
-    test = metrics(paths)["test"]
-    for name in ("auroc", "accuracy", "loss"):
-        low, high = test[f"{name}_low"], test[f"{name}_high"]
-        assert test[name] in (0, 1) if low is None else low <= test[name] <= high
-
-
-def test_a_share_of_one_is_not_certain_and_others_hold_their_value(run):
-    _, paths, _ = run
-    found = json.loads((Path(paths.predictions) / "intervals.json").read_text())
-    keys = ("auroc", "average_precision", "recall", "specificity", "precision", "f1")
-    for part in ("val", "test"):
-        for name, own in metrics(paths)[part]["per_class"].items():
-            for key in keys:
-                low, high = (found[part][name][key][end] for end in ("low", "high"))
-                if own[key] == 1 and key not in ("recall", "specificity", "precision"):
-                    assert low is None or low < 1
-                else:
-                    assert low <= own[key] <= high
-                    assert low < 1
-
-
-def test_the_interval_of_a_share_of_one_is_wilsons_over_patients():
-    y = np.array([1.0, 1, 1, 1, 0, 0])[:, None]
-    images = pd.DataFrame({"patient_id": list("aabbcd")})
-    part = Predictions("multi-label", ["A"], images, y, 0.1 + 0.8 * y)
-    _, found = intervals(part, y, params(evaluate={"bootstrap": 200}).evaluate)
-    low, high = binomtest(2, 2).proportion_ci(method="wilson")  # two patients, not four images
-    assert (found["A"]["recall"]["low"], found["A"]["recall"]["high"]) == (round(low, 4), high)
-    assert 0 < found["A"]["recall"]["dropped"] < 50  # only the patients without it were drawn
-    assert found["A"]["npv"]["low"] == found["A"]["recall"]["low"]
+def elsewhere(paths, folder, *names):
+    """The same paths but for what evaluate writes, and for `names`, which lie in the folder."""
+    return paths.model_copy(update={name: str(folder / name) for name in (*WRITES, *names)})
 
 
 def frozen(paths):
@@ -126,122 +67,260 @@ def frozen(paths):
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
+def made_up(task="multi-label", classes=2, n=120, seed=0):
+    """Predictions of a poor model, two images a patient."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, (n, classes)).astype(float)
+    if task == "multi-class":
+        y = np.eye(classes)[rng.integers(0, classes, n)]
+    ids = [f"{i}.png" for i in range(n)]
+    patients = [str(i // 2) for i in range(n)]
+    images = pd.DataFrame({"image_id": ids, "patient_id": patients, "sha256": ids}).assign(
+        subset="test", fold=-1
+    )
+    names = [f"class {i}" for i in range(classes)]
+    return Predictions(task, names, images, y, rng.normal(0, 2, y.shape) + y)
+
+
+def metrics_of(part, **changes):
+    d = part.task.decide(part.p, np.full(len(part.outputs), 0.5))
+    settings = params(evaluate=changes).evaluate
+    return subset_metrics(part, d, np.full(len(part.outputs), 0.5), settings)
+
+
+class TestMetricsFile:
+    @pytest.mark.parametrize("classes", [2, 15])
+    @pytest.mark.parametrize("flag", [None, "leaky", "contaminated"])
+    def test_has_15_figures_and_a_flag_only_where_all_are_in_doubt(self, classes, flag):
+        subset = metrics_of(made_up(classes=classes))
+        flags = {"leaky": False, "contaminated": False} | ({flag: True} if flag else {})
+        folds = fold_metrics({}, np.zeros(classes))
+        results = Results(settings=params().evaluate, val=subset, test=subset, folds=folds, **flags)
+        figures = headline(results)
+        assert set(figures) == {"test", "val"} | ({flag} if flag else set())
+        assert len(figures["test"]) == 8
+        assert len(figures["val"]) == 7
+        assert all(figures[name] is True for name in set(figures) - {"test", "val"})
+
+    def test_is_the_headline_of_the_results(self, run):
+        paths, _ = run
+        figures, results = read_json(Path(paths.metrics)), results_of(paths)
+        assert figures == headline(results)
+        assert set(figures) == {"test", "val"}
+        for subset in ("test", "val"):
+            metrics = results.subset(subset).metrics
+            assert figures[subset]["auroc_low"] == metrics["auroc"].low
+            assert figures[subset]["loss"] == metrics["loss"].value
+            for value in figures[subset].values():
+                assert value is None or (math.isfinite(value) and round(value, 4) == value)
+
+
+def test_every_artifact_of_a_run_reads_back_to_what_was_written(run):
+    paths, _ = run
+    folder = Path(paths.evaluation).parent
+    names = ("predictions", "evaluation", "explanations", "bundle", "models")
+    files = [file for name in names for file in (folder / name).rglob("*.json")]
+    files += [Path(paths.dataset), Path(paths.split_summary), Path(paths.leakage)]
+    assert {file.name for file in files} == set(ARTIFACTS)
+    for file in files:
+        assert ARTIFACTS[file.name].read(file).model_dump(mode="json") == read_json(file)
+
+
+def test_no_network_is_opened_and_no_torch_imported(tmp_path):
+    """The weights go into the bundle as they are, here as no weights at all."""
+    paths, settings = finished_run("multi-label", folds=2)
+    changed = elsewhere(paths, tmp_path, "models")
+    shutil.copytree(paths.models, changed.models)
+    (Path(changed.models) / "1" / "weights.safetensors").write_bytes(b"no weights")
+    code = (
+        "import sys; from thorax.config import Evaluate, Paths; from thorax.evaluate import"
+        " evaluate; evaluate(Evaluate.model_validate_json(sys.argv[1]),"
+        " Paths.model_validate_json(sys.argv[2])); assert 'torch' not in sys.modules"
+    )
+    words = (settings.evaluate.model_dump_json(), changed.model_dump_json())
+    subprocess.run([sys.executable, "-c", code, *words], check=True)
+    assert frozen(changed)["1/weights.safetensors"] == b"no weights"
+    assert results_of(changed) == results_of(paths)
+    assert Path(changed.metrics).read_bytes() == Path(paths.metrics).read_bytes()
+
+
+def test_everything_can_be_computed_again_from_the_tables(run):
+    paths, _ = run
+    for subset in ("val", "test"):
+        part = predictions_of(paths, subset)
+        table = read_decided(Path(paths.evaluation) / f"{subset}.csv")
+        assert table["image_id"].tolist() == part.images["image_id"].tolist()
+        p = table[[f"p_{name}" for name in part.outputs]].to_numpy(float)
+        np.testing.assert_array_equal(p, part.p)
+        decided = [row.split("|") for row in table["predicted"]]
+        d = np.array([[float(name in row) for name in part.outputs] for row in decided])
+        thresholds = np.array(list(points_of(paths).thresholds.values()))
+        np.testing.assert_array_equal(d, part.task.decide(p, thresholds))
+        expected = classification.headline(part.task, part.y, part.z, d)
+        for name, estimate in results_of(paths).subset(subset).metrics.items():
+            assert estimate.value == pytest.approx(expected[name], abs=5.1e-5)
+
+
+def test_validation_is_out_of_fold_and_covers_trainval_once(run):
+    paths, _ = run
+    split = read_csv(Path(paths.split))
+    val = read_csv(Path(paths.evaluation) / "val.csv")
+    assert sorted(val["image_id"]) == sorted(split["image_id"][split["subset"] == "trainval"])
+
+
+class TestIntervals:
+    @pytest.mark.parametrize("task", ["multi-label", "multi-class"])
+    def test_hold_their_value(self, task):
+        subset = metrics_of(made_up(task, classes=3))
+        metrics = [subset.metrics, *(each.metrics for each in subset.classes.values())]
+        for estimates in metrics:
+            for estimate in estimates.values():
+                assert estimate.low < estimate.value < estimate.high
+
+    def test_a_proportion_of_one_is_not_certain(self, run):
+        paths, _ = run
+        for subset in ("val", "test"):
+            for each in results_of(paths).subset(subset).classes.values():
+                for name, estimate in each.metrics.items():
+                    if estimate.value == 1 and name not in classification.PROPORTIONS:
+                        assert estimate.low is None or estimate.low < 1
+                    else:
+                        assert estimate.low <= estimate.value <= estimate.high
+                        assert estimate.low < 1
+
+    def test_that_of_a_proportion_of_one_is_wilsons_over_patients(self):
+        y = np.array([1.0, 1, 1, 1, 0, 0])[:, None]
+        images = pd.DataFrame({"patient_id": list("aabbcd")})
+        part = Predictions("multi-label", ["A"], images, y, 4 * y - 2)
+        metrics = metrics_of(part, n_bootstrap=200).classes["A"].metrics
+        low, high = binomtest(2, 2).proportion_ci(method="wilson")  # two patients, not four images
+        sensitivity = metrics["sensitivity"]
+        assert (sensitivity.low, sensitivity.high) == (round(low, 4), high)
+        assert 0 < sensitivity.undefined_replicates < 50  # only patients without it were drawn
+        assert metrics["npv"].low == sensitivity.low
+
+    def test_a_single_class_is_all_there_is(self):
+        subset = metrics_of(made_up("binary", classes=1))
+        (only,) = subset.classes.values()
+        for name in set(METRICS) - {"loss"}:
+            assert subset.metrics[name] == only.metrics[name]
+
+
+@pytest.mark.parametrize("task", ["multi-label", "multi-class"])
+def test_a_fold_is_measured_like_all_of_them(task):
+    part, thresholds = made_up(task, classes=3), np.full(3, 0.5)
+    folds = fold_metrics({0: part, 3: made_up(task, classes=3, seed=1)}, thresholds)
+    expected = {name: each.value for name, each in metrics_of(part).metrics.items()}
+    assert folds.by_fold[0] == expected
+    first, second = folds.by_fold[0]["auroc"], folds.by_fold[3]["auroc"]
+    assert folds.mean["auroc"] == pytest.approx((first + second) / 2, abs=5.1e-5)
+    assert folds.std["auroc"] == pytest.approx(abs(first - second) / 2**0.5, abs=5.1e-5)
+    assert fold_metrics({0: part}, thresholds).std["auroc"] is None
+
+
+def test_exclusive_classes_are_ranked_by_probability():
+    part = made_up("multi-class", classes=3)
+    expected = roc_auc_score(part.y.argmax(axis=1), part.p, multi_class="ovr")
+    subset = metrics_of(part)
+    assert subset.metrics["auroc"].value == pytest.approx(expected, abs=5.1e-5)
+
+
+def test_counts_add_up_to_the_images():
+    part = made_up()
+    part.y[:7, 0] = np.nan
+    first = metrics_of(part).classes["class 0"]
+    assert (first.unknown, first.positives + first.negatives) == (7, 113)
+    known = ~np.isnan(part.y[:, 0])
+    matrix = confusion_matrix(part.y[known, 0], part.p[known, 0] >= 0.5)
+    assert [first.tn, first.fp, first.fn, first.tp] == matrix.ravel().tolist()
+
+
 def test_the_bundle_holds_every_model_and_what_it_is_used_with(run):
-    _, paths, _ = run
-    each = ("model.json", "trained_on.json", "weights.safetensors")
+    paths, _ = run
+    files = ("model.json", "trained_on.json", "weights.safetensors")
     assert set(frozen(paths)) == {
-        "operating_points.json", *(f"{fold}/{name}" for fold in (0, 1) for name in each),
+        "operating_points.json", *(f"{fold}/{name}" for fold in (0, 1) for name in files),
     }  # fmt: skip
-    bundle, network = load(Path(paths.bundle) / "1")
-    _, trained = load(Path(paths.models) / "1")
-    assert list(bundle.outputs) == list(json.loads(
-        frozen(paths)["operating_points.json"])["thresholds"])  # fmt: skip
-    for own, other in zip(network.parameters(), trained.parameters(), strict=True):
-        assert torch.equal(own, other)
+    for fold in (0, 1):
+        for name in files:
+            trained = (Path(paths.models) / str(fold) / name).read_bytes()
+            assert frozen(paths)[f"{fold}/{name}"] == trained
+    assert list(points_of(paths).thresholds) == predictions_of(paths, "val").outputs
 
 
-def test_permuting_the_test_labels_changes_nothing_that_is_frozen(run, monkeypatch, tmp_path):
-    _, paths, settings = run
-    before = frozen(paths)
+def test_permuting_the_test_labels_changes_nothing_that_is_frozen(run, tmp_path):
+    paths, settings = run
     manifest, split = pd.read_csv(paths.manifest), pd.read_csv(paths.split)
     test = (split["subset"] == "test").to_numpy()
-    labels = [c for c in manifest if c.startswith("label_")]
+    labels = [name for name in manifest if name.startswith("label_")]
     shuffled = manifest.copy()
     shuffled.loc[test, labels] = manifest.loc[test, labels].to_numpy()[::-1]
     assert not shuffled.equals(manifest)
-    changed = paths.model_copy(
-        update={
-            n: str(tmp_path / n) for n in ("manifest", "predictions", "bundle", "metrics", "plots")
-        }
-    )
+    changed = elsewhere(paths, tmp_path, "manifest", "predictions")
     shuffled.to_csv(changed.manifest, index=False)
-    evaluate(settings.evaluate, [0, 1], changed)
-    assert metrics(changed)["test"] != metrics(paths)["test"]
-    assert frozen(changed) == before
+    predict([0, 1], changed)
+    evaluate(settings.evaluate, changed)
+    assert read_json(Path(changed.metrics))["test"] != read_json(Path(paths.metrics))["test"]
+    assert read_json(Path(changed.metrics))["val"] == read_json(Path(paths.metrics))["val"]
+    assert frozen(changed) == frozen(paths)
 
 
-def test_the_temperature_is_of_validation_and_the_tables_stay_raw(run):
-    task, paths, settings = run
-    folder = Path(paths.predictions)
-    points = json.loads((Path(paths.bundle) / "operating_points.json").read_text())
-    found = json.loads((folder / "calibration.json").read_text())
-    table = read_csv(folder / "val.csv")
-    names = list(points["thresholds"])
-    y = table[[f"y_{n}" for n in names]].to_numpy(float)
-    p = table[[f"p_{n}" for n in names]].to_numpy(float)
-    temperature, why = fit_temperature(y, p, task == "multi-class")
-    assert points["temperature"] == temperature
-    assert (temperature is None) == bool(why)
-    assert found["val"]["log_loss"]["raw"] == metrics(paths)["val"]["loss"]
-    for part in ("val", "test"):
-        for name, own in metrics(paths)[part]["per_class"].items():
-            judged = found[part]["per_class"][name]
-            assert judged["sensitivity"] == own["recall"]
-            assert judged["specificity"] == own["specificity"]
-            assert judged["ppv"] == own["precision"]
-            prevalences = [at["prevalence"] for at in judged["stated"]]
-            assert prevalences == settings.evaluate.prevalences
+def test_what_is_frozen_is_chosen_on_validation(run):
+    paths, settings = run
+    val, points = predictions_of(paths, "val"), points_of(paths)
+    assert list(points.thresholds.values()) == choose_thresholds(settings.evaluate, val).tolist()
+    assert (points.temperature, points.temperature_reason) == fit_temperature(val)
+    calibration = Calibration.read(Path(paths.evaluation) / "calibration.json")
+    assert (calibration.temperature, calibration.reason) == fit_temperature(val)
+    assert calibration.val.log_loss.raw == results_of(paths).val.metrics["loss"].value
+    for each in calibration.test.classes.values():
+        prevalences = [at.prevalence for at in each.predictive_values]
+        assert prevalences == settings.evaluate.prevalences
+
+
+def test_a_single_class_present_in_validation_is_decided_at_one_half():
+    part = made_up()
+    part.y[:, 1] = 0
+    thresholds = choose_thresholds(params().evaluate, part)
+    assert thresholds[0] != 0.5
+    assert thresholds[1] == 0.5
 
 
 def test_a_target_is_written_as_it_stands_in_the_parameters(run, tmp_path):
-    _, paths, _ = run
-    changed = paths.model_copy(
-        update={n: str(tmp_path / n) for n in ("predictions", "bundle", "metrics", "plots")}
-    )
-    evaluate(params(evaluate={"threshold": {"sensitivity": 0.9}}).evaluate, [0, 1], changed)
-    points = json.loads((Path(changed.bundle) / "operating_points.json").read_text())
-    assert points["rule"] == {"sensitivity": 0.9}
-    table = read_csv(Path(changed.predictions) / "val.csv")
-    for name, threshold in points["thresholds"].items():
-        present = table[f"p_{name}"].astype(float)[table[f"y_{name}"] == "1"]
-        assert (present >= threshold).mean() >= 0.9
+    paths, settings = run
+    changed = elsewhere(paths, tmp_path)
+    target = params(evaluate={"threshold": {"sensitivity": 0.9}, "n_bootstrap": 5}).evaluate
+    evaluate(target, changed)
+    points, val = points_of(changed), predictions_of(paths, "val")
+    assert points.rule == {"sensitivity": 0.9}
+    assert points_of(paths).rule == settings.evaluate.threshold
+    for i, threshold in enumerate(points.thresholds.values()):
+        assert (val.p[val.y[:, i] == 1, i] >= threshold).mean() >= 0.9
 
 
-@pytest.mark.parametrize("task", ["multi-label", "binary", "multi-class"])
-def test_without_a_test_part_its_metrics_are_undefined(task, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    paths = write_run(tmp_path, task=task)
-    split = pd.read_csv(paths.split, dtype={"patient_id": str})
-    split["subset"] = "trainval"
-    split.to_csv(paths.split, index=False)
-    settings = params(train={"epochs": 1})
-    train(0, settings.model, settings.train, settings.augment, paths)
-    evaluate(settings.evaluate, [0], paths)
-    found = metrics(paths)
-    assert found["test"]["images"] == 0
-    assert found["test"]["auroc"] is None
-    assert found["val"]["auroc"] is not None
+@pytest.mark.parametrize("task", ["multi-label", "multi-class"])
+def test_without_a_test_set_its_metrics_are_undefined(task):
+    paths, _ = finished_run(task, folds=2, test=False)
+    results, figures = results_of(paths), read_json(Path(paths.metrics))
+    assert (results.test.images, results.val.images) == (0, 60)
+    assert set(figures["test"].values()) == {None}
+    assert len(figures["test"]) == 8
+    assert figures["val"]["auroc"] is not None
+    assert results.folds.by_fold == {}
+    assert results.test.metrics["auroc"].reason == "undefined in every class"
+    subgroups = Subgroups.read(Path(paths.evaluation) / "subgroups.json")
+    assert sum(group.images for group in subgroups.attributes["sex"].groups) == 60
 
 
-def test_the_surest_image_of_each_class_is_explained(run):
-    _, paths, _ = run
-    table = read_csv(Path(paths.predictions) / "test.csv")
-    with np.load(Path(paths.predictions) / "gradcam.npz") as kept:
-        maps = kept["maps"]
-        explained = dict(zip(kept["outputs"].tolist(), kept["image_ids"].tolist(), strict=True))
-        assert str(kept["layer"]).startswith("features")
-    assert maps.shape == (len(explained), 32, 32)
-    assert maps.max() == 255
-    for name, image_id in explained.items():
-        showing = table[table[f"y_{name}"] == "1"]
-        surest = showing.loc[showing[f"p_{name}"].astype(float).idxmax(), "image_id"]
-        assert image_id == surest
-
-
-def test_without_a_test_part_the_first_model_is_probed_on_what_it_has_not_seen(tmp_path):
-    paths = write_run(tmp_path, images=72, folds=2)
-    split = pd.read_csv(paths.split, dtype={"image_id": str, "patient_id": str})
-    whole = split.assign(subset="trainval", fold=(split["group"] % 3 == 0).astype(int))
-    whole.to_csv(paths.split, index=False)
-    settings = params(train={"epochs": 1})
-    for fold in (0, 1):
-        train(fold, settings.model, settings.train, settings.augment, paths)
-    evaluate(settings.evaluate, [0, 1], paths)
-    probes = json.loads((Path(paths.predictions) / "probes.json").read_text())
-    own = whole[whole["fold"] == 0]
-    assert probes["images"] == len(own) == 48
-    with np.load(Path(paths.predictions) / "gradcam.npz") as kept:
-        assert set(kept["image_ids"]) <= set(own["image_id"])
-    found = json.loads((Path(paths.predictions) / "localisation.json").read_text())
-    assert found["per_class"]["A"]["model"]["images"] <= 48
-    assert metrics(paths)["val"]["images"] == 72
+def test_curves_run_from_corner_to_corner_and_confusion_holds_every_image(run):
+    paths, _ = run
+    roc = read_csv(Path(paths.plots) / "roc.csv", ["fpr", "tpr"])
+    for _, curve in roc.groupby(["subset", "class"]):
+        assert curve[["fpr", "tpr"]].iloc[[0, -1]].to_numpy().tolist() == [[0, 0], [1, 1]]
+    confusion = read_csv(Path(paths.plots) / "confusion.csv", ["count"])
+    for (subset, _), counts in confusion.groupby(["subset", "class"]):
+        assert counts["count"].sum() == results_of(paths).subset(subset).images
+    bars = read_csv(Path(paths.plots) / "per_class.csv", ["auroc"])
+    for row in bars.itertuples():
+        metrics = results_of(paths).subset(row.subset).classes[row._2].metrics
+        assert row.auroc == metrics["auroc"].value

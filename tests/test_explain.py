@@ -1,56 +1,141 @@
-"""Grad-CAM: equal to the class activation map where that exists, and on every network."""
+"""Explain: the first fold's model, on images it has not seen, and as it was afterwards."""
 
-from typing import get_args
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from small_run import params
-from thorax.config import ModelName
-from thorax.explain.gradcam import feature_layer, grad_cam
-from thorax.models.build import build
-
-QUICK = ["cnn5", "cnn-five-block", "cnn-deep", "resnet18", "densenet121", "efficientnet-b0"]
-
-
-def test_equals_the_class_activation_map_of_a_network_with_global_average_pooling():
-    """Zhou et al. 2016: there the map is the sum of features times the last layer's weights."""
-    torch.manual_seed(0)
-    features = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU())
-    head = nn.Linear(6, 3)
-    network = nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
-    x = torch.rand(4, 1, 16, 16)
-    outputs = np.array([0, 1, 2, 1])
-    layer = feature_layer(network, x)
-    assert layer == "0"
-    with torch.inference_mode():
-        maps = torch.einsum("bk,bkhw->bhw", head.weight[outputs], features(x)).relu()
-        expected = maps / maps.amax(dim=(1, 2), keepdim=True)
-    np.testing.assert_allclose(grad_cam(network, x, outputs, layer), expected, atol=1e-5)
+from small_run import finished_run, params, train_folds, write_run
+from thorax.artifacts.explanation import Localization, Occlusion
+from thorax.explain import evenly, explain, open_explainer
+from thorax.io import read_csv
+from thorax.metrics.predictions import read_decided
 
 
-def test_the_map_is_taken_before_the_last_pooling():
-    network = build(params(model={"name": "cnn5"}).model, 2, 96)
-    layer = feature_layer(network, torch.zeros(1, 1, 96, 96))
-    kept = []
-    network.get_submodule(layer).register_forward_hook(lambda *given: kept.append(given[2].shape))
-    network(torch.zeros(2, 1, 96, 96))
-    assert kept[-1][2:] == (6, 6)
+@pytest.fixture(scope="module", params=["multi-label", "binary", "multi-class"])
+def run(request):
+    """A finished run of each task, with two folds."""
+    return finished_run(request.param, folds=2)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in get_args(ModelName)],
-)
-def test_every_network_is_explained_by_a_map_of_the_images_extent(name):
-    torch.manual_seed(0)
-    network = build(params(model={"name": name}).model, 2, 64)
-    x = torch.rand(2, 1, 64, 64)
-    layer = feature_layer(network, x)
-    maps = grad_cam(network, x, np.array([0, 1]), layer)
-    assert maps.shape == (2, 64, 64)
-    assert np.isfinite(maps).all()
-    assert 0 <= maps.min() <= maps.max() <= 1 + 1e-6
-    assert not layer.startswith(("head", "fc", "classifier", "_fc"))
+def gradcam_of(paths):
+    with np.load(Path(paths.explanations) / "gradcam.npz") as kept:
+        return dict(kept)
+
+
+def occlusion_of(paths):
+    return Occlusion.read(Path(paths.explanations) / "occlusion.json")
+
+
+def localization_of(paths):
+    return Localization.read(Path(paths.explanations) / "localization.json")
+
+
+def test_the_most_confident_image_of_each_class_is_explained(run):
+    paths, _ = run
+    table, kept = read_decided(Path(paths.evaluation) / "test.csv"), gradcam_of(paths)
+    assert str(kept["layer"]).startswith("features")
+    assert kept["maps"].shape == (len(kept["outputs"]), 32, 32)
+    assert kept["maps"].max() == 255
+    for name, image_id in zip(kept["outputs"], kept["image_ids"], strict=True):
+        showing = table[table[f"y_{name}"] == 1]
+        assert image_id == showing.loc[showing[f"p_{name}"].idxmax(), "image_id"]
+
+
+def test_every_version_of_the_first_image_is_kept(run):
+    paths, _ = run
+    explainer = open_explainer(paths)
+    first = explainer.dataset.rows_of(explainer.part.images["image_id"])[0]
+    with np.load(Path(paths.explanations) / "occlusion.npz") as kept:
+        assert set(kept) == {"as it is", "corners", "lungs", "all_but_lungs"}
+        np.testing.assert_array_equal(kept["as it is"], explainer.dataset.images[first])
+        assert all(version.shape == (32, 32) for version in kept.values())
+
+
+def test_the_evaluated_images_and_every_class_are_tested(run):
+    paths, settings = run
+    occlusion = occlusion_of(paths)
+    assert (occlusion.images, occlusion.patients) == (10, 5)
+    assert occlusion.n_bootstrap == settings.evaluate.n_bootstrap
+    assert list(occlusion.classes) == open_explainer(paths).part.outputs
+    assert localization_of(paths).n_bootstrap == settings.evaluate.n_bootstrap
+
+
+def test_the_cascade_leaves_the_network_as_it_was(run):
+    """It randomizes layer after layer, on a copy; the order of the analyses does not matter."""
+    explainer = open_explainer(run[0])
+    before = {key: value.clone() for key, value in explainer.network.state_dict().items()}
+    steps = explainer.cascade()
+    assert [step.layers for step in steps] == ["head", "last quarter", "last half", "all layers"]
+    assert steps == explainer.cascade() == localization_of(run[0]).cascade
+    for key, value in explainer.network.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+def test_no_more_images_at_once_than_in_a_training_batch(run, tmp_path):
+    """Gradients and occlusions of hundreds of images once went through in one batch."""
+    paths, settings = run
+    explainer, sizes = open_explainer(paths), []
+    batch_size = settings.train.batch_size
+    z = np.zeros((60, len(explainer.part.outputs)))
+    table, targets = explainer.dataset.table, explainer.dataset.targets
+    explainer = replace(explainer, part=replace(explainer.part, images=table, y=targets, z=z))
+
+    class Counting(nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.features, self.network = network, network
+
+        def forward(self, x_BCHW):  # noqa: N803
+            sizes.append(len(x_BCHW))
+            return self.network(x_BCHW)
+
+    explainer = replace(explainer, network=Counting(explainer.network))
+    explainer.write_gradcam(tmp_path / "gradcam.npz")
+    explainer.cascade()
+    explainer.write_occlusion(settings.explain, settings.evaluate, tmp_path)
+    assert Occlusion.read(tmp_path / "occlusion.json").images == 60
+    assert batch_size / 2 < max(sizes) <= batch_size
+
+
+@pytest.mark.parametrize("number", [0, 7])
+def test_as_many_images_as_asked_for_are_tested(number, tmp_path):
+    paths, settings = finished_run("multi-label", folds=2)
+    few = settings.explain.model_copy(update={"occlusion_images": number, "gradcam_images": number})
+    changed = paths.model_copy(update={"explanations": str(tmp_path)})
+    explain(few, settings.evaluate, changed)
+    assert occlusion_of(changed).images == number
+    images = [each.model.images for each in localization_of(changed).classes.values()]
+    assert all(0 < count <= number for count in images)
+    assert bool(images) == bool(number)
+
+
+def test_without_a_test_set_the_first_model_is_explained_on_what_it_has_not_seen():
+    paths, _ = finished_run("multi-label", folds=2, test=False)
+    split = read_csv(Path(paths.split), ["fold"]).set_index("image_id")
+    unseen = set(split.index[split["fold"] == 0])
+    assert occlusion_of(paths).images == len(unseen) < len(split)
+    assert set(gradcam_of(paths)["image_ids"]) <= unseen
+    assert localization_of(paths).classes["A"].model.images <= len(unseen)
+
+
+def test_a_model_that_learned_a_square_points_at_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = write_run(tmp_path, images=120)
+    settings = params(train={"epochs": 12, "patience": 12}, augment={"shift": 0.0})
+    train_folds(paths, settings, [0])
+    scores = open_explainer(paths).localize(settings.explain, settings.evaluate, paths)
+    assert list(scores) == ["A"]
+    model, random = scores["A"].model, scores["A"].random
+    assert model.images == random.images > 3
+    assert model.area == pytest.approx(12 * 12 / 32**2, abs=1e-3)
+    assert model.iou.value > random.iou.value
+
+
+def test_spread_evenly():
+    assert evenly(list("abc"), 5) == ["a", "b", "c"]
+    assert evenly([str(i) for i in range(100)], 4) == ["12", "37", "62", "87"]
+    assert evenly(list("abc"), 0) == []

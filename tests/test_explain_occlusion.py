@@ -1,4 +1,4 @@
-"""Shortcut probes: they call a scorer that reads the corners, and no other."""
+"""Shortcut tests: they flag a scorer that reads the corners, and no other."""
 
 import runpy
 import shutil
@@ -9,74 +9,79 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from small_run import params
 from thorax.config import load_paths
-from thorax.explain.occlusion import compare, covered, covers, donors, exchanged, probe
-from thorax.metrics.bootstrap import draw
-from thorax.metrics.summary import Predictions
+from thorax.explain import occlusion
+from thorax.explain.occlusion import (
+    auroc_drop,
+    donors,
+    is_shortcut,
+    occlude,
+    occlusion_tests,
+    painted,
+    swap_corners,
+)
+from thorax.metrics.bootstrap import resample
 
 ROOT = Path(__file__).parents[1]
 SIZE = 40
-
-
-def part(y, p, patients=None):
-    images = pd.DataFrame({"patient_id": patients or [str(i // 2) for i in range(len(y))]})
-    return Predictions("multi-label", ["A"], images, y[:, None], p[:, None])
+LEAST = params().explain.shortcut_drop
 
 
 def corners_of(images):
     return images[:, :8, :8].mean(axis=(1, 2), keepdims=True)[:, :, 0] / 255
 
 
-def centre_of(images):
+def center_of(images):
     return images[:, 16:24, 16:24].mean(axis=(1, 2), keepdims=True)[:, :, 0] / 255
 
 
-def cohort(correlated, number=200, seed=0):
-    """Dim noise; a bright middle goes with the label a little, a bright corner as told."""
+def cohort(*, correlated, number=200, seed=0):
+    """Dim noise; a bright middle goes with the label a little, a bright corner if `correlated`."""
     rng = np.random.default_rng(seed)
     y = (rng.random(number) < 0.4).astype(float)
     images = rng.integers(0, 60, (number, SIZE, SIZE)).astype(np.uint8)
     marked = rng.random(number) < (np.where(y == 1, 0.8, 0.2) if correlated else 0.5)
     images[marked, 1:7, 1:7] = 250
-    seen = rng.random(number) < np.where(y == 1, 0.7, 0.3)
-    images[seen, 16:24, 16:24] = 200
+    visible = rng.random(number) < np.where(y == 1, 0.7, 0.3)
+    images[visible, 16:24, 16:24] = 200
     return y, images
 
 
-def run(y, images, score):
-    return probe(part(y, score(images)[:, 0]), images, covers(images), score, draws=200, seed=0)
+def run(y, images, score, patients=None):
+    """All tests of one class."""
+    patients = patients or [str(i // 2) for i in range(len(y))]
+    occluded = {name: score(version) for name, version in occlude(images).items()}
+    replicates = resample(pd.Series(patients), 200, 0)
+    (tests,) = occlusion_tests(y[:, None], score(images), images, occluded, score, replicates, 0)
+    return tests
 
 
-def test_a_scorer_that_reads_a_correlated_corner_is_called():
-    y, images = cohort(correlated=True)
-    found = run(y, images, corners_of)
-    swapped = found["per_class"]["A"]["exchanged"]
-    assert found["shortcuts"] == ["A"]
-    assert swapped["before"] > 0.7
-    assert swapped["after"] < 0.3  # what it read is reversed
-    assert 0 < swapped["fall_low"] < swapped["fall"] < swapped["fall_high"]
-    assert found["per_class"]["A"]["covered"]["corners"]["after"] == pytest.approx(0.5, abs=0.12)
+def test_a_scorer_that_reads_a_correlated_corner_is_flagged():
+    tests = run(*cohort(correlated=True), corners_of)
+    assert is_shortcut(tests.swapped, LEAST)
+    assert tests.swapped.before > 0.7
+    assert tests.swapped.after < 0.3  # what it read is reversed
+    drop = tests.swapped.drop
+    assert 0 < drop.low < drop.value < drop.high
+    assert tests.occluded["corners"].after == pytest.approx(0.5, abs=0.12)
 
 
 def test_corners_that_tell_nothing_are_no_shortcut_even_for_a_scorer_that_reads_them():
-    y, images = cohort(correlated=False)
-    assert run(y, images, corners_of)["shortcuts"] == []
+    assert not is_shortcut(run(*cohort(correlated=False), corners_of).swapped, LEAST)
 
 
-def test_a_scorer_that_does_not_look_there_is_not_called():
-    y, images = cohort(correlated=True)
-    found = run(y, images, centre_of)["per_class"]["A"]
-    assert found["exchanged"]["fall"] == 0
-    assert found["exchanged"]["change"] == 0
-    assert found["covered"]["corners"]["fall"] == 0
+def test_a_scorer_that_does_not_look_there_is_not_flagged():
+    tests = run(*cohort(correlated=True), center_of)
+    assert tests.swapped.drop.value == tests.swapped.score_change == 0
+    assert tests.occluded["corners"].drop.value == 0
+    assert not is_shortcut(tests.swapped, LEAST)
 
 
-def test_lungs_and_the_rest_are_covered_in_turn(monkeypatch):
+def test_lungs_and_the_rest_are_occluded_in_turn(monkeypatch):
     lungs = np.zeros((SIZE, SIZE), bool)
     lungs[10:30, 12:28] = True
-    monkeypatch.setattr(
-        "thorax.explain.occlusion.lung_fields", lambda x: np.broadcast_to(lungs, x.shape)
-    )
+    monkeypatch.setattr(occlusion, "lung_masks", lambda x: np.broadcast_to(lungs, x.shape))
     y, images = cohort(correlated=False)
     images[:] = 60
     images[np.ix_(y == 1, range(10, 30), range(12, 28))] = 90
@@ -84,29 +89,27 @@ def test_lungs_and_the_rest_are_covered_in_turn(monkeypatch):
     def inside(changed):
         return changed[:, lungs].mean(axis=1, keepdims=True) / 255
 
-    fell = run(y, images, inside)["per_class"]["A"]["covered"]
-    assert fell["lungs"]["before"] == fell["all_but_lungs"]["after"] == 1
-    assert fell["lungs"]["after"] == 0.5
-    assert fell["corners"]["fall"] == 0
+    occluded = run(y, images, inside).occluded
+    assert occluded["lungs"].before == occluded["all_but_lungs"].after == 1
+    assert occluded["lungs"].after == 0.5
+    assert occluded["corners"].drop.value == 0
 
 
-def test_too_few_outcomes_have_a_reason_and_no_verdict():
+def test_too_few_of_a_label_have_a_reason_and_no_figures():
     y, images = cohort(correlated=True)
     y[:] = 0
     y[:4] = 1
-    found = run(y, images, corners_of)
-    assert found["per_class"]["A"] == {
-        "reason": "fewer than 5 patients with or without it", "covered": None, "exchanged": None,
-    }  # fmt: skip
-    assert found["shortcuts"] == []
+    tests = run(y, images, corners_of)
+    assert tests.reason == "fewer than 5 patients with or without it"
+    assert (tests.occluded, tests.swapped) == ({}, None)
+    assert not is_shortcut(tests.swapped, LEAST)
 
 
 def test_unknown_labels_are_left_out():
     y, images = cohort(correlated=True)
-    told = run(y[:150], images[:150], centre_of)["per_class"]["A"]["covered"]["corners"]
+    first = run(y[:150], images[:150], center_of).occluded["corners"]
     unknown = np.where(np.arange(200) < 150, y, np.nan)
-    left_out = run(unknown, images, centre_of)["per_class"]["A"]["covered"]["corners"]
-    assert left_out["before"] == told["before"]
+    assert run(unknown, images, center_of).occluded["corners"].before == first.before
 
 
 def test_corners_by_hand():
@@ -114,7 +117,7 @@ def test_corners_by_hand():
     images[0, :2, :2] = [[10, 20], [30, 41]]
     images[0, 5, 5] = 99
     other = np.full((1, 10, 10), 7, np.uint8)
-    swapped = exchanged(np.concatenate([images, other]), np.array([1, 0]))
+    swapped = swap_corners(np.concatenate([images, other]), np.array([1, 0]))
     assert (swapped[0, -2:, :2] == 7).all()
     assert swapped[0, 5, 5] == 99
     assert (swapped[1, :2, :2] == images[0, :2, :2]).all()
@@ -122,23 +125,23 @@ def test_corners_by_hand():
     assert images[0, 0, 0] == 10  # the original stays
 
 
-def test_what_is_covered_has_one_gray_in_all_images():
+def test_what_is_occluded_has_one_gray_in_all_images():
     images = np.stack([np.full((5, 5), gray, np.uint8) for gray in (10, 20, 90)])
     where = np.zeros((3, 5, 5), bool)
     where[:, 0] = True
-    hidden = covered(images, where)
+    hidden = painted(images, where)
     assert (hidden[:, 0] == 20).all()
     assert (hidden[:, 1:] == images[:, 1:]).all()
 
 
-@pytest.mark.parametrize("alike", [True, False])
-def test_donors_are_others_with_the_label_asked_for(alike):
+@pytest.mark.parametrize("same_label", [True, False])
+def test_donors_are_others_with_the_label_asked_for(same_label):
     y = np.array([0.0, 1, 0, 1, 1] * 20)
-    people = np.arange(100) // 10
-    given = donors(y, people, np.random.default_rng(0), alike=alike)
-    assert ((y[given] == y) == alike).all()
-    assert (people[given] != people).all()
-    assert len(set(given)) > 20
+    patient = np.arange(100) // 10
+    donor = donors(y, patient, np.random.default_rng(0), same_label=same_label)
+    assert ((y[donor] == y) == same_label).all()
+    assert (patient[donor] != patient).all()
+    assert len(set(donor)) > 20
 
 
 def test_one_patients_own_corner_is_no_shortcut():
@@ -147,44 +150,50 @@ def test_one_patients_own_corner_is_no_shortcut():
     y[:] = 0
     y[:5] = 1
     images[:5, 1:7, 1:7] = 250
-    people = ["sick"] * 5 + [str(i) for i in range(195)]
-    one = part(y, corners_of(images)[:, 0], people)
-    found = probe(one, images, covers(images), corners_of, draws=50, seed=0)
-    assert found["shortcuts"] == []
-    assert "5 patients" in found["per_class"]["A"]["reason"]
+    tests = run(y, images, corners_of, ["sick"] * 5 + [str(i) for i in range(195)])
+    assert "5 patients" in tests.reason
 
 
-def test_compare_equals_scikit_learn():
+def test_a_drop_equals_scikit_learn():
     rng = np.random.default_rng(1)
     y, before, after = rng.integers(0, 2, 90), rng.random(90).round(1), rng.random(90).round(1)
-    found = compare(y.astype(float), before, after, np.ones((5, 90)))
-    assert found["before"] == round(roc_auc_score(y, before), 4)
-    assert found["after"] == round(roc_auc_score(y, after), 4)
-    assert found["fall_low"] == found["fall_high"] == found["fall"]
-    assert found["change"] == round(float(np.abs(before - after).mean()), 4)
+    found = auroc_drop(y.astype(float), before, after, np.ones((5, 90)))
+    assert found.before == round(roc_auc_score(y, before), 4)
+    assert found.after == round(roc_auc_score(y, after), 4)
+    assert found.drop.low == found.drop.high == found.drop.value
+    assert found.score_change == round(float(np.abs(before - after).mean()), 4)
 
 
-def test_a_fall_of_the_auroc_is_paired():
+def test_a_drop_of_the_auroc_is_paired():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 300).astype(float)
     before = y + rng.normal(0, 1, 300)
-    weights = draw(pd.Series(np.arange(300).astype(str)), 500, 0).by_image()
-    same = compare(y, before, before, weights)
-    assert (same["fall"], same["fall_low"], same["fall_high"]) == (0, 0, 0)
-    found = compare(y, before, before + 0.1 * rng.normal(0, 1, 300), weights)
-    assert found["fall_high"] - found["fall_low"] < 0.03  # unpaired it would be about 0.1
+    weights = resample(pd.Series(np.arange(300).astype(str)), 500, 0).weights()
+    same = auroc_drop(y, before, before, weights).drop
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    drop = auroc_drop(y, before, before + 0.1 * rng.normal(0, 1, 300), weights).drop
+    assert drop.high - drop.low < 0.03  # unpaired it would be about 0.1
+
+
+def test_a_shortcut_is_large_and_beyond_chance():
+    swapped = run(*cohort(correlated=True), corners_of).swapped
+    drop = swapped.drop.value
+    assert is_shortcut(swapped, drop)
+    assert not is_shortcut(swapped, drop + 1e-4)
+    by_chance = swapped.drop.model_copy(update={"low": 0.0})
+    assert not is_shortcut(swapped.model_copy(update={"drop": by_chance}), LEAST)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("correlation", "called"), [(0.6, ["Nodule"]), (0.0, [])])
-def test_a_marker_that_goes_with_a_finding_is_called_and_another_one_is_not(
-    correlation, called, tmp_path, monkeypatch
+@pytest.mark.parametrize(("correlation", "flagged"), [(0.6, ["Nodule"]), (0.0, [])])
+def test_a_marker_that_goes_with_a_finding_is_flagged_and_another_one_is_not(
+    correlation, flagged, tmp_path, monkeypatch
 ):
     """The shipped settings on phantoms, trained from nothing, as in the benchmark."""
-    audit = runpy.run_path(str(ROOT / "benchmarks" / "shortcut.py"))["audit"]
+    measure = runpy.run_path(str(ROOT / "benchmarks" / "shortcut.py"))["measure"]
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "data/local", "data/local")
-    found = audit("Nodule", correlation, 0, load_paths(ROOT / "dvc.yaml"))
-    assert found["shortcuts"] == called
-    assert (found["exchanged"]["fall"] >= 0.2) == bool(called)
-    assert (found["marker_reversed"]["fall"] >= 0.2) == bool(called)
+    found = measure("Nodule", correlation, 0, load_paths(ROOT / "dvc.yaml"))
+    assert found["shortcuts"] == flagged
+    assert (found["swapped"]["drop"]["value"] >= 0.2) == bool(flagged)
+    assert (found["marker_reversed"]["drop"] >= 0.2) == bool(flagged)

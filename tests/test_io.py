@@ -96,7 +96,7 @@ def test_tables_keep_text_as_text_and_unknown_numbers_as_nan(tmp_path):
 def test_a_broken_table_says_what_to_do(tmp_path, text):
     path = tmp_path / "a.csv"
     path.write_text(text)
-    with pytest.raises(DataError, match=r"a\.csv is not a valid table.*dvc repro"):
+    with pytest.raises(DataError, match=r"(?s)a\.csv is not a valid table.*dvc repro"):
         read_csv(path)
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss, log_loss as sklearn_log_loss
+from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss as sklearn_log_loss
 
 from thorax.metrics.calibration import (
     HISTOGRAM_BINS,

@@ -41,7 +41,7 @@ def oracle(y, score, d):
     """All of `PER_CLASS` of one class by scikit-learn."""
     known = ~np.isnan(y)
     y, score, d = y[known], score[known], d[known]
-    tn, fp, fn, tp = sk.confusion_matrix(y, d, labels=[0, 1]).ravel()
+    (tn, fp), (fn, _) = sk.confusion_matrix(y, d, labels=[0, 1])
     return {
         "auroc": sk.roc_auc_score(y, score),
         "average_precision": sk.average_precision_score(y, score),

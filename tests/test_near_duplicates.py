@@ -19,7 +19,7 @@ def prints(images):
 
 
 def fingerprints_of_copies():
-    """30 pictures and a copy of each behind them."""
+    """30 pictures, then a copy of each."""
     originals = [picture(i) for i in range(30)]
     return prints([*originals, *map(copy_of, originals)])
 

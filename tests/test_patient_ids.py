@@ -1,4 +1,4 @@
-"""Patients told from file names, by every rule that fits."""
+"""Patients identified from file names, by every rule that fits."""
 
 import pytest
 

@@ -1,146 +1,82 @@
-"""The audit finds planted copies of every kind, and nothing else."""
+"""What two sets of images share, by patient, bytes, similarity and name."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import cv2
-import numpy as np
 import pandas as pd
 import pytest
 
-from small_run import ROOT
-from thorax.errors import DataError
-from thorax.patient_ids import patients_by_rule
-from thorax.split.leakage import KINDS
-from thorax.studies.audit import overlap_of, read
-from thorax.studies.smoke import write_data
-
-REAL = os.environ.get("THORAX_SHARED_DATA")
+from thorax.split.leakage import KINDS, LEAKS, Images, audit_split, compare, overlaps, summary
 
 
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory):
-    """Files of distinct radiographs, a patient each, by name."""
-    folder = write_data("kermany", tmp_path_factory.mktemp("phantoms") / "data")
-    files = sorted(folder.rglob("*.jpeg"))
-    first = {}
-    for path in files:
-        first.setdefault(path.stem.split("_")[0][:7], path)
-    return list(first.values())[:16]
+def images(*rows):
+    """Images given as (path, sha256, patient)."""
+    paths, shas, patients = (list(column) for column in zip(*rows, strict=True))
+    return Images(paths, paths, shas, {"as listed": patients})
 
 
-def write(folder, images):
-    """Files by name: bytes as they are, or the file that is copied."""
-    for name, content in images.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
-    return folder
+A = images(
+    ("x/0.png", "s0", "anna"), ("x/1.png", "s1", "ben"), ("x/2.png", "s2", "ben"),
+    ("x/3.png", "s3", ""),
+)  # fmt: skip
 
 
-def re_encoded(path, quality=60, scale=0.7):
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+def counts(overlap):
+    return {kind: getattr(overlap, kind).images for kind in KINDS}
 
 
-@pytest.fixture(autouse=True)
-def settings(monkeypatch):
-    """The limits on similarity are those of the shipped settings."""
-    monkeypatch.chdir(ROOT)
+@pytest.mark.parametrize(
+    ("row", "near", "kind"),
+    [
+        (("y/9.png", "s9", "ben"), [], "shared_patients"),
+        (("y/9.png", "s2", "cleo"), [], "identical"),
+        (("y/9.png", "s9", "cleo"), [(2, 0)], "near_identical"),
+        (("y/2.png", "s9", "cleo"), [], "same_name"),
+        (("a.zip!y/2.png", "s9", "cleo"), [], "same_name"),
+        (("y/9.png", "s9", ""), [], None),  # two images of unknown patients share none
+    ],
+)
+def test_each_kind_is_counted_alone(row, near, kind):
+    overlap = compare(("a", "b"), A, images(row), near)
+    assert counts(overlap) == dict.fromkeys(KINDS, 0) | ({kind: 1} if kind else {})
+    assert overlaps(overlap) == (kind is not None)
+    assert overlaps(overlap, LEAKS) == (kind in LEAKS)
 
 
-@pytest.fixture
-def sets(phantoms, tmp_path):
-    """A, and B with one planted image of each kind among others that share nothing."""
-    a = {f"x/{i}.jpg": path for i, path in enumerate(phantoms[:8])}
-    a["x/person7_virus_1.jpg"] = phantoms[8]
-    b = {f"y/other{i}.jpg": path for i, path in enumerate(phantoms[9:13])}
-    b["y/copy.jpg"] = phantoms[0]
-    b["y/again.jpg"] = re_encoded(phantoms[1])
-    b["z/2.jpg"] = phantoms[13]
-    return write(tmp_path / "a", a), write(tmp_path / "b", b)
+def test_identical_images_are_not_near_identical_as_well():
+    overlap = compare(("a", "b"), A, images(("y/9.png", "s2", "cleo")), [(2, 0), (3, 0)])
+    assert overlap.identical.examples == [("x/2.png", "y/9.png")]
+    assert overlap.near_identical.examples == [("x/3.png", "y/9.png")]
 
 
-def test_each_planted_kind_is_found_once_and_nothing_else(sets):
-    overlap = overlap_of(*sets)
-    assert {kind: getattr(overlap, kind).images for kind in KINDS} == {
-        "shared_patients": 0, "identical": 1, "near_identical": 1, "same_name": 1,
-    }  # fmt: skip
-    assert overlap.identical.examples == [("x/0.jpg", "y/copy.jpg")]
-    assert overlap.near_identical.examples == [("x/1.jpg", "y/again.jpg")]
-    assert overlap.same_name.examples == [("x/2.jpg", "z/2.jpg")]
-    assert overlap.images == (9, 7)
+def test_images_of_the_second_set_count_once_each():
+    b = images(("y/7.png", "s7", "ben"), ("y/8.png", "s8", "ben"), ("y/9.png", "s9", "cleo"))
+    overlap = compare(("a", "b"), A, b, [(0, 2), (1, 2), (3, 2)])
+    assert (overlap.images, overlap.near_identical.images) == ((4, 3), 1)
+    assert (overlap.shared_patients.images, overlap.shared_patients.patients) == (2, 1)
 
 
-def test_patients_are_identified_by_every_rule_that_fits_the_names():
-    kermany = ["person12_bacteria_1.jpeg", "person12_virus_9.jpeg", "IM-0001-0001.jpeg"]
-    rules = patients_by_rule(kermany, ["p1", "p2", "p3"])
-    assert list(rules) == ["as listed", "conservative", "namespaced"]
-    assert rules["conservative"][0] == rules["conservative"][1]
-    assert rules["namespaced"][0] != rules["namespaced"][1]
-    assert patients_by_rule(["a.zip!i/00000013_005.png"])["NIH"] == ["00000013"]
-    assert patients_by_rule(["a.png", "b.png"]) == {}
+def test_patients_are_counted_under_every_rule_that_both_sets_have():
+    a, b = images(("0", "0", "p")), images(("1", "1", "p"))
+    a.patients["NIH"], b.patients["conservative"] = ["p"], ["p"]
+    a.patients["namespaced"], b.patients["namespaced"] = ["p"], ["q"]
+    shared = compare(("a", "b"), a, b, []).shared_patients
+    assert shared.by_rule == {"as listed": 1, "namespaced": 0}
 
 
-def test_shared_patients_are_counted_by_images_and_by_rule(phantoms, tmp_path):
-    a = {"person12_bacteria_1.jpeg": phantoms[0], "IM-0001-0001.jpeg": phantoms[1]}
-    b = {"person12_virus_2.jpeg": phantoms[2], "IM-0001-0002.jpeg": phantoms[3],
-         "IM-0005-0001.jpeg": phantoms[4]}  # fmt: skip
-    overlap = overlap_of(write(tmp_path / "a", a), write(tmp_path / "b", b))
-    shared = overlap.shared_patients
-    assert shared.by_rule == {"conservative": 2, "namespaced": 1}
-    assert (shared.images, shared.patients) == (2, 2)
+def test_a_hold_out_compares_every_two_subsets_and_folds_each_with_the_others():
+    four = images(*((f"{i}.png", f"s{i}", "same") for i in range(4)))
+    hold_out = audit_split(four, pd.Series(["train", "val", "test", "train"]), [(0, 3), (1, 2)])
+    assert [(pair.a, pair.b, pair.images, pair.near_identical.images) for pair in hold_out] == [
+        ("train", "val", (2, 1), 0), ("train", "test", (2, 1), 0), ("val", "test", (1, 1), 1),
+    ]  # fmt: skip
+    folds = audit_split(four, pd.Series(["fold_1", "fold_0", "test", "fold_0"]), [(0, 3), (0, 2)])
+    assert [(pair.a, pair.b, pair.images, pair.near_identical.images) for pair in folds] == [
+        ("other folds", "fold_0", (1, 2), 1), ("other folds", "fold_1", (2, 1), 1),
+        ("trainval", "test", (3, 1), 1),
+    ]  # fmt: skip
+    assert folds[0].near_identical.examples == [("0.png", "3.png")]
+    assert "other folds / fold_0: shared_patients 2" in summary(folds)
 
 
-def test_a_manifest_is_read_with_the_fingerprints_of_its_cache(phantoms, tmp_path):
-    folder = write(tmp_path / "data", {f"{i}.jpg": path for i, path in enumerate(phantoms[:3])})
-    whole = read(folder)
-    ids = whole.images.ids
-    manifest = {"image_id": ids, "location": ids, "patient_id": list("abc")}
-    pd.DataFrame(manifest | {"sha256": whole.images.sha256}).to_csv(folder / "m.csv", index=False)
-    with pytest.raises(DataError, match="dvc repro preprocess"):
-        read(folder / "m.csv")
-    (folder / "cache").mkdir()
-    for name, prints in zip(("hashes", "thumbnails"), whole.fingerprints, strict=True):
-        np.save(folder / "cache" / f"{name}.npy", prints)
-    pd.DataFrame({"image_id": ids}).to_csv(folder / "cache" / "index.csv", index=False)
-    overlap = overlap_of(folder / "m.csv", folder)
-    assert (overlap.identical.images, overlap.near_identical.images) == (3, 0)
-    assert read(folder / "m.csv").images.patients == {"as listed": list("abc")}
-
-
-def audit(*words):
-    code = "import sys; from thorax.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "audit", *map(str, words)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_the_command_exits_with_4_when_anything_is_shared_and_0_when_not(sets, phantoms, tmp_path):
-    code, text = audit(*sets, "--json", tmp_path / "found.json")
-    assert code == 4
-    assert "near_identical" in text
-    assert "patients: not known" in text
-    assert json.loads((tmp_path / "found.json").read_text())["identical"]["images"] == 1
-    clean = write(tmp_path / "clean", {f"c{i}.jpg": p for i, p in enumerate(phantoms[9:13])})
-    assert audit(sets[0], clean)[0] == 0
-    code, text = audit(sets[0], tmp_path / "nothing")
-    assert code == 3
-    assert "does not exist" in text
-
-
-def test_files_that_are_no_images_are_left_out_and_counted(phantoms, tmp_path, capsys):
-    folder = write(tmp_path, {"a.jpg": phantoms[0], "b.jpg": b"no image"})
-    assert read(folder).images.ids == ["a.jpg"]
-    assert "1 images" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(REAL is None, reason="THORAX_SHARED_DATA names no folder of real archives")
-def test_real_images_hold_24_groups_of_identical_bytes():
-    audited = read(Path(REAL) / "kermany-train-224.tar")
-    _, counts = np.unique(audited.images.sha256, return_counts=True)
-    assert ((counts > 1).sum(), counts[counts > 1].sum()) == (24, 50)
+def test_a_split_without_a_test_set_is_compared_as_far_as_it_goes():
+    two = images(("0.png", "s0", "a"), ("1.png", "s1", "b"))
+    assert [pair.b for pair in audit_split(two, pd.Series(["train", "val"]), [])] == ["val"]
+    assert audit_split(two, pd.Series(["fold_0", "fold_0"]), []) == []

@@ -1,25 +1,36 @@
 """Training learns, stops, restores, and goes on after a kill as if nothing had happened."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
-from small_run import ROOT, params, write_run
+from small_run import ROOT, finished_run, params, train_folds, write_run
+from thorax.artifacts.model import ModelFile
+from thorax.dataset.loader import Batches
 from thorax.errors import BusyError, ConfigError, NumericsError
 from thorax.io import locked
 from thorax.models.build import build
-from thorax.train.loop import train
+from thorax.train import loop, train
+from thorax.train.setup import open_run, require_full_batches
 
 CHECKPOINTS = Path(".dvc/tmp/checkpoints")
+EXACT = {"atol": 0, "rtol": 0}
+# Without clipping, momentum, decay, dropout and batch statistics, a step of SGD is the mean
+# gradient over the images times the learning rate.
+ADDITIVE = {"name": "cnn-baseline", "dropout": 0.0}
+PLAIN_SGD = {
+    "max_grad_norm": None,
+    "schedule": {"name": "none"},
+    "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0},
+}
 
 
 @pytest.fixture
@@ -29,9 +40,11 @@ def folder(tmp_path, monkeypatch):
 
 
 def history(paths, fold=0):
-    return json.loads((Path(paths.models) / str(fold) / "model.json").read_text())["training"][
-        "history"
-    ]
+    return ModelFile.read(Path(paths.models) / str(fold) / "model.json").training.history
+
+
+def weights(paths, fold=0):
+    return load_file(Path(paths.models) / str(fold) / "weights.safetensors")
 
 
 def run(paths, settings, fold=0):
@@ -39,45 +52,50 @@ def run(paths, settings, fold=0):
     return history(paths, fold)
 
 
+def opened(paths, settings):
+    return open_run(0, settings.model, settings.train, settings.augment, paths)
+
+
+def assert_same_weights(paths, others, **tolerance):
+    expected = weights(others)
+    for key, value in weights(paths).items():
+        torch.testing.assert_close(value, expected[key], **tolerance)
+
+
 @pytest.mark.parametrize("task", ["multi-label", "binary", "multi-class"])
-def test_an_easy_task_is_learnt(folder, task):
+def test_an_easy_task_is_learned(folder, task):
     paths = write_run(folder, images=96, task=task)
     epochs = run(paths, params(train={"epochs": 12, "patience": 12}, augment={"shift": 0.0}))
-    assert max(epoch["val"]["auroc"] for epoch in epochs) > 0.9
-    assert epochs[-1]["train"]["loss"] < epochs[0]["train"]["loss"]
+    assert max(epoch.val["auroc"] for epoch in epochs) > 0.9
+    assert epochs[-1].train["loss"] < epochs[0].train["loss"]
 
 
 def test_the_best_weights_are_kept_and_patience_ends_the_run(folder):
-    paths = write_run(folder)
-    wild = params(train={"epochs": 40, "patience": 2, "optimizer": {"lr": 0.05}})
-    epochs = run(paths, wild)
-    best = max(i for i, epoch in enumerate(epochs) if epoch["best"])
+    """What is kept is what a run that ends with the best epoch ends with."""
+    wild = {"optimizer": {"lr": 0.05}, "schedule": {"name": "none"}}
+    long, short = write_run(folder / "long"), write_run(folder / "short")
+    epochs = run(long, params(train=wild | {"epochs": 40, "patience": 2}))
+    best = max(i for i, epoch in enumerate(epochs) if epoch.best)
     assert len(epochs) < 40
     assert len(epochs) - 1 - best == 2
-    assert epochs[best]["val"]["loss"] == min(epoch["val"]["loss"] for epoch in epochs)
-    short = write_run(folder / "short")
-    same = params(train={"epochs": best + 1, "patience": 99, "optimizer": {"lr": 0.05},
-                         "schedule": {"name": "none"}})  # fmt: skip
-    long = params(train={"epochs": 40, "patience": 2, "optimizer": {"lr": 0.05},
-                         "schedule": {"name": "none"}})  # fmt: skip
-    ended = run(short, same)
-    again = write_run(folder / "again")
-    longer = run(again, long)
-    assert longer[: len(ended)] == ended
+    assert epochs[best].val["loss"] == min(epoch.val["loss"] for epoch in epochs)
+    ended = run(short, params(train=wild | {"epochs": best + 1, "patience": 99}))
+    assert epochs[: best + 1] == ended
+    assert_same_weights(long, short, **EXACT)
 
 
 def test_two_runs_give_the_same_bytes(folder):
-    first, second = write_run(folder / "a"), write_run(folder / "b")
-    for paths in (first, second):
+    runs = [write_run(folder / name) for name in "ab"]
+    for paths in runs:
         run(paths, params())
     for name in ("weights.safetensors", "model.json"):
-        files = [Path(p.models) / "0" / name for p in (first, second)]
-        assert files[0].read_bytes() == files[1].read_bytes()
+        first, second = (Path(paths.models) / "0" / name for paths in runs)
+        assert first.read_bytes() == second.read_bytes()
 
 
-def test_nothing_is_left_behind(folder):
-    run(write_run(folder), params())
-    assert list(CHECKPOINTS.iterdir()) == []
+def test_a_finished_run_leaves_no_checkpoint():
+    paths, _ = finished_run()
+    assert list((Path(paths.models).parent / CHECKPOINTS).iterdir()) == []
 
 
 PHASES = [
@@ -87,35 +105,58 @@ PHASES = [
 
 
 @pytest.mark.parametrize("phases", [[], PHASES], ids=["one phase", "two phases"])
-def test_a_killed_run_goes_on_to_the_same_bits(folder, phases):
+@pytest.mark.parametrize("interrupted", [1, 2, 4])
+def test_an_interrupted_run_goes_on_to_the_same_bits(folder, monkeypatch, phases, interrupted):
     settings = params(train={"epochs": 5, "patience": 9, "phases": phases})
-    whole = write_run(folder / "whole")
+    whole, resumed = write_run(folder / "whole"), write_run(folder / "resumed")
     expected = run(whole, settings)
+    real, trained = loop.train_epoch, []
 
-    killed = write_run(folder / "killed")
+    def interrupting(*arguments):
+        metrics = real(*arguments)
+        trained.append(arguments[-1])
+        if trained == list(range(interrupted + 1)):
+            raise KeyboardInterrupt  # the epoch is done and not yet saved
+        return metrics
+
+    monkeypatch.setattr(loop, "train_epoch", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        run(resumed, settings)
+    torch.manual_seed(123)  # whatever happened in between
+    assert run(resumed, settings) == expected
+    assert trained == [*range(interrupted + 1), *range(interrupted, 5)]
+    assert_same_weights(resumed, whole, **EXACT)
+
+
+KILLED = """
+import sys, time
+sys.path[:0] = {folders!r}
+from pathlib import Path
+from small_run import params, paths_in
+from thorax.train import loop
+real = loop.train_epoch
+def slow(*arguments):
+    if arguments[-1] == 3:
+        print("in the fourth epoch", flush=True); time.sleep(600)
+    return real(*arguments)
+if sys.argv[1] == "die": loop.train_epoch = slow
+s = params(train={train!r})
+loop.train(0, s.model, s.train, s.augment, paths_in(Path("killed").absolute()))
+"""
+
+
+def test_a_killed_process_goes_on_to_the_same_bits(folder):
+    changes = {"epochs": 5, "patience": 9, "phases": PHASES}
+    whole, killed = write_run(folder / "whole"), write_run(folder / "killed")
+    expected = run(whole, params(train=changes))
     script = folder / "run.py"
-    script.write_text(
-        "import sys, time\n"
-        f"sys.path[:0] = [{str(ROOT / 'src')!r}, {str(ROOT / 'tests')!r}]\n"
-        "from pathlib import Path\n"
-        "from small_run import params, paths_in\n"
-        "import thorax.train as t\n"
-        "real = t.train_epoch\n"
-        "def slow(*a):\n"
-        "    if a[-1] == 3:\n"
-        "        print('in the fourth epoch', flush=True); time.sleep(60)\n"
-        "    return real(*a)\n"
-        "if sys.argv[1] == 'die': t.train_epoch = slow\n"
-        f"s = params(train={{'epochs': 5, 'patience': 9, 'phases': {phases!r}}})\n"
-        "t.train(0, s.model, s.train, s.augment, paths_in(Path('killed').absolute()))\n"
-    )
-    started = subprocess.Popen([sys.executable, script, "die"], stdout=subprocess.PIPE, text=True)
-    for line in started.stdout:
-        if "fourth" in line:
-            break
-    os.kill(started.pid, signal.SIGKILL)
-    started.wait()
-    started.stdout.close()
+    folders = [str(ROOT / "src"), str(ROOT / "tests")]
+    script.write_text(KILLED.format(folders=folders, train=changes))
+    with subprocess.Popen(
+        [sys.executable, script, "die"], stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert any("in the fourth" in line for line in started.stdout)
+        os.kill(started.pid, signal.SIGKILL)
     assert len(list(CHECKPOINTS.iterdir())) == 1
     out = subprocess.run(
         [sys.executable, script, "go"], capture_output=True, text=True, check=False
@@ -124,44 +165,31 @@ def test_a_killed_run_goes_on_to_the_same_bits(folder, phases):
     assert "epoch   4" in out.stdout
     assert "epoch   3" not in out.stdout
     assert history(killed) == expected
-    weights = [load_file(Path(p.models) / "0" / "weights.safetensors") for p in (whole, killed)]
-    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert_same_weights(killed, whole, **EXACT)
     curves = [Path(p.curves) / "0/plots/metrics/val/loss.tsv" for p in (whole, killed)]
     assert curves[0].read_text() == curves[1].read_text()
 
 
 def test_other_settings_or_data_never_resume(folder):
-    from thorax.train.setup import open_run
-
-    def identity(paths, **changes):
-        s = params(**changes)
-        return open_run(0, s.model, s.train, s.augment, paths).identity
-
     paths = write_run(folder / "a")
-    base = identity(paths)
-    assert identity(paths) == base
-    assert identity(paths, train={"optimizer": {"lr": 0.003}}) != base
-    assert identity(paths, augment={"shift": 0.2}) != base
-    assert identity(write_run(folder / "b", seed=1)) != base
+    base = opened(paths, params()).identity
+    assert opened(paths, params()).identity == base
+    assert opened(paths, params(train={"optimizer": {"lr": 0.003}})).identity != base
+    assert opened(paths, params(augment={"shift": 0.2})).identity != base
+    assert opened(write_run(folder / "b", seed=1), params()).identity != base
 
 
 def test_the_same_run_twice_at_once_is_refused(folder):
-    from thorax.train.setup import open_run
-
-    paths, s = write_run(folder), params()
-    identity = open_run(0, s.model, s.train, s.augment, paths).identity
-    lock = CHECKPOINTS / identity[:32] / "lock"
+    paths = write_run(folder)
+    lock = CHECKPOINTS / opened(paths, params()).identity[:32] / "lock"
     with locked(lock, "x"), pytest.raises(BusyError):
-        run(paths, s)
+        run(paths, params())
 
 
 def test_a_loss_that_is_no_number_ends_the_run(folder):
-    paths = write_run(folder)
-    images = Path(paths.cache) / "images.npy"
-    assert images.exists()
-    settings = params(train={"optimizer": {"name": "sgd", "lr": 1e30}, "clip_norm": None})
+    settings = params(train={"optimizer": {"name": "sgd", "lr": 1e30}, "max_grad_norm": None})
     with pytest.raises(NumericsError, match=r"optimizer\.lr"):
-        run(paths, settings)
+        run(write_run(folder), settings)
 
 
 def test_weights_of_unknown_classes_are_refused(folder):
@@ -169,25 +197,29 @@ def test_weights_of_unknown_classes_are_refused(folder):
         run(write_run(folder), params(train={"class_weights": {"Z": 2.0}}))
 
 
-def test_accumulation_takes_the_same_step_as_a_large_batch(folder):
-    """Without batch statistics the gradients add up exactly; with them, nearly."""
-    large = run(write_run(folder / "a"), params(train={"batch_size": 32, "epochs": 1}))
-    small = run(
-        write_run(folder / "b"), params(train={"batch_size": 16, "accumulate": 2, "epochs": 1})
-    )
-    assert small[0]["train"]["loss"] == pytest.approx(large[0]["train"]["loss"], abs=0.2)
+@pytest.mark.parametrize("steps", [2, 8], ids=["full", "cut short by the epoch"])
+def test_accumulation_takes_the_same_step_as_a_large_batch(folder, steps):
+    """32 training images: one batch, or the mean gradient of two batches."""
+    large, small = write_run(folder / "large"), write_run(folder / "small")
+    one = PLAIN_SGD | {"epochs": 1}
+    run(large, params(model=ADDITIVE, train=one | {"batch_size": 32}))
+    run(small, params(model=ADDITIVE, train=one | {"batch_size": 16, "grad_accum_steps": steps}))
+    assert_same_weights(small, large, atol=1e-6, rtol=0)
+    torch.manual_seed(params().train.seed)
+    start = build(params(model=ADDITIVE).model, 2, 32).state_dict()
+    moved = max((value - start[key]).abs().max() for key, value in weights(large).items())
+    assert moved > 1e-3  # there was a step to compare
 
 
 def test_l2_on_the_head_adds_the_gradient_of_its_squared_weights(folder):
     """After one step of plain SGD the weights differ by lr * 2 * l2 * weight, in the head alone."""
-    step = {"epochs": 1, "clip_norm": None, "batch_size": 64, "schedule": {"name": "none"}}
-    step |= {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}}
     after = {}
     for l2 in (0.0, 0.05):
         paths = write_run(folder / str(l2))
-        settings = params(train=step | {"head_l2": l2}, model={"dropout": 0.0})
+        step = PLAIN_SGD | {"epochs": 1, "batch_size": 64, "head_l2": l2}
+        settings = params(train=step, model={"dropout": 0.0})
         run(paths, settings)
-        after[l2] = load_file(Path(paths.models) / "0" / "weights.safetensors")
+        after[l2] = weights(paths)
     torch.manual_seed(settings.train.seed)
     for key, before in build(settings.model, 2, 32).named_parameters():
         expected = 0.1 * 2 * 0.05 * before if key == "head.1.weight" else torch.zeros_like(before)
@@ -199,23 +231,66 @@ def test_unknown_labels_do_not_disturb_training(folder):
     text = Path(paths.manifest).read_text().splitlines()
     text[1] = text[1].rsplit(",", 1)[0] + ","
     Path(paths.manifest).write_text("\n".join(text) + "\n")
-    assert np.isfinite(run(paths, params())[-1]["train"]["loss"])
+    assert np.isfinite(run(paths, params())[-1].train["loss"])
+
+
+def test_no_network_sees_more_images_at_once_than_the_batch_size(folder, monkeypatch):
+    """Whatever fits into memory in training fits in validation and prediction."""
+    sizes = set()
+    stream = Batches.stream
+
+    def recorded(self, batches, *arguments):
+        sizes.update(map(len, batches))
+        return stream(self, batches, *arguments)
+
+    monkeypatch.setattr(Batches, "stream", recorded)
+    train_folds(write_run(folder), params(train={"epochs": 1, "batch_size": 4}), [0])
+    assert max(sizes) == 4
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "phases", "most"),
+    [
+        (32, 32, [], 32),
+        (33, 32, [], 16),  # two batches of 17 and 16
+        (10, 32, [], 10),
+        (64, 32, [{"batch_size": 4}], 4),
+        (64, 4, [{"batch_size": 32}], 32),
+    ],
+)
+def test_every_process_needs_an_image_of_every_batch(images, batch_size, phases, most):
+    settings = params(train={"batch_size": batch_size, "phases": phases}).train
+    require_full_batches(images, settings, most)
+    with pytest.raises(ConfigError, match=rf"{most} images cannot feed {most + 1} processes"):
+        require_full_batches(images, settings, most + 1)
+
+
+def test_more_processes_than_images_in_a_batch_are_refused_before_training(folder, monkeypatch):
+    monkeypatch.setattr(Fabric, "world_size", property(lambda self: 8))
+    with pytest.raises(ConfigError, match=r"4 images cannot feed 8 processes.*train\.batch_size"):
+        opened(write_run(folder), params(train={"batch_size": 4}))
+
+
+TWO = """
+import sys
+sys.path[:0] = {folders!r}
+from pathlib import Path
+from small_run import params, paths_in
+from thorax.train import train
+s = params(model={model!r}, train={train!r} | {{"devices": 2}})
+train(0, s.model, s.train, s.augment, paths_in(Path("two").absolute()))
+"""
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_run(folder):
-    paths = write_run(folder)
+def test_two_processes_train_what_one_does(folder):
+    one, two = write_run(folder / "one"), write_run(folder / "two")
+    changes = PLAIN_SGD | {"epochs": 2}
+    expected = run(one, params(model=ADDITIVE, train=changes))
     script = folder / "two.py"
-    script.write_text(
-        "import sys\n"
-        f"sys.path[:0] = [{str(ROOT / 'src')!r}, {str(ROOT / 'tests')!r}]\n"
-        "from pathlib import Path\n"
-        "from small_run import params, paths_in\n"
-        "from thorax.train import train\n"
-        "s = params(train={'devices': 2, 'epochs': 2})\n"
-        "train(0, s.model, s.train, s.augment, paths_in(Path('.').absolute()))\n"
-    )
-    start = time.time()
-    subprocess.run([sys.executable, str(script)], check=True, timeout=200)
-    assert time.time() - start < 200
-    assert len(history(paths)) == 2
+    folders = [str(ROOT / "src"), str(ROOT / "tests")]
+    script.write_text(TWO.format(folders=folders, model=ADDITIVE, train=changes))
+    subprocess.run([sys.executable, str(script)], check=True, timeout=300)
+    assert_same_weights(two, one, atol=1e-5, rtol=0)
+    for epoch, alone in zip(history(two), expected, strict=True):
+        assert epoch.val == pytest.approx(alone.val, abs=1e-4)

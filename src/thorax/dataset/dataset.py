@@ -54,7 +54,8 @@ class Dataset:
         Raises:
             IntegrityError: the cache does not hold all of them.
         """
-        rows = pd.Index(self.table["image_id"]).get_indexer(list(image_ids)).astype(np.int64)
+        index = pd.Index(self.table["image_id"])
+        rows: NDArray[np.int64] = index.get_indexer(list(image_ids)).astype(np.int64)
         if (rows < 0).any():
             raise IntegrityError("An image is no longer in the cache. Run `dvc repro`.")
         return rows

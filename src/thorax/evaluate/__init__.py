@@ -14,13 +14,13 @@ from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
 from thorax.artifacts.model import OperatingPoints
 from thorax.config import METRICS, Evaluate, Paths
 from thorax.evaluate import curves
+from thorax.evaluate.bundle import write_bundle
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.evaluate.subgroups import subgroup_metrics
 from thorax.io import read_csv, write_json
 from thorax.metrics.calibration import calibration, fit_temperature
 from thorax.metrics.predictions import Predictions, read_predictions
 from thorax.metrics.thresholds import choose
-from thorax.evaluate.bundle import write_bundle
 
 UNDECIDED = 0.5  # threshold of a class of which validation has a single class present
 
