@@ -1,12 +1,12 @@
 """The description of a data set of one class, without its images."""
 
 from small_run import params
-from thorax.artifacts.data import Dataset, DatasetCounts
+from thorax.artifacts.data import DatasetCounts, DatasetInfo
 
 
-def description(path: str, *, root: str = "path", store: str | None = None) -> Dataset:
+def description(path: str, *, root: str = "path", store: str | None = None) -> DatasetInfo:
     """A data set whose images lie at `data.path`, or in the raw store under a name."""
-    return Dataset(
+    return DatasetInfo(
         source="folder", title="Squares", citation="Nobody 2024.", license="CC0",
         patient_namespace="squares", task="multi-label", classes=["A"], positive=None,
         root=root, store=store, data=params(data={"source": "folder", "path": path}).data,

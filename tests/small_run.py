@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from thorax.artifacts.data import (
-    Dataset,
     DatasetCounts,
+    DatasetInfo,
     LabelCounts,
     LeakageAudit,
     SplitSummary,
@@ -125,7 +125,7 @@ def _write_summaries(paths, manifest, split, classes, task, folds, about) -> Non
         "positive": "A" if task == "binary" else None, "root": "path", "store": None,
         "data": params().data, "counts": counts, "notes": [],
     }  # fmt: skip
-    Dataset(**(description | about)).write(Path(paths.dataset))
+    DatasetInfo(**(description | about)).write(Path(paths.dataset))
     names = pd.Series(split_names(split))
     subsets = {
         name: SubsetCounts(

@@ -199,7 +199,7 @@ EDITS = {
 
 @pytest.mark.parametrize("edited", EDITS)
 def test_an_edit_reruns_the_stages_that_use_the_file(edited):
-    """Stages whose code changed; DVC then reruns what is downstream only if their outputs change."""
+    """What is downstream then reruns only if the outputs of these stages change."""
     assert (ROOT / edited).exists()
     stages = pipeline()["stages"]
     changed = [

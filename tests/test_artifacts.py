@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from small_run import finished_run
 from thorax.artifacts import Estimate
-from thorax.artifacts.data import Dataset, LeakageAudit, SplitSummary
+from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary
 from thorax.artifacts.evaluation import Results
 from thorax.artifacts.model import ModelFile, OperatingPoints, TrainedOn
 from thorax.errors import DataError, IntegrityError
@@ -22,7 +22,7 @@ def paths():
 def files(paths):
     model = Path(paths.models) / "0"
     return {
-        Dataset: Path(paths.dataset),
+        DatasetInfo: Path(paths.dataset),
         SplitSummary: Path(paths.split_summary),
         LeakageAudit: Path(paths.leakage),
         ModelFile: model / "model.json",
@@ -58,10 +58,10 @@ def test_what_is_no_finite_number_is_named_with_its_file(paths, tmp_path, value)
 
 
 def test_a_missing_key_is_named_and_a_missing_file_says_what_makes_it(paths, tmp_path):
-    content = json.loads(files(paths)[Dataset].read_text())
+    content = json.loads(files(paths)[DatasetInfo].read_text())
     del content["license"]
     (tmp_path / "dataset.json").write_text(json.dumps(content))
     with pytest.raises(IntegrityError, match=r"dataset\.json .*license"):
-        Dataset.read(tmp_path / "dataset.json")
+        DatasetInfo.read(tmp_path / "dataset.json")
     with pytest.raises(DataError, match="dvc repro"):
-        Dataset.read(tmp_path / "none.json")
+        DatasetInfo.read(tmp_path / "none.json")

@@ -8,7 +8,7 @@ import pytest
 
 from made_up import data_section, nih_row, nih_table, write_folder, write_tar, write_zip
 from thorax.archives import survey
-from thorax.artifacts.data import Dataset, DatasetCounts, LabelCounts
+from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Paths
 from thorax.download import download
 from thorax.download.sources import SOURCES
@@ -55,7 +55,7 @@ def fetched(monkeypatch):
 
 def _download(**changes):
     download(data_section(**changes), PATHS)
-    return read_manifest(Path(PATHS.manifest)), Dataset.read(Path(PATHS.dataset))
+    return read_manifest(Path(PATHS.manifest)), DatasetInfo.read(Path(PATHS.dataset))
 
 
 def test_two_classes_may_have_an_output_each(tmp_path):

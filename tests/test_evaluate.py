@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from small_run import finished_run, params
-from thorax.artifacts.data import Dataset, LeakageAudit, SplitSummary
+from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary
 from thorax.artifacts.evaluation import Calibration, PredictionsInfo, Results, Subgroups
 from thorax.artifacts.explanation import Localization, Occlusion
 from thorax.artifacts.model import ModelFile, OperatingPoints, TrainedOn
@@ -32,7 +32,7 @@ ARTIFACTS = {
     "predictions.json": PredictionsInfo, "results.json": Results, "calibration.json": Calibration,
     "subgroups.json": Subgroups, "localization.json": Localization, "occlusion.json": Occlusion,
     "operating_points.json": OperatingPoints, "model.json": ModelFile, "trained_on.json": TrainedOn,
-    "dataset": Dataset, "split_summary": SplitSummary, "leakage": LeakageAudit,
+    "dataset": DatasetInfo, "split_summary": SplitSummary, "leakage": LeakageAudit,
 }  # fmt: skip
 
 

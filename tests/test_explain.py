@@ -48,7 +48,7 @@ def test_the_most_confident_image_of_each_class_is_explained(run):
 def test_every_version_of_the_first_image_is_kept(run):
     paths, _ = run
     explainer = open_explainer(paths)
-    first = explainer.dataset.rows_of(explainer.part.images["image_id"])[0]
+    first = explainer.dataset.rows_of(explainer.predictions.images["image_id"])[0]
     with np.load(Path(paths.explanations) / "occlusion.npz") as kept:
         assert set(kept) == {"as it is", "corners", "lungs", "all_but_lungs"}
         np.testing.assert_array_equal(kept["as it is"], explainer.dataset.images[first])
@@ -60,7 +60,7 @@ def test_the_evaluated_images_and_every_class_are_tested(run):
     occlusion = occlusion_of(paths)
     assert (occlusion.images, occlusion.patients) == (10, 5)
     assert occlusion.n_bootstrap == settings.evaluate.n_bootstrap
-    assert list(occlusion.classes) == open_explainer(paths).part.outputs
+    assert list(occlusion.classes) == open_explainer(paths).predictions.outputs
     assert localization_of(paths).n_bootstrap == settings.evaluate.n_bootstrap
 
 
@@ -80,9 +80,10 @@ def test_no_more_images_at_once_than_in_a_training_batch(run, tmp_path):
     paths, settings = run
     explainer, sizes = open_explainer(paths), []
     batch_size = settings.train.batch_size
-    z = np.zeros((60, len(explainer.part.outputs)))
+    z = np.zeros((60, len(explainer.predictions.outputs)))
     table, targets = explainer.dataset.table, explainer.dataset.targets
-    explainer = replace(explainer, part=replace(explainer.part, images=table, y=targets, z=z))
+    more = replace(explainer.predictions, images=table, y=targets, z=z)
+    explainer = replace(explainer, predictions=more)
 
     class Counting(nn.Module):
         def __init__(self, network):

@@ -51,9 +51,8 @@ def cohort(*, correlated, number=200, seed=0):
 def run(y, images, score, patients=None):
     """All tests of one class."""
     patients = patients or [str(i // 2) for i in range(len(y))]
-    occluded = {name: score(version) for name, version in occlude(images).items()}
     replicates = resample(pd.Series(patients), 200, 0)
-    (tests,) = occlusion_tests(y[:, None], score(images), images, occluded, score, replicates, 0)
+    (tests,) = occlusion_tests(y[:, None], occlude(images), score, replicates, 0)
     return tests
 
 

@@ -27,7 +27,8 @@ def doctor() -> str:
 def _examine() -> list[str]:
     params, paths = load_params(), load_paths()
     kind, root = locate(params.data)
-    for key, value in {"data.card": params.data.card, "model.weights": params.model.weights}.items():
+    files = {"data.card": params.data.card, "model.weights": params.model.weights}
+    for key, value in files.items():
         named = isinstance(value, str) and value not in ("none", "imagenet")
         if named and not Path(str(value)).exists():
             raise ConfigError(

@@ -11,7 +11,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from thorax.io import main_root, read_json, write_json
 
@@ -43,9 +43,21 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
+class RunMetadata(TypedDict):
+    """What a training run took; `commit` has a + behind it if tracked files differed."""
+
+    machine: str
+    date: str
+    seconds: float
+    images_per_second: float
+    python: str
+    packages: dict[str, str]
+    commit: str | None
+
+
 def record_run(fingerprint: str, seconds: float, images_per_second: float) -> None:
     """Keep what is known of a finished training run."""
-    entry = {
+    run: RunMetadata = {
         "machine": machine(),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "seconds": round(seconds, 1),
@@ -54,13 +66,16 @@ def record_run(fingerprint: str, seconds: float, images_per_second: float) -> No
         "packages": {name: version(name) for name in PACKAGES},
         "commit": commit(),
     }
-    write_json(main_root() / FOLDER / f"{fingerprint}.json", entry)
+    write_json(main_root() / FOLDER / f"{fingerprint}.json", run)
 
 
-def recorded_run(fingerprint: str) -> dict[str, Any] | None:
+def recorded_run(fingerprint: str) -> RunMetadata | None:
     """What was kept of the run with this fingerprint; None where it was made elsewhere."""
     path = main_root() / FOLDER / f"{fingerprint}.json"
-    return read_json(path) if path.exists() else None
+    if not path.exists():
+        return None
+    run: RunMetadata = read_json(path)
+    return run
 
 
 def commit() -> str | None:

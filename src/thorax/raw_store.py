@@ -5,7 +5,7 @@ The store is `data/raw` in the user's checkout; no rerun of a stage empties it.
 
 from pathlib import Path
 
-from thorax.artifacts.data import Dataset
+from thorax.artifacts.data import DatasetInfo
 from thorax.errors import DataError
 from thorax.io import main_root
 
@@ -26,7 +26,7 @@ def own_data(path: str) -> Path | None:
     return next((candidate for candidate in candidates if _holds_data(candidate)), None)
 
 
-def open_root(dataset: Dataset) -> Path:
+def open_root(dataset: DatasetInfo) -> Path:
     """The root that the manifest's locations are relative to.
 
     Raises:

@@ -26,7 +26,7 @@ class DatasetCounts(Record):
     classes: dict[str, LabelCounts]
 
 
-class Dataset(Artifact):
+class DatasetInfo(Artifact):
     """`data/dataset.json`: what the manifest is of.
 
     Attributes:

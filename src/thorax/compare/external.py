@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from thorax.artifacts.data import Dataset as Description
+from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.evaluation import SubsetMetrics
 from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.compare.summary import headline
@@ -22,7 +22,7 @@ from thorax.evaluate.bundle import POINTS
 from thorax.evaluate.results import subset_metrics
 from thorax.io import LABEL, write_json
 from thorax.models.model_file import DESCRIPTION
-from thorax.predict import ensemble, predictions, run_models
+from thorax.predict import ensemble, labeled, run_models
 from thorax.preprocess import preprocess
 from thorax.tasks import TASKS
 
@@ -61,11 +61,11 @@ def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced:
     )
     rows = np.arange(len(dataset.table))
     logits = np.stack([z for (z,) in run_models(dataset, models, [[rows]] * len(models))])
-    part = predictions(dataset, rows, ensemble(dataset.task, logits))
-    thresholds = np.array([points.thresholds[name] for name in part.outputs])
-    decisions = part.task.decide(part.p, thresholds)
-    metrics = subset_metrics(part, decisions, thresholds, params.evaluate)
-    part.write_decided(decisions, to / "predictions.csv")
+    predictions = labeled(dataset, rows, ensemble(dataset.task, logits))
+    thresholds = np.array([points.thresholds[name] for name in predictions.outputs])
+    decisions = predictions.task.decide(predictions.p, thresholds)
+    metrics = subset_metrics(predictions, decisions, thresholds, params.evaluate)
+    predictions.write_decided(decisions, to / "predictions.csv")
     about = {"contaminated": contaminated, "bundle": str(bundle)}
     write_json(to / "results.json", {"external": metrics.model_dump(mode="json"), **about})
     return _summary(metrics, contaminated, to)
@@ -83,7 +83,7 @@ def _of_data(overrides: Sequence[str]) -> Sequence[str]:
 def prepare(data: Data, model: ModelFile, paths: Paths) -> Dataset:
     """All images of the data, preprocessed as the model's were, with labels of its classes."""
     download(data, paths)
-    about = Description.read(Path(paths.dataset))
+    about = DatasetInfo.read(Path(paths.dataset))
     if not set(about.classes) & set(model.outputs):
         raise DataError(
             f"The data has none of the bundle's classes ({', '.join(model.outputs)}); it has"

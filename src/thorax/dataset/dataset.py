@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.artifacts.data import Dataset as Description
-from thorax.artifacts.data import Task
+from thorax.artifacts.data import DatasetInfo, Task
 from thorax.config import Paths
 from thorax.errors import IntegrityError
 from thorax.io import LABEL, read_csv, read_manifest
@@ -119,7 +118,7 @@ def open_dataset(paths: Paths) -> Dataset:
     Raises:
         IntegrityError: they do not list the same images.
     """
-    about = Description.read(Path(paths.dataset))
+    about = DatasetInfo.read(Path(paths.dataset))
     table = join(paths)
     outputs = TASKS[about.task].outputs(about.classes, about.positive)
     targets = table[[LABEL + name for name in outputs]].to_numpy(float)

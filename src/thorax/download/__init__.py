@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from thorax.archives import survey
-from thorax.artifacts.data import Dataset, DatasetCounts, LabelCounts
+from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Data, Paths
 from thorax.download.annotations import read_annotations
 from thorax.download.sources import SOURCES, LabelTable, Source
@@ -87,7 +87,7 @@ def _for_task(labeled: LabelTable, data: Data) -> LabelTable:
     return replace(labeled, task="multi-class", positive=None)
 
 
-def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Dataset:
+def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> DatasetInfo:
     table = labeled.table
     classes = class_names(table)
     counts = {}
@@ -95,7 +95,7 @@ def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Da
         label = table[f"{LABEL}{name}"]
         present, absent, unknown = (label == 1).sum(), (label == 0).sum(), label.isna().sum()
         counts[name] = LabelCounts(present=present, absent=absent, unknown=unknown)
-    return Dataset(
+    return DatasetInfo(
         source=data.source,
         title=source.title,
         citation=source.citation,
@@ -118,7 +118,7 @@ def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Da
     )
 
 
-def _summary(dataset: Dataset, root: Path) -> str:
+def _summary(dataset: DatasetInfo, root: Path) -> str:
     counts = dataset.counts
     width = max(map(len, counts.classes))
     lines = [

@@ -27,24 +27,27 @@ UNDECIDED = 0.5  # threshold of a class of which validation has a single class p
 
 def evaluate(params: Evaluate, paths: Paths) -> None:
     """Choose thresholds and temperature on validation, and compute every metric of both subsets."""
-    folder, predictions = Path(paths.evaluation), Path(paths.predictions)
-    info = PredictionsInfo.read(predictions / "predictions.json")
+    folder, tables = Path(paths.evaluation), Path(paths.predictions)
+    info = PredictionsInfo.read(tables / "predictions.json")
     val, test = (
-        read_predictions(predictions / f"{subset}.csv", info.task, info.outputs)
+        read_predictions(tables / f"{subset}.csv", info.task, info.outputs)
         for subset in ("val", "test")
     )
     thresholds = choose_thresholds(params, val)
     temperature, reason = fit_temperature(val)
-    decisions = {part: part_.task.decide(part_.p, thresholds) for part, part_ in _named(val, test)}
-    for subset, part in _named(val, test):
-        part.write_decided(decisions[subset], folder / f"{subset}.csv")
+    decisions = {
+        subset: predictions.task.decide(predictions.p, thresholds)
+        for subset, predictions in _named(val, test)
+    }
+    for subset, predictions in _named(val, test):
+        predictions.write_decided(decisions[subset], folder / f"{subset}.csv")
     results = Results(
         settings=params,
         leaky=info.leaky,
         contaminated=info.contaminated,
         val=subset_metrics(val, decisions["val"], thresholds, params),
         test=subset_metrics(test, decisions["test"], thresholds, params),
-        folds=fold_metrics(_by_fold(predictions / "test_by_fold.csv", test), thresholds),
+        folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
     )
     results.write(folder / "results.json")
     write_json(Path(paths.metrics), headline(results))

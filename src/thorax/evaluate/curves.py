@@ -19,14 +19,14 @@ BARS = ("auroc", "average_precision", "precision", "sensitivity", "f1")
 def write(subsets: Mapping[str, Predictions], results: Results, folder: Path) -> None:
     """Write `roc.csv`, `precision_recall.csv`, `confusion.csv` and `per_class.csv`."""
     roc, precision_recall, confusion, bars = [], [], [], []
-    for subset, part in subsets.items():
+    for subset, predictions in subsets.items():
         classes = results.subset(subset).classes
         for i, (name, metrics) in enumerate(classes.items()):
             keys = {"subset": subset, "class": name}
             bars.append(keys | {key: metrics.metrics[key].value for key in BARS})
             if metrics.positives and metrics.negatives:
-                known = ~np.isnan(part.y[:, i])
-                y, p = part.y[known, i], part.p[known, i]
+                known = ~np.isnan(predictions.y[:, i])
+                y, p = predictions.y[known, i], predictions.p[known, i]
                 fpr, tpr, _ = roc_curve(y, p)
                 precision, recall, _ = precision_recall_curve(y, p, drop_intermediate=True)
                 roc.append(_curve(keys, fpr=fpr, tpr=tpr))
@@ -34,7 +34,9 @@ def write(subsets: Mapping[str, Predictions], results: Results, folder: Path) ->
                     _curve(keys, recall=recall[::-1], precision=precision[::-1])
                 )
         confusion += (
-            _one_matrix(subset, part) if part.task.exclusive else _matrices(subset, classes)
+            _one_matrix(subset, predictions)
+            if predictions.task.exclusive
+            else _matrices(subset, classes)
         )
     write_csv(_joined(roc, ["subset", "class", "fpr", "tpr"]), folder / "roc.csv")
     columns = ["subset", "class", "recall", "precision"]
@@ -43,15 +45,15 @@ def write(subsets: Mapping[str, Predictions], results: Results, folder: Path) ->
     write_csv(pd.DataFrame(bars), folder / "per_class.csv")
 
 
-def _one_matrix(subset: str, part: Predictions) -> list[dict[str, Any]]:
+def _one_matrix(subset: str, predictions: Predictions) -> list[dict[str, Any]]:
     """Counts of (actual, predicted) of classes that exclude each other."""
-    pairs = zip(part.y.argmax(axis=1), part.p.argmax(axis=1), strict=True)
+    pairs = zip(predictions.y.argmax(axis=1), predictions.p.argmax(axis=1), strict=True)
     counts = pd.Series(list(pairs), dtype=object).value_counts()
     keys = {"subset": subset, "class": "all"}
     return [
         keys | {"actual": a, "predicted": b, "count": int(counts.get((i, j), 0))}
-        for i, a in enumerate(part.outputs)
-        for j, b in enumerate(part.outputs)
+        for i, a in enumerate(predictions.outputs)
+        for j, b in enumerate(predictions.outputs)
     ]
 
 

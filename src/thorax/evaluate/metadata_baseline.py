@@ -48,35 +48,41 @@ def features(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline(
-    train: pd.DataFrame, train_y: Array, part: Predictions, known: pd.DataFrame, params: Evaluate
+    train: pd.DataFrame,
+    train_y: Array,
+    predictions: Predictions,
+    known: pd.DataFrame,
+    params: Evaluate,
 ) -> MetadataBaseline:
     """AUROC per class of a logistic regression on the categories, and of the model minus that.
 
     Args:
         train: `features` of the training images.
         train_y: their labels [M, O], NaN unknown.
-        part: the evaluated images.
+        predictions: the evaluated images.
         known: their `features`.
         params: replicates and seed.
     """
-    replicates = resample(part.images["patient_id"], params.n_bootstrap, params.seed)
+    replicates = resample(predictions.images["patient_id"], params.n_bootstrap, params.seed)
 
     def both(i: int) -> Array | None:
         """AUROC of model and baseline in one class, exact and then in each replicate [2, 1 + R]."""
-        rows = ~np.isnan(part.y[:, i])
-        y = part.y[rows, i]
+        rows = ~np.isnan(predictions.y[:, i])
+        y = predictions.y[rows, i]
         p = _predicted(train, train_y[:, i], known) if len(train.columns) else None
         if p is None or len(np.unique(y)) < 2:
             return None
         w = np.concatenate([ones(len(y)), replicates.take(rows).weights()])
-        return np.stack([auroc_and_ap(y, q[rows], w)[0] for q in (part.p[:, i], p)])
+        return np.stack([auroc_and_ap(y, q[rows], w)[0] for q in (predictions.p[:, i], p)])
 
     with ThreadPoolExecutor(cores()) as pool:
-        pairs = list(pool.map(both, range(len(part.outputs))))
+        pairs = list(pool.map(both, range(len(predictions.outputs))))
     defined = [pair for pair in pairs if pair is not None]
     return MetadataBaseline(
         columns=list(train.columns),
-        classes={name: _compared(pair) for name, pair in zip(part.outputs, pairs, strict=True)},
+        classes={
+            name: _compared(pair) for name, pair in zip(predictions.outputs, pairs, strict=True)
+        },
         mean=_compared(np.mean(defined, axis=0) if defined else None),
     )
 

@@ -31,24 +31,26 @@ MICRO = ("accuracy", "precision", "sensitivity", "f1")
 
 
 def subset_metrics(
-    part: Predictions, d: Array, thresholds: Array, params: Evaluate
+    predictions: Predictions, d: Array, thresholds: Array, params: Evaluate
 ) -> SubsetMetrics:
     """All metrics of predictions at decisions d [N, O]."""
 
     def by_class(w: Array) -> Values:
-        return per_class(part.y, part.p, d, w)
+        return per_class(predictions.y, predictions.p, d, w)
 
     def overall(w: Array) -> Values:
-        return macro(by_class(w), sample) | loss_and_accuracy(part.task, part.y, part.z, d, w)
+        return macro(by_class(w), sample) | loss_and_accuracy(
+            predictions.task, predictions.y, predictions.z, d, w
+        )
 
-    w = ones(len(part.y))
+    w = ones(len(predictions.y))
     sample = by_class(w)
     exact = overall(w)
-    replicates = resample(part.images["patient_id"], params.n_bootstrap, params.seed)
+    replicates = resample(predictions.images["patient_id"], params.n_bootstrap, params.seed)
     class_replicates, replicated = (over_replicates(f, replicates) for f in (by_class, overall))
     classes = {
-        name: _class_metrics(part, d, i, float(thresholds[i]), sample, class_replicates)
-        for i, name in enumerate(part.outputs)
+        name: _class_metrics(predictions, d, i, float(thresholds[i]), sample, class_replicates)
+        for i, name in enumerate(predictions.outputs)
     }
     metrics = {
         name: estimate(
@@ -59,11 +61,11 @@ def subset_metrics(
     if len(classes) == 1:  # the class is all there is
         (only,) = classes.values()
         metrics |= {name: only.metrics[name] for name in METRICS if name in only.metrics}
-    tp, fp, fn, tn = (count.sum(axis=1) for count in counts(part.y, d, w))
+    tp, fp, fn, tn = (count.sum(axis=1) for count in counts(predictions.y, d, w))
     micro = rates(tp, fp, fn, tn)
     return SubsetMetrics(
-        images=len(part.y),
-        patients=part.images["patient_id"].nunique(),
+        images=len(predictions.y),
+        patients=predictions.images["patient_id"].nunique(),
         metrics=metrics,
         micro={name: rounded(number(micro[name][0])) for name in MICRO},
         classes=classes,
@@ -71,17 +73,17 @@ def subset_metrics(
 
 
 def _class_metrics(
-    part: Predictions, d: Array, i: int, threshold: float, exact: Values, drawn: Values
+    predictions: Predictions, d: Array, i: int, threshold: float, exact: Values, drawn: Values
 ) -> ClassMetrics:
     """Metrics of output i from those of all outputs, [1, O] and [R, O]."""
-    y = part.y[:, i]
+    y = predictions.y[:, i]
     tp, fp, fn, tn = (int(each[0, 0]) for each in counts(y[:, None], d[:, [i]], ones(len(y))))
     reason = f"{tp + fn} present and {fp + tn} absent labels, {tp + fp} predicted positive"
     metrics = {}
     for name in PER_CLASS:
         metrics[name] = estimate(exact[name][0, i], drawn[name][:, i], reason)
         if name in PROPORTIONS:
-            metrics[name] = _not_certain(metrics[name], drawn[name][:, i], part, d, i, name)
+            metrics[name] = _not_certain(metrics[name], drawn[name][:, i], predictions, d, i, name)
     return ClassMetrics(
         threshold=threshold,
         positives=tp + fn,
@@ -93,7 +95,7 @@ def _class_metrics(
 
 
 def _not_certain(
-    metric: Estimate, replicates: Array, part: Predictions, d: Array, i: int, name: str
+    metric: Estimate, replicates: Array, predictions: Predictions, d: Array, i: int, name: str
 ) -> Estimate:
     """Wilson's interval for a proportion of 0 or 1, which is the same in every replicate.
 
@@ -102,7 +104,7 @@ def _not_certain(
     """
     if metric.low is not None or metric.value is None or np.isfinite(replicates).sum() < 2:
         return metric
-    y, positive = part.y[:, i], d[:, i] == 1
+    y, positive = predictions.y[:, i], d[:, i] == 1
     counted = {
         "sensitivity": y == 1,
         "specificity": y == 0,
@@ -110,7 +112,7 @@ def _not_certain(
         "npv": ~positive,
     }
     rows = counted.get(name, np.ones(len(y), bool)) & ~np.isnan(y)
-    patients = int(part.images["patient_id"][rows].nunique())
+    patients = int(predictions.images["patient_id"][rows].nunique())
     low, high = wilson(round(metric.value) * patients, patients)
     return metric.model_copy(update={"low": rounded(low), "high": rounded(high)})
 
@@ -118,9 +120,13 @@ def _not_certain(
 def fold_metrics(by_fold: Mapping[int, Predictions], thresholds: Array) -> FoldMetrics:
     """Test metrics of each fold's own model, their mean and standard deviation."""
     metrics = {}
-    for fold, part in by_fold.items():
-        d = part.task.decide(part.p, thresholds)
-        values = headline(part.task, part.y, part.z, d) if len(part.y) else dict.fromkeys(METRICS)
+    for fold, predictions in by_fold.items():
+        d = predictions.task.decide(predictions.p, thresholds)
+        values = (
+            headline(predictions.task, predictions.y, predictions.z, d)
+            if len(predictions.y)
+            else dict.fromkeys(METRICS)
+        )
         metrics[fold] = {name: rounded(value) for name, value in values.items()}
     table = pd.DataFrame(list(metrics.values()), columns=list(METRICS), dtype=float)
     return FoldMetrics(

@@ -32,24 +32,26 @@ METRICS = ("auroc", "sensitivity", "specificity")
 
 
 def subgroup_metrics(
-    params: Evaluate, part: Predictions, d: Array, fold: int, paths: Paths
+    params: Evaluate, predictions: Predictions, d: Array, fold: int, paths: Paths
 ) -> Subgroups:
     """Metrics of every group and pair of groups, and the baseline on metadata alone.
 
     Args:
         params: replicates, seed, smallest group.
-        part: the evaluated images.
+        predictions: the evaluated images.
         d: decisions [N, O] at the frozen thresholds.
         fold: the first one; its training images teach the baseline.
         paths: of manifest, cache and split.
     """
     dataset = open_dataset(paths)
     images = dataset.table.set_index("image_id", drop=False)
-    groups = attributes(images).loc[part.images["image_id"]].reset_index(drop=True)
-    replicates = resample(part.images["patient_id"], params.n_bootstrap, params.seed)
-    evaluation = _Evaluation(part, d, params.min_subgroup_size, replicates)
+    groups = attributes(images).loc[predictions.images["image_id"]].reset_index(drop=True)
+    replicates = resample(predictions.images["patient_id"], params.n_bootstrap, params.seed)
+    evaluation = _Evaluation(predictions, d, params.min_subgroup_size, replicates)
     pairs = combinations(groups, 2)
-    unseen = part.take(part.images["fold"].isin([fold, -1]))  # by the first fold's model
+    unseen = predictions.take(
+        predictions.images["fold"].isin([fold, -1])
+    )  # by the first fold's model
     known = features(images)
     trained = dataset.rows("train", fold)
     return Subgroups(
@@ -97,7 +99,7 @@ def _crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":
 class _Evaluation:
     """What all groups share: predictions, decisions [N, O], and one set of replicates."""
 
-    part: Predictions
+    predictions: Predictions
     d: Array
     min_images: int
     replicates: Replicates
@@ -110,7 +112,7 @@ class _Evaluation:
         classes = self._common_classes(list(large.values()))
         measured = {name: self._group(name, own, classes) for name, own in large.items()}
         return Attribute(
-            classes=[self.part.outputs[c] for c in classes],
+            classes=[self.predictions.outputs[c] for c in classes],
             groups=[
                 *(group for group, _ in measured.values()),
                 *(self._without(name, rows[name], why) for name, why in small.items()),
@@ -124,11 +126,11 @@ class _Evaluation:
         return f"under {MIN_PATIENTS} patients" if self._patients(rows) < MIN_PATIENTS else ""
 
     def _patients(self, rows: NDArray[np.int64]) -> int:
-        return int(self.part.images["patient_id"].iloc[rows].nunique())
+        return int(self.predictions.images["patient_id"].iloc[rows].nunique())
 
     def _common_classes(self, groups: list[NDArray[np.int64]]) -> list[int]:
         """Classes of which every group has a few images with and without."""
-        y = self.part.y
+        y = self.predictions.y
         return [
             c
             for c in range(y.shape[1])
@@ -146,7 +148,7 @@ class _Evaluation:
         if not classes:
             reason = f"no class has {MIN_IMAGES} images with and without it in every group"
             return group.model_copy(update={"reason": reason}), np.zeros(0)
-        y, p, d = (table[rows] for table in (self.part.y, self.part.p, self.d))
+        y, p, d = (table[rows] for table in (self.predictions.y, self.predictions.p, self.d))
 
         def metrics(w: Array) -> Values:
             return self._macro(per_class(y, p, d, w), classes)
@@ -165,7 +167,7 @@ class _Evaluation:
         Medicine 27).
         """
         means = {key: metrics[key][:, classes].mean(axis=1) for key in METRICS}
-        outputs = self.part.outputs
+        outputs = self.predictions.outputs
         healthy = [c for c, name in enumerate(outputs) if name.lower() in HEALTHY]
         if healthy:
             means["underdiagnosis"] = 1 - metrics["specificity"][:, healthy[0]]

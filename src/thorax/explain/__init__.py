@@ -68,8 +68,8 @@ def open_explainer(paths: Paths) -> "Explainer":
         read_predictions(Path(paths.predictions) / f"{subset}.csv", info.task, info.outputs)
         for subset in ("val", "test")
     )
-    part = test if len(test.y) else val
-    unseen = part.take(part.images["fold"].isin([info.folds[0], NEVER]))
+    predictions = test if len(test.y) else val
+    unseen = predictions.take(predictions.images["fold"].isin([info.folds[0], NEVER]))
     dataset, fabric = open_dataset(paths), single_device()
     folder = Path(paths.models) / str(info.folds[0])
     return Explainer(dataset, unseen, fabric, *open_model(folder, dataset, fabric))
@@ -81,7 +81,7 @@ class Explainer:
 
     Attributes:
         dataset: all images.
-        part: the images explained, with what all models together predict.
+        predictions: the images explained, with what all models together predict.
         fabric: the device.
         model: description of the network.
         network: on the device.
@@ -89,7 +89,7 @@ class Explainer:
     """
 
     dataset: Dataset
-    part: Predictions
+    predictions: Predictions
     fabric: Fabric
     model: ModelFile
     network: nn.Module
@@ -113,21 +113,21 @@ class Explainer:
         rows = np.arange(len(images))
         size = self.batch_size
         logits = predict_logits(self.fabric, self.network, changed, rows, size, "occlusion")
-        return self.part.task.activation(logits)
+        return self.predictions.task.activation(logits)
 
     def write_gradcam(self, path: Path) -> None:
         """Grad-CAM of the most confident image that shows each class.
 
         Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
         """
-        y, p = self.part.y.T, self.part.p.T
+        y, p = self.predictions.y.T, self.predictions.p.T
         best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
-        ids = self.part.images["image_id"].iloc[list(best.values())].tolist()
+        ids = self.predictions.images["image_id"].iloc[list(best.values())].tolist()
         maps, layer = self.maps(self.network, ids, np.array(list(best), np.int64))
         _write_arrays(
             path,
             image_ids=np.array(ids, str),
-            outputs=np.array([self.part.outputs[o] for o in best], str),
+            outputs=np.array([self.predictions.outputs[o] for o in best], str),
             maps=np.round(255 * maps).astype(np.uint8),
             layer=np.array(layer),
         )
@@ -142,9 +142,9 @@ class Explainer:
         }  # fmt: skip
         annotations = read_csv(Path(paths.annotations))
         geometry = self.dataset.table.set_index("image_id")[GEOMETRY]
-        patients = self.part.images.set_index("image_id")["patient_id"]
+        patients = self.predictions.images.set_index("image_id")["patient_id"]
         scores = {}
-        for output, name in enumerate(self.part.outputs):
+        for output, name in enumerate(self.predictions.outputs):
             drawn = annotations.loc[annotations["finding"] == name, "image_id"]
             ids = evenly(sorted(set(drawn) & set(patients.index)), params.gradcam_images)
             side = self.dataset.images.shape[1]
@@ -169,9 +169,9 @@ class Explainer:
 
         The maps are of the class that is most often the most likely, on a few images.
         """
-        places = evenly(list(range(len(self.part.y))), CASCADE_IMAGES)
-        ids = self.part.images["image_id"].iloc[places].tolist()
-        likely = np.bincount(self.part.p[places].argmax(axis=1)).argmax()
+        places = evenly(list(range(len(self.predictions.y))), CASCADE_IMAGES)
+        ids = self.predictions.images["image_id"].iloc[places].tolist()
+        likely = np.bincount(self.predictions.p[places].argmax(axis=1)).argmax()
         outputs = np.full(len(ids), likely)
         trained, _ = self.maps(self.network, ids, outputs)
         network, steps = copy.deepcopy(self.network), []
@@ -187,21 +187,17 @@ class Explainer:
         Writes `occlusion.json` and `occlusion.npz`: the first image as it is and under each
         occlusion, uint8 [H, W].
         """
-        places = evenly(list(range(len(self.part.y))), params.occlusion_images)
+        places = evenly(list(range(len(self.predictions.y))), params.occlusion_images)
         shown: dict[str, NDArray[np.uint8]] = {}
         classes: dict[str, ClassOcclusion] = {}
-        images = self.part.images.iloc[places].reset_index(drop=True)
+        images = self.predictions.images.iloc[places].reset_index(drop=True)
         if places:
             pixels = np.take(self.dataset.images, self.dataset.rows_of(images["image_id"]), axis=0)
-            shown = {"as it is": pixels, **occlude(pixels)}
-            # Of this one model, which is the one that is tested.
-            p, *hidden = (self.score(version) for version in shown.values())
-            occluded = dict(zip(list(shown)[1:], hidden, strict=True))
+            shown = occlude(pixels)
             replicates = resample(images["patient_id"], evaluation.n_bootstrap, evaluation.seed)
-            tests = occlusion_tests(
-                self.part.y[places], p, pixels, occluded, self.score, replicates, evaluation.seed
-            )
-            classes = dict(zip(self.part.outputs, tests, strict=True))
+            y = self.predictions.y[places]
+            tests = occlusion_tests(y, shown, self.score, replicates, evaluation.seed)
+            classes = dict(zip(self.predictions.outputs, tests, strict=True))
         least = params.shortcut_drop
         Occlusion(
             images=len(places),

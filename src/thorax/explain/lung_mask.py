@@ -22,8 +22,8 @@ LARGE_IS_LIKELY = 0.6  # bonus for the area: ribs make borders inside of the lun
 RIGHT, LEFT = -1, 1  # the patient's right lung is on the image's left
 
 # Ranges of what an outline is made of. Places are fractions of the image; `dome` is how high the
-# diaphragm rises over the costophrenic angle and `heart` how much of the base it takes, as fractions
-# of the lung.
+# diaphragm rises over the costophrenic angle and `heart` how much of the base it takes, as
+# fractions of the lung.
 _BOTH = {"midline": (0.42, 0.58), "gap": (0.04, 0.10), "width": (0.30, 0.48)}
 _EACH = {"apex": (0.02, 0.22), "base": (0.55, 0.90), "dome": (0.08, 0.35)}
 _HEART = {RIGHT: (0.0, 0.35), LEFT: (0.05, 0.75)}

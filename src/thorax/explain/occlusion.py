@@ -18,6 +18,7 @@ from thorax.explain.lung_mask import lung_masks
 from thorax.metrics.bootstrap import Replicates, estimate
 from thorax.metrics.classification import auroc_and_ap, ones
 
+UNCHANGED = "as it is"
 CORNER = 0.2  # fraction of height and width
 MARGIN = 0.03  # by which a lung mask is dilated, fraction of the width
 MIN_PATIENTS = 5  # with and without a finding that a test needs
@@ -28,67 +29,49 @@ Scorer = Callable[[Images], Array]
 
 
 def occlusion_tests(
-    y: Array,
-    p: Array,
-    images: Images,
-    occluded: dict[str, Array],
-    score: Scorer,
-    replicates: Replicates,
-    seed: int,
+    y: Array, versions: dict[str, Images], score: Scorer, replicates: Replicates, seed: int
 ) -> list[ClassOcclusion]:
     """All tests of each output.
 
     Args:
         y: labels [N, O], NaN for unknown.
-        p: probabilities of the images as they are [N, O].
-        images: pixels [N, H, W].
-        occluded: probabilities [N, O] under each occlusion of `occlude`.
+        versions: the images [N, H, W] as they are and under each occlusion, as from `occlude`.
         score: from pixels [M, H, W] to probabilities [M, O].
         replicates: of the patients of the N images.
         seed: of the donors.
     """
-    return [
-        _class_tests(y[:, i], p, images, occluded, score, replicates, (seed, i))
-        for i in range(y.shape[1])
-    ]
+    images = versions[UNCHANGED]
+    scores = {name: score(version) for name, version in versions.items()}
 
+    def of_output(i: int) -> ClassOcclusion:
+        known = ~np.isnan(y[:, i])
+        labels, patient = y[known, i], replicates.patient[known]
+        if min(len(set(patient[labels == label])) for label in (0, 1)) < MIN_PATIENTS:
+            reason = f"fewer than {MIN_PATIENTS} patients with or without it"
+            return ClassOcclusion(reason=reason, occluded={}, swapped=None)
+        rng, w = np.random.default_rng([seed, i]), replicates.take(known).weights()
+        same, different = (
+            score(swap_corners(images[known], donors(labels, patient, rng, same_label=label)))[:, i]
+            for label in (True, False)
+        )
+        p = {name: values[known, i] for name, values in scores.items()}
+        unchanged = p.pop(UNCHANGED)
+        return ClassOcclusion(
+            reason="",
+            occluded={name: auroc_drop(labels, unchanged, after, w) for name, after in p.items()},
+            swapped=auroc_drop(labels, same, different, w),
+        )
 
-def _class_tests(
-    y: Array,
-    p: Array,
-    images: Images,
-    occluded: dict[str, Array],
-    score: Scorer,
-    replicates: Replicates,
-    seed_and_output: tuple[int, int],
-) -> ClassOcclusion:
-    i = seed_and_output[1]
-    known = ~np.isnan(y)
-    y, patient = y[known], replicates.patient[known]
-    if min(len(set(patient[y == label])) for label in (0, 1)) < MIN_PATIENTS:
-        reason = f"fewer than {MIN_PATIENTS} patients with or without it"
-        return ClassOcclusion(reason=reason, occluded={}, swapped=None)
-    rng, w = np.random.default_rng(seed_and_output), replicates.take(known).weights()
-    same, different = (
-        score(swap_corners(images[known], donors(y, patient, rng, same_label=label)))[:, i]
-        for label in (True, False)
-    )
-    return ClassOcclusion(
-        reason="",
-        occluded={
-            name: auroc_drop(y, p[known, i], scores[known, i], w)
-            for name, scores in occluded.items()
-        },
-        swapped=auroc_drop(y, same, different, w),
-    )
+    return [of_output(i) for i in range(y.shape[1])]
 
 
 def occlude(images: Images) -> dict[str, Images]:
-    """Copies [N, H, W] without the corners, without the lungs, and with nothing but the lungs."""
+    """Images [N, H, W] as they are, without corners, without lungs, with nothing but lungs."""
     lungs, corners = dilated(lung_masks(images)), np.zeros(images.shape, bool)
     for rows, columns in _corners(images):
         corners[:, rows, columns] = True
     return {
+        UNCHANGED: images,
         "corners": painted(images, corners),
         "lungs": painted(images, lungs),
         "all_but_lungs": painted(images, ~lungs),

@@ -62,18 +62,25 @@ def calibration(
 
 
 def _subset(
-    part: Predictions, thresholds: Array, temperature: float | None, prevalences: Sequence[float]
+    predictions: Predictions,
+    thresholds: Array,
+    temperature: float | None,
+    prevalences: Sequence[float],
 ) -> SubsetCalibration:
-    p = part.p
-    after = part.task.activation(part.z / temperature) if temperature and len(p) else None
-    d = part.task.decide(p, thresholds)
+    p = predictions.p
+    after = (
+        predictions.task.activation(predictions.z / temperature) if temperature and len(p) else None
+    )
+    d = predictions.task.decide(p, thresholds)
     classes = {}
-    for i, name in enumerate(part.outputs):
-        known = ~np.isnan(part.y[:, i])
+    for i, name in enumerate(predictions.outputs):
+        known = ~np.isnan(predictions.y[:, i])
         cool = None if after is None else after[known, i]
-        classes[name] = _class(part.y[known, i], p[known, i], cool, d[known, i], prevalences)
-    raw = rounded(log_loss(part)) if np.isfinite(part.y).any() else None
-    cooled = rounded(log_loss(part, temperature)) if raw is not None and temperature else None
+        classes[name] = _class(predictions.y[known, i], p[known, i], cool, d[known, i], prevalences)
+    raw = rounded(log_loss(predictions)) if np.isfinite(predictions.y).any() else None
+    cooled = (
+        rounded(log_loss(predictions, temperature)) if raw is not None and temperature else None
+    )
     return SubsetCalibration(log_loss=Scaled(raw=raw, scaled=cooled), classes=classes)
 
 
@@ -138,9 +145,9 @@ def fit_temperature(val: Predictions) -> tuple[float | None, str]:
     return round(float(np.exp(best)), 4), ""
 
 
-def log_loss(part: Predictions, temperature: float = 1.0) -> float:
+def log_loss(predictions: Predictions, temperature: float = 1.0) -> float:
     """Mean cross-entropy at a temperature: per image for exclusive classes, else per label."""
-    return float(np.nanmean(part.task.log_loss(part.z / temperature, part.y)))
+    return float(np.nanmean(predictions.task.log_loss(predictions.z / temperature, predictions.y)))
 
 
 def _brier(y: Array, p: Array | None) -> float | None:

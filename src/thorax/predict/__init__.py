@@ -46,10 +46,10 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
     val_rows = [dataset.rows("val", fold) for fold in folds]
     logits = run_models(dataset, models, [[rows, test_rows] for rows in val_rows])
     folder = Path(paths.predictions)
-    val = predictions(dataset, np.concatenate(val_rows), np.concatenate([z for z, _ in logits]))
+    val = labeled(dataset, np.concatenate(val_rows), np.concatenate([z for z, _ in logits]))
     val.write(folder / "val.csv")
     by_fold = np.stack([z for _, z in logits])
-    predictions(dataset, test_rows, ensemble(dataset.task, by_fold)).write(folder / "test.csv")
+    labeled(dataset, test_rows, ensemble(dataset.task, by_fold)).write(folder / "test.csv")
     write_csv(_long(dataset, folds, test_rows, by_fold), folder / "test_by_fold.csv")
     PredictionsInfo(
         task=dataset.task,
@@ -87,9 +87,7 @@ def ensemble(task: str, logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return logits[0] if len(logits) == 1 else TASKS[task].ensemble(logits)
 
 
-def predictions(
-    dataset: Dataset, rows: NDArray[np.int64], logits: NDArray[np.float64]
-) -> Predictions:
+def labeled(dataset: Dataset, rows: NDArray[np.int64], logits: NDArray[np.float64]) -> Predictions:
     """Labels and logits [N, O] of cache rows [N]."""
     images = dataset.table.iloc[rows][list(IDS)].reset_index(drop=True)
     return Predictions(dataset.task, dataset.outputs, images, dataset.targets[rows], logits)

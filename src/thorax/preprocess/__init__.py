@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from thorax.archives import walk
-from thorax.artifacts.data import Dataset
+from thorax.artifacts.data import DatasetInfo
 from thorax.config import Paths, Preprocess
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_manifest, replacing, write_csv, write_json
@@ -41,7 +41,7 @@ def preprocess(params: Preprocess, paths: Paths) -> None:
         IntegrityError: an image's bytes differ from the manifest's checksum.
     """
     manifest = read_manifest(Path(paths.manifest))
-    root = open_root(Dataset.read(Path(paths.dataset)))
+    root = open_root(DatasetInfo.read(Path(paths.dataset)))
     cache = Path(paths.cache)
     geometry: dict[int, Geometry] = {}
     unreadable: dict[int, str] = {}

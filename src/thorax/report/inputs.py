@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.artifacts.data import Dataset, LeakageAudit, SplitSummary
+from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary
 from thorax.artifacts.evaluation import (
     Calibration,
     PredictionsInfo,
@@ -21,7 +21,7 @@ from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.config import Paths, Report
 from thorax.dataset.dataset import join, open_images
 from thorax.io import LABEL, read_csv, sha256_file
-from thorax.provenance import recorded_run
+from thorax.provenance import RunMetadata, recorded_run
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Inputs:
     """
 
     options: Report
-    dataset: Dataset
+    dataset: DatasetInfo
     table: pd.DataFrame
     images: NDArray[np.uint8]
     quarantine: pd.DataFrame
     split: SplitSummary
     leakage: LeakageAudit
     models: dict[int, ModelFile]
-    runs: dict[int, dict[str, Any] | None]
+    runs: dict[int, RunMetadata | None]
     points: OperatingPoints
     results: Results
     calibration: Calibration
@@ -143,7 +143,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
     numbers = [f"{prefix}_{name}" for name in info.outputs for prefix in ("y", "p")]
     return Inputs(
         options=options,
-        dataset=Dataset.read(Path(paths.dataset)),
+        dataset=DatasetInfo.read(Path(paths.dataset)),
         table=join(paths),
         images=open_images(cache),
         quarantine=read_csv(cache / "quarantine.csv"),
