@@ -179,7 +179,7 @@ EDITS = {
     "src/thorax_phantom/bones.py": ["download"],
     "src/thorax/download/http.py": ["download"],
     "src/thorax/preprocess/decode.py": ["preprocess"],
-    "src/thorax/split/stratify.py": ["split"],
+    "src/thorax/split/leakage.py": ["split"],
     "src/thorax/train/optim.py": ["train"],
     "src/thorax/dataset/augment.py": ["train", "predict", "explain"],
     "src/thorax/models/networks.py": ["train", "predict", "explain"],

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from made_up import write_folder, write_tar, write_zip
-from thorax.archives import path_in_data, survey, total_bytes, walk
+from thorax.archives import file_name, path_in_data, survey, total_bytes, walk
 from thorax.errors import DataError
 
 FILES = {
@@ -37,9 +37,9 @@ def test_archives_inside_a_folder_are_read_in_place(tmp_path):
     write_tar(tmp_path / "images_001.tar.gz", {"images/1.png": b"1"})
     write_zip(tmp_path / "images_002.zip", {"images/2.png": b"2"})
     write_folder(tmp_path, {"Data_Entry.csv": b"x\n1\n"})
-    found = survey(tmp_path, "read")
-    assert list(found.images) == ["images_001.tar.gz!images/1.png", "images_002.zip!images/2.png"]
-    assert list(found.tables) == ["Data_Entry.csv"]
+    content = survey(tmp_path, "read")
+    assert list(content.images) == ["images_001.tar.gz!images/1.png", "images_002.zip!images/2.png"]
+    assert list(content.tables) == ["Data_Entry.csv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "Data_Entry.csv", "images_001.tar.gz", "images_002.zip",
     ]  # fmt: skip
@@ -123,6 +123,7 @@ def test_a_password_is_no_traceback(tmp_path):
 )
 def test_an_archive_counts_as_unpacked_in_place(location, path):
     assert path_in_data(location) == path
+    assert file_name(location) == "a.png"
 
 
 def test_total_bytes_counts_archives_as_they_lie(tmp_path):

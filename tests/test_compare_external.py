@@ -15,7 +15,7 @@ from thorax.cli import main
 from thorax.compare.external import evaluate_bundle
 from thorax.contamination import FILE, hashes
 from thorax.errors import ConfigError, DataError, IntegrityError
-from thorax.evaluate.bundle import POINTS
+from thorax.evaluate import POINTS
 from thorax.io import read_json, sha256_file
 from thorax.metrics.predictions import read_decided
 

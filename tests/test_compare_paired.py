@@ -128,3 +128,10 @@ def test_other_pictures_under_the_same_names_are_refused():
     with pytest.raises(DataError, match="other bytes, labels or patients"):
         differences(now, was)
     assert differences(now, was.drop(columns="sha256"))  # old tables do not tell
+
+
+def test_without_a_test_image_there_is_nothing_to_compare():
+    """It was a NumPy error about shapes."""
+    nobody = predictions(1).iloc[:0]
+    with pytest.raises(DataError, match=r"no test image.*split\.test_fraction"):
+        differences(nobody, nobody)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from small_run import ROOT, params
+from small_run import params
 from thorax.config import Params, check, flatten, load_params, load_paths, read_yaml
 from thorax.config.mistakes import RENAMED, RENAMED_VALUES
 from thorax.errors import ConfigError
@@ -131,3 +132,10 @@ def test_checking_needs_no_heavy_library():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_phase_cannot_change_what_holds_for_the_whole_run():
+    """It was accepted and ignored."""
+
+    with pytest.raises(ValueError, match=r"phases\.0: devices, seed cannot change within a run"):
+        params(train={"phases": [{"epochs": 1, "seed": 3, "devices": 2}]})

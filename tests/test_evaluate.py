@@ -269,7 +269,7 @@ def test_what_is_frozen_is_chosen_on_validation(run):
     paths, settings = run
     val, points = predictions_of(paths, "val"), points_of(paths)
     assert list(points.thresholds.values()) == choose_thresholds(settings.evaluate, val).tolist()
-    assert (points.temperature, points.temperature_reason) == fit_temperature(val)
+    assert points.temperature == fit_temperature(val)[0]
     calibration = Calibration.read(Path(paths.evaluation) / "calibration.json")
     assert (calibration.temperature, calibration.reason) == fit_temperature(val)
     assert calibration.val.log_loss.raw == results_of(paths).val.metrics["loss"].value

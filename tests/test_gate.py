@@ -171,6 +171,15 @@ def test_other_test_images_are_refused(project):
     assert "00000.png" in text
 
 
+def test_without_a_test_set_there_is_nothing_to_compare(project):
+    none = predictions().iloc[:0]
+    none.to_csv("old.csv", index=False)
+    write_outputs(none)
+    code, text = gate("--baseline", "old.csv")
+    assert code == 3
+    assert "no test set" in text
+
+
 def test_an_unknown_baseline_is_explained(project):
     code, text = gate("--baseline", "no-such-ref")
     assert code == 2

@@ -119,7 +119,7 @@ def test_the_newest_experiment_of_a_name_counts(project, monkeypatch):
         commit(f"start {number}")
         Path("note").write_text(str(number))
         commit_experiment("a" if number < 2 else "b")
-    assert {name: each.date for name, each in history.experiments().items()} == {
+    assert {name: run.date for name, run in history.experiments().items()} == {
         "a": "2026-01-03", "b": "2026-01-02",
     }  # fmt: skip
     assert history.experiment("a").metrics()["test"]["auroc"] == 0.1

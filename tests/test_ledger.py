@@ -55,8 +55,8 @@ def run(tmp_path, monkeypatch, recipes):
 
 
 def lines_of(recipe):
-    comparisons = ledger.registry().comparisons
-    return [line for each in comparisons if each.recipe.name == recipe for line in each.lines]
+    claims = [claim for claim in ledger.registry().comparisons if claim.recipe.name == recipe]
+    return [line for claim in claims for line in claim.lines]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_claim_without_a_run_says_so(run):
 def test_runs_under_other_splits_stand_beside_the_claim(run):
     run(DEEP, DEEP, leaky=True)
     run("small", f"{DEEP}-by-patient", **{"preprocess.image_size": 96})
-    accuracy = [line for line in lines_of(DEEP) if line.claim.part == "test"
+    accuracy = [line for line in lines_of(DEEP) if line.claim.subset == "test"
                 and line.metric == "accuracy"]  # fmt: skip
     entries = {line.entry.experiment: line.entry for line in accuracy}
     assert entries[DEEP].leaky
@@ -170,9 +170,9 @@ def test_only_finished_runs_of_recipes_are_recorded(run):
 def test_the_published_record_can_be_read(run, recipes):
     record = read_json(ROOT / ledger.RECORD)
     write_json(ledger.RECORD, record)
-    assert {each["recipe"] for each in record} <= set(recipes)
-    lines = [line for each in ledger.registry().comparisons for line in each.lines if line.entry]
-    assert {line.entry.experiment for line in lines} == {each["experiment"] for each in record}
+    assert {run["recipe"] for run in record} <= set(recipes)
+    lines = [line for claim in ledger.registry().comparisons for line in claim.lines if line.entry]
+    assert {line.entry.experiment for line in lines} == {run["experiment"] for run in record}
     assert any(line.metric == "sensitivity" and line.ours[0] for line in lines)
 
 

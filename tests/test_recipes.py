@@ -8,7 +8,7 @@ from dvc.utils.hydra import apply_overrides
 from small_run import ROOT
 from thorax.config import flatten, load_params, read_yaml
 from thorax.errors import ConfigError
-from thorax.studies.claims import Claim, verdict
+from thorax.studies.claims import verdict
 from thorax.studies.recipes import FREE, find, load_recipes
 
 FILES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -88,9 +88,7 @@ def test_claims_belong_to_the_variant_they_are_of(recipes):
 
 def test_arithmetic_of_the_claims(recipes):
     def says(name):
-        return [
-            verdict(Claim(c.part, c.figures, c.images, c.positives)) for c in recipes[name].claims()
-        ]
+        return [verdict(claim) for claim in recipes[name].claims()]
 
     assert says("kermany-cnn-five-block")[0] == "TP 377, FN 13, TN 191, FP 43"
     assert says("kermany-resnet50-frozen")[0].startswith("no count of 624 images")
@@ -105,10 +103,19 @@ def test_an_unknown_recipe_gets_the_nearest_names(recipes):
         find("qqqq", recipes)
 
 
-def test_a_mistake_in_a_file_is_named_with_it(tmp_path):
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("claims:", "clams:", "clams: unknown key"),
+        ("subset: test", "part: test", r"claims\.1\.part: unknown key"),
+        ('"97.8"', '"978"', r"claims\.1: '978' is not a number between 0 and 100"),
+        ("images: 878", "images: 0", r"claims\.1: 0 positives of 0 images"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_it(tmp_path, right, wrong, message):
     text = (ROOT / "recipes" / "kermany-cnn-deep.yaml").read_text(encoding="utf-8")
-    (tmp_path / "bad.yaml").write_text(text.replace("claims:", "clams:", 1), encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"bad\.yaml(.|\n)*clams: unknown key"):
+    (tmp_path / "bad.yaml").write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"bad\.yaml(.|\n)*{message}"):
         load_recipes(tmp_path)
 
 

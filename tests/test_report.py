@@ -21,18 +21,20 @@ from small_run import finished_run
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import Attribute, Bin, Gap, Group, NetBenefit
 from thorax.artifacts.explanation import AurocDrop, ClassOcclusion
-from thorax.artifacts.model import Epoch
+from thorax.artifacts.model import Epoch, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
-from thorax.report import charts, report, wording
+from thorax.report import SECTIONS, charts, page, report, wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Row, Table, environment, show
 from thorax.report.inputs import Inputs, gather
-from thorax.report.model_card import SECTIONS as CARD_SECTIONS
-from thorax.report.model_card import model_card
-from thorax.report.page import SECTIONS, page
-from thorax.report.sections import calibration as calibration_section
-from thorax.report.sections import explanations, subgroups, summary
+from thorax.report.model_card import SECTIONS as CARD_SECTIONS, model_card
+from thorax.report.sections import (
+    calibration as calibration_section,
+    explanations,
+    subgroups,
+    summary,
+)
 from thorax.report.sections.data import facts, label_table, original_sizes
 from thorax.report.sections.examples import FN, FP, TN, TP, of_kind, strips
 from thorax.report.sections.performance import (
@@ -44,7 +46,7 @@ from thorax.report.sections.performance import (
 )
 from thorax.report.sections.reproduction import as_text, parameters
 from thorax.report.sections.split import audit_table, pairs, subset_table
-from thorax.report.sections.training import kept_epoch, story
+from thorax.report.sections.training import kept_epoch, panels, story
 from thorax.report.thumbnails import (
     class_means,
     data_uri,
@@ -160,7 +162,7 @@ def with_groups(inputs: Inputs, p_value: float | None = 0.01, under=(0.3, 0.05))
     small = Group(name="U", images=3, patients=2, reason="under 30 images", metrics={})
     groups = [group("M", 0.9, under[1]), group("F", 0.8, under[0]), small]
     gap = Gap(worst="F", best="M", auroc=0.1, p_value=p_value)
-    sex = Attribute(classes=inputs.outputs, groups=groups, gap=gap)
+    sex = Attribute(classes=inputs.model.outputs, groups=groups, gap=gap)
     changed = {"attributes": {"sex": sex}, "pairs": {}, "n_bootstrap": 77}
     return replace(inputs, subgroups=inputs.subgroups.model_copy(update=changed))
 
@@ -287,6 +289,18 @@ class TestSummary:
         assert "AUROC undefined undefined in every class" in body
         assert not NO_VALUE.search(body)
 
+    def test_chance_level_is_of_classes_whose_average_precision_is_defined(self, run):
+        counts = {"A": (10, 30), "B": (40, 0), "C": (0, 40)}
+        record = run.metrics.classes["A"]
+        classes = {
+            name: record.model_copy(update={"positives": positives, "negatives": negatives})
+            for name, (positives, negatives) in counts.items()
+        }
+        metrics = run.metrics.model_copy(update={"classes": classes})
+        assert summary.mean_prevalence(metrics) == 25.0
+        undefined = metrics.model_copy(update={"classes": {"B": classes["B"]}})
+        assert summary.mean_prevalence(undefined) is None
+
     def test_no_bootstrap_is_said(self, run):
         settings = run.results.settings.model_copy(update={"n_bootstrap": 0})
         bare = replace(run, results=run.results.model_copy(update={"settings": settings}))
@@ -405,7 +419,7 @@ class TestData:
 
     def test_a_binary_task_lists_both_classes(self):
         inputs = inputs_of("binary")
-        assert inputs.outputs == ["A"]
+        assert inputs.model.outputs == ["A"]
         assert [row.head for row in label_table(inputs).rows] == ["A", "B"]
         assert {"A", "B"} <= {row.head for row in subset_table(inputs).rows}
 
@@ -507,6 +521,16 @@ class TestPerformance:
         assert table.columns == ["Metric", "Fold 0", "Fold 1", "Mean ± SD"]
         assert " ± " in table.rows[0].cells[-1]
         assert fold_table(run) is None
+
+    def test_an_undefined_metric_of_a_fold_has_the_reason_of_that_metric(self):
+        inputs = inputs_of("folds")
+        folds = inputs.results.folds
+        first = folds.by_fold[0] | dict.fromkeys(("precision", "auroc"))
+        changed = folds.model_copy(update={"by_fold": folds.by_fold | {0: first}})
+        results = inputs.results.model_copy(update={"folds": changed})
+        rows = {row.head: row.cells[0] for row in fold_table(replace(inputs, results=results)).rows}
+        assert rows["Precision"].reason == "no image is predicted positive"
+        assert rows["AUROC"].reason == "a single outcome present"
 
     def test_thresholds_belong_to_tasks_that_use_them(self, run):
         exclusive = inputs_of("multi-class")
@@ -702,7 +726,7 @@ class TestExamples:
 class TestExplanations:
     def test_each_class_has_its_image_without_and_with_the_evidence(self, run):
         shown = explanations.pairs(run)
-        assert [name for name, _, _ in shown] == run.outputs
+        assert [name for name, _, _ in shown] == run.model.outputs
         table = run.predictions["test"].set_index("image_id")
         for name, probability, (image, explained) in shown:
             row = table.loc[image.caption]
@@ -763,7 +787,25 @@ class TestSubgroups:
         body = subgroups.section(bare).body
         assert "Nothing is known of the patients" in body
         assert "no such baseline" in body
-        assert "No attribute of patients or images is known" in model_card(bare)
+        card = model_card(bare)
+        assert "No attribute of patients or images is known" in card
+        assert "Underdiagnosis rate" not in card
+
+
+def with_training(inputs: Inputs, training: Training) -> Inputs:
+    model = inputs.model.model_copy(update={"training": training})
+    return replace(inputs, models={0: model})
+
+
+def with_phases(inputs: Inputs, *phases: dict) -> Inputs:
+    """The three epochs as two of a first and one of a second phase."""
+    training = inputs.model.training
+    history = [
+        epoch.model_copy(update={"phase": phase, "best": True})
+        for epoch, phase in zip(training.history, (0, 0, 1), strict=True)
+    ]
+    train = training.train.model_copy(update={"phases": list(phases)})
+    return with_training(inputs, training.model_copy(update={"train": train, "history": history}))
 
 
 class TestTraining:
@@ -779,6 +821,32 @@ class TestTraining:
         best = kept_epoch(run.model.training.history)
         words = f"3 epochs; the weights of epoch {best} were kept, where validation loss was best"
         assert story(run.model.training).startswith(words)
+
+    def test_the_last_phase_says_what_was_monitored_and_how_it_was_trained(self, run):
+        phased = with_phases(run, {}, {"monitor": "auroc", "epochs": 7, "optimizer": {"lr": 0.125}})
+        words = "3 epochs in 2 phases; the weights of epoch 3 were kept, where validation AUROC of"
+        assert story(phased.model.training).startswith(f"{words} the last phase was best (")
+        assert panels(phased.model.training)[0].title == "AUROC"
+        words = "2 phases, the last with adamw, learning rate 0.125, at most 7 epochs"
+        assert words in model_card(phased)
+
+    def test_a_metric_undefined_in_every_epoch_chose_none(self, run):
+        training = run.model.training
+        history = [
+            epoch.model_copy(update={"best": False, "val": epoch.val | {"loss": None}})
+            for epoch in training.history
+        ]
+        changed = with_training(run, training.model_copy(update={"history": history}))
+        assert story(changed.model.training) == (
+            "3 epochs; the weights of the last one were kept, because validation loss is undefined"
+            " in every epoch."
+        )
+        title = "Training may have ended early"
+        assert title not in [caveat.title for caveat in caveats(changed)]
+
+    def test_a_best_last_epoch_may_have_come_too_early(self, run):
+        (caveat,) = [c for c in caveats(with_phases(run, {}, {})) if "ended early" in c.title]
+        assert "more train.epochs in the last phase may do better" in caveat.text
 
 
 class TestReproduction:
@@ -898,7 +966,7 @@ class TestPage:
         assert levels.count(1) == 1
         assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
         for tag, attribute in (("img ", "alt="), (r"th\b", "scope="), ("svg class", "aria-label=")):
-            assert all(attribute in found for found in re.findall(f"<{tag}[^>]*>", nasty_page))
+            assert all(attribute in element for element in re.findall(f"<{tag}[^>]*>", nasty_page))
         ids = re.findall(r' id="([^"]+)"', nasty_page)
         assert len(ids) == len(set(ids))
 
@@ -906,10 +974,10 @@ class TestPage:
         code = (
             "import sys, thorax.report; print({'torch', 'sklearn', 'torchvision'} & {*sys.modules})"
         )
-        found = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        assert found.stdout.strip() == "set()"
+        assert process.stdout.strip() == "set()"
 
 
 def test_the_checklists_name_sections_of_the_report(run):

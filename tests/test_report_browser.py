@@ -8,8 +8,8 @@ import pytest
 
 from test_report import leaky, renamed_run, with_groups, with_undefined
 from thorax.config import Report
+from thorax.report import SECTIONS, page
 from thorax.report.inputs import gather
-from thorax.report.page import SECTIONS, page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

@@ -28,8 +28,8 @@ NAMES = ["a.png", "b.png", "c.png", "d.png"]
 
 
 def _read(content, card=CARD, places=NAMES, name="labels.csv", **changes):
-    found = survey_of(places, {name: content})
-    return validate(read(found, data_section(source="table", card={**card, **changes})), "x")
+    content = survey_of(places, {name: content})
+    return validate(read(content, data_section(source="table", card={**card, **changes})), "x")
 
 
 def _labels(dataset):
@@ -202,36 +202,36 @@ def test_the_table_and_its_columns_must_be_there():
         _read(SIMPLE, name="other.csv")
     with pytest.raises(DataError, match=r"lacks the columns patient, sex, which.*has file, who"):
         _read(SIMPLE, patient="patient", sex="sex")
-    found = survey_of(NAMES, {"x/labels.csv": SIMPLE, "y/labels.csv": SIMPLE + "e.png,1,Mass\n"})
+    content = survey_of(NAMES, {"x/labels.csv": SIMPLE, "y/labels.csv": SIMPLE + "e.png,1,Mass\n"})
     with pytest.raises(DataError, match=r"2 different tables labels\.csv"):
-        read(found, data_section(source="table", card=CARD))
+        read(content, data_section(source="table", card=CARD))
     chosen = data_section(source="table", card=CARD | {"file": "x/labels.csv"})
-    assert len(read(found, chosen).table) == 4
+    assert len(read(content, chosen).table) == 4
 
 
 def test_the_card_may_be_a_file_or_stand_in_params(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = survey_of(NAMES, {"labels.csv": SIMPLE})
+    content = survey_of(NAMES, {"labels.csv": SIMPLE})
     Path("card.yaml").write_text(json.dumps(CARD), encoding="utf-8")  # JSON is YAML
-    inline = read(found, data_section(source="table", card=CARD)).table
-    assert read(found, data_section(source="table", card="card.yaml")).table.equals(inline)
+    inline = read(content, data_section(source="table", card=CARD)).table
+    assert read(content, data_section(source="table", card="card.yaml")).table.equals(inline)
     with pytest.raises(ConfigError, match=r"data\.card in params\.yaml is null.*chexpert\.yaml"):
-        read(found, data_section(source="table"))
+        read(content, data_section(source="table"))
     with pytest.raises(ConfigError, match=r"no\.yaml does not exist"):
-        read(found, data_section(source="table", card="no.yaml"))
+        read(content, data_section(source="table", card="no.yaml"))
 
 
 def test_a_temporary_copy_finds_an_untracked_card_in_the_checkout(tmp_path, monkeypatch):
     copy = tmp_path / ".dvc/tmp/exps/tmp1"
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
-    found = survey_of(NAMES, {"labels.csv": SIMPLE})
+    content = survey_of(NAMES, {"labels.csv": SIMPLE})
     data = data_section(source="table", card="card.yaml")
     (tmp_path / "card.yaml").write_text(json.dumps(CARD), encoding="utf-8")
-    assert read(found, data).task == "multi-label"
+    assert read(content, data).task == "multi-label"
     tracked = CARD | {"task": "multi-class"}
     (copy / "card.yaml").write_text(json.dumps(tracked), encoding="utf-8")
-    assert read(found, data).task == "multi-class"
+    assert read(content, data).task == "multi-class"
 
 
 @pytest.mark.parametrize(
@@ -276,9 +276,9 @@ def test_shipped_cards_are_valid_and_tell_source_terms_and_command(path):
 
 def _shipped(name, content, places):
     card = check(read_yaml(CARDS / f"{name}.yaml"), TableCard, name)
-    found = survey_of(places, {f"deep/{card.file}": content})
+    content = survey_of(places, {f"deep/{card.file}": content})
     data = data_section(source="table", card=str(CARDS / f"{name}.yaml"))
-    return validate(read(found, data), "x")
+    return validate(read(content, data), "x")
 
 
 def test_chexpert():

@@ -11,9 +11,9 @@ from thorax.errors import DataError
 from thorax.patient_ids import kermany_patient
 
 
-def _read(found, rule="conservative"):
+def _read(content, rule="conservative"):
     return validate(
-        kermany.read(found, data_section(source="kermany", patient_id_rule=rule)), "here"
+        kermany.read(content, data_section(source="kermany", patient_id_rule=rule)), "here"
     )
 
 
@@ -152,10 +152,10 @@ def test_no_class_folder_at_all():
 
 @pytest.mark.skipif("THORAX_SHARED_DATA" not in os.environ, reason="no THORAX_SHARED_DATA")
 def test_the_real_training_images():
-    found = survey(Path(os.environ["THORAX_SHARED_DATA"]) / "kermany-train-224.tar", "read")
-    dataset = _read(found)
+    content = survey(Path(os.environ["THORAX_SHARED_DATA"]) / "kermany-train-224.tar", "read")
+    dataset = _read(content)
     assert dataset.table[["label_NORMAL", "label_PNEUMONIA"]].sum().tolist() == [1341, 3875]
     assert dataset.table["patient_id"].nunique() == 2635
-    assert _read(found, "namespaced").table["patient_id"].nunique() == 3654
+    assert _read(content, "namespaced").table["patient_id"].nunique() == 3654
     copies = "50 images are byte-identical to another one, in 24 groups, 0 of which"
     assert any(note.startswith(copies) for note in dataset.notes)

@@ -19,8 +19,8 @@ ROWS = [
 PLACES = [f"images_001.tar.gz!images/{name}" for name in IMAGES]
 
 
-def _read(found):
-    return validate(nih.read(found, data_section(source="nih")), "here")
+def _read(content):
+    return validate(nih.read(content, data_section(source="nih")), "here")
 
 
 def _survey(*rows, places=PLACES, header=NIH_HEADER, name="Data_Entry_2017.csv", **others):
@@ -66,9 +66,9 @@ def test_table_names(name):
 
 
 def test_the_later_of_two_tables_is_read():
-    found = _survey(name="Data_Entry_2017_v2020.csv")
-    found.tables["Data_Entry_2017.csv"] = nih_table(nih_row(IMAGES[0], "Hernia")).encode()
-    dataset = _read(found)
+    content = _survey(name="Data_Entry_2017_v2020.csv")
+    content.tables["Data_Entry_2017.csv"] = nih_table(nih_row(IMAGES[0], "Hernia")).encode()
+    dataset = _read(content)
     assert len(dataset.table) == 3
     assert "Data_Entry_2017_v2020.csv is read; Data_Entry_2017.csv is not." in dataset.notes
 
@@ -177,9 +177,9 @@ def test_the_whole_table():
                 tables[member.name] = tar.extractfile(member).read()
     entries = next(text for name, text in tables.items() if "Data_Entry" in name).decode()
     names = [line.partition(",")[0] for line in entries.splitlines()[1:]]
-    found = survey_of(f"images_{i % 12 + 1:03d}.tar.gz!images/{n}" for i, n in enumerate(names))
-    found.tables.update(tables)
-    table = _read(found).table
+    content = survey_of(f"images_{i % 12 + 1:03d}.tar.gz!images/{n}" for i, n in enumerate(names))
+    content.tables.update(tables)
+    table = _read(content).table
     assert (len(table), table["patient_id"].nunique()) == (112_120, 30_805)
     split = table.groupby("official_split")["patient_id"].agg(["size", "nunique"])
     assert split.loc["trainval"].tolist() == [86_524, 28_008]

@@ -10,8 +10,7 @@ import pytest
 from small_run import ROOT
 from thorax.config import flatten, load_params
 from thorax.errors import ConfigError, DataError, ResourceError, ThoraxError
-from thorax.studies import experiments
-from thorax.studies import run as studies
+from thorax.studies import experiments, run as studies
 from thorax.studies.recipes import load_recipes
 
 # Threads that wait do not spin: other tests share the processors.

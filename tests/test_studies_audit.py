@@ -87,19 +87,19 @@ def test_shared_patients_are_counted_by_images_and_by_rule(phantoms, tmp_path):
 
 def test_a_manifest_is_read_with_the_fingerprints_of_its_cache(phantoms, tmp_path):
     folder = write(tmp_path / "data", {f"{i}.jpg": path for i, path in enumerate(phantoms[:3])})
-    whole = read(folder)
-    ids = whole.images.ids
+    images, fingerprints = read(folder)
+    ids = images.ids
     manifest = {"image_id": ids, "location": ids, "patient_id": list("abc")}
-    pd.DataFrame(manifest | {"sha256": whole.images.sha256}).to_csv(folder / "m.csv", index=False)
+    pd.DataFrame(manifest | {"sha256": images.sha256}).to_csv(folder / "m.csv", index=False)
     with pytest.raises(DataError, match="dvc repro preprocess"):
         read(folder / "m.csv")
     (folder / "cache").mkdir()
-    for name, prints in zip(("hashes", "thumbnails"), whole.fingerprints, strict=True):
+    for name, prints in zip(("hashes", "thumbnails"), fingerprints, strict=True):
         np.save(folder / "cache" / f"{name}.npy", prints)
     pd.DataFrame({"image_id": ids}).to_csv(folder / "cache" / "index.csv", index=False)
     overlap = overlap_of(folder / "m.csv", folder)
     assert (overlap.identical.images, overlap.near_identical.images) == (3, 0)
-    assert read(folder / "m.csv").images.patients == {"as listed": list("abc")}
+    assert read(folder / "m.csv")[0].patients == {"as listed": list("abc")}
 
 
 def audit(*words):
@@ -124,12 +124,12 @@ def test_the_command_exits_with_4_when_anything_is_shared_and_0_when_not(sets, p
 
 def test_files_that_are_no_images_are_left_out_and_counted(phantoms, tmp_path, capsys):
     folder = write(tmp_path, {"a.jpg": phantoms[0], "b.jpg": b"no image"})
-    assert read(folder).images.ids == ["a.jpg"]
+    assert read(folder)[0].ids == ["a.jpg"]
     assert "1 images" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(REAL is None, reason="THORAX_SHARED_DATA names no folder of real archives")
 def test_real_images_hold_24_groups_of_identical_bytes():
-    audited = read(Path(REAL) / "kermany-train-224.tar")
-    _, counts = np.unique(audited.images.sha256, return_counts=True)
+    images, _ = read(Path(REAL) / "kermany-train-224.tar")
+    _, counts = np.unique(images.sha256, return_counts=True)
     assert ((counts > 1).sum(), counts[counts > 1].sum()) == (24, 50)

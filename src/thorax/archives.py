@@ -48,17 +48,16 @@ def survey(root: Path, what: str) -> Survey:
     """
     if not root.exists():
         raise DataError(f"{root.absolute()} does not exist. Correct data.path in params.yaml.")
-    found = Survey(root)
-    suffixes = (*IMAGE, *TABLE)
+    result, suffixes = Survey(root), (*IMAGE, *TABLE)
     progress: tqdm[Any] = bar(what, total=total_bytes(root), unit="B")
     with progress:
         for location, content in walk(root, lambda name: name.lower().endswith(suffixes)):
             if location.lower().endswith(IMAGE):
-                found.images[location] = hashlib.sha256(content).hexdigest()
+                result.images[location] = hashlib.sha256(content).hexdigest()
             else:
-                found.tables[location] = content
+                result.tables[location] = content
             progress.update(len(content))
-    return found
+    return result
 
 
 def total_bytes(root: Path) -> int:
@@ -92,6 +91,11 @@ def path_in_data(location: str) -> str:
     return f"{folder}/{member}" if folder else member
 
 
+def file_name(location: str) -> str:
+    """Last part of a path, also of a member of an archive."""
+    return path_in_data(location).rpartition("/")[2]
+
+
 def _files(root: Path) -> list[Path]:
     """List all files in a stable order; links to folders are followed, each folder once."""
     if root.is_file():
@@ -107,7 +111,8 @@ def _files(root: Path) -> list[Path]:
 
 
 def _is_debris(name: str) -> bool:
-    return any(part == "__MACOSX" or part.startswith(".") for part in PurePosixPath(name).parts)
+    names = PurePosixPath(name).parts
+    return any(name == "__MACOSX" or name.startswith(".") for name in names)
 
 
 def _members(path: Path, prefix: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,7 @@
 """The `thorax` command and its subcommands.
 
-Every subcommand returns text, which is printed here, and with it an exit code where it is not 0.
+A subcommand returns its answer as text, which is printed here, and an exit code where it is not 0;
+work that it starts on the way prints its own progress.
 Imports stand inside the commands, so that each starts as fast as it can.
 """
 

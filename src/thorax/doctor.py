@@ -9,7 +9,7 @@ from thorax.download import locate
 from thorax.errors import ConfigError, ResourceError, ThoraxError
 from thorax.io import main_root
 
-LEAST_FREE = 2 * 1024**3  # bytes; the embedded data needs about a tenth of it
+LEAST_FREE = 2 * 1024**3  # bytes; the phantoms need about a tenth of it
 
 
 def doctor() -> str:

@@ -35,7 +35,7 @@ class IntegrityError(ThoraxError):
 
 
 class NumericsError(ThoraxError):
-    """A loss or a metric that is no longer a finite number."""
+    """A loss that is no longer a finite number."""
 
     exit_code = 5
 

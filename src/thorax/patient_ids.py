@@ -1,4 +1,4 @@
-"""Who is one patient, told from file names: the rules of the data sets that have one.
+"""Who is one patient, inferred from file names by the rules of data sets that have one.
 
 Pure functions of text. A rule gives an empty text for a name that does not fit it.
 """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 Array = NDArray[np.float64]
+Values = dict[str, Array]  # metric → values
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,13 @@ def _image_loss(z: Array, y: Array) -> Array:
     return loss
 
 
-def _mean_odds(z: Array) -> Array:
+def _logit_of_mean(z: Array) -> Array:
     # In logarithms, so that confident models do not saturate to 0 or 1.
-    odds: Array = logsumexp(log_expit(z), axis=0) - logsumexp(log_expit(-z), axis=0)
-    return odds
+    z_mean: Array = logsumexp(log_expit(z), axis=0) - logsumexp(log_expit(-z), axis=0)
+    return z_mean
 
 
-def _mean_softmax(z: Array) -> Array:
+def _log_of_mean(z: Array) -> Array:
     log_p: Array = logsumexp(log_softmax(z, axis=2), axis=0) - np.log(len(z))
     return log_p
 
@@ -118,7 +119,7 @@ def _sigmoid_task(outputs: Callable[[list[str], str | None], list[str]]) -> Task
         exclusive=False,
         outputs=outputs,
         activation=expit,
-        ensemble=_mean_odds,
+        ensemble=_logit_of_mean,
         log_loss=_label_loss,
         decide=_over_threshold,
         loss=_binary_cross_entropy,
@@ -132,7 +133,7 @@ TASKS = {
         exclusive=True,
         outputs=_all,
         activation=_softmax,
-        ensemble=_mean_softmax,
+        ensemble=_log_of_mean,
         log_loss=_image_loss,
         decide=_most_likely,
         loss=_cross_entropy,

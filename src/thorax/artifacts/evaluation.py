@@ -1,12 +1,8 @@
 """What predict and evaluate found: metrics, calibration, subgroups."""
 
-from typing import Literal
-
 from thorax.artifacts import Artifact, Estimate, Record
 from thorax.artifacts.data import Task
 from thorax.config import Evaluate
-
-Subset = Literal["val", "test"]
 
 
 class PredictionsInfo(Artifact):
@@ -34,7 +30,7 @@ class ClassMetrics(Record):
         threshold: probability from which it is predicted positive.
         positives, negatives, unknown: labels.
         tp, fp, tn, fn: counts of images among the known labels.
-        metrics: name → estimate, for every name in `metrics.PER_CLASS`.
+        metrics: name → estimate, for every name in `metrics.classification.PER_CLASS`.
     """
 
     threshold: float
@@ -53,7 +49,7 @@ class SubsetMetrics(Record):
 
     Attributes:
         images, patients: how many; 0 where the subset is empty.
-        metrics: macro over classes, for every name in `metrics.HEADLINE`; accuracy of exclusive
+        metrics: macro over classes, for every name in `config.METRICS`; accuracy of exclusive
             classes is by image, else over all labels.
         micro: accuracy, precision, sensitivity and F1 over all labels together.
         classes: by class.

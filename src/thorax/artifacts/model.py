@@ -1,7 +1,5 @@
 """What a trained model travels with."""
 
-from typing import Literal
-
 from thorax.artifacts import Artifact, Record
 from thorax.artifacts.data import Task
 from thorax.config import Augment, Model, Preprocess, Train
@@ -68,14 +66,10 @@ class OperatingPoints(Artifact):
 
     Attributes:
         rule: as `evaluate.threshold`.
-        chosen_on: `val`.
         thresholds: class → probability from which it is predicted positive.
         temperature: what logits are divided by for calibrated probabilities; None without one.
-        temperature_reason: why there is none.
     """
 
     rule: str | float | dict[str, float]
-    chosen_on: Literal["val"] = "val"
     thresholds: dict[str, float]
     temperature: float | None
-    temperature_reason: str

@@ -18,7 +18,7 @@ from thorax.contamination import is_contaminated
 from thorax.dataset.dataset import NEVER, Dataset, cached_images, open_images
 from thorax.download import download
 from thorax.errors import ConfigError, DataError
-from thorax.evaluate.bundle import POINTS
+from thorax.evaluate import POINTS
 from thorax.evaluate.results import subset_metrics
 from thorax.io import LABEL, write_json
 from thorax.models.model_file import DESCRIPTION

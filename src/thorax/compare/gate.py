@@ -18,6 +18,7 @@ from thorax.compare.history import (
     experiment,
 )
 from thorax.compare.paired import METRICS, Difference, differences
+from thorax.compare.summary import signed_interval
 from thorax.config import Paths, load_params
 from thorax.errors import ConfigError, DataError, GateFailed, GateInconclusive
 from thorax.io import markdown_table, read_json
@@ -60,11 +61,11 @@ def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
         except (NotRecordedError, NotCachedError) as error:
             return _unpaired(paths, commit(baseline), margin, metric, str(error))
     compared = _differences(current=read_decided(current), baseline=old)
-    deciding = next((each for each in compared if each.metric == metric), None)
+    deciding = next((change for change in compared if change.metric == metric), None)
     if deciding is None:
         raise GateFailed(f"Test {metric} is undefined in one of the two runs: no verdict.")
     verdict = Verdict(deciding.verdict(margin))
-    rows = [[*_row(each), verdict if each is deciding else ""] for each in compared]
+    rows = [[*_row(change), verdict if change is deciding else ""] for change in compared]
     title = f"Gate on test {metric}, margin {margin:g}, paired over {deciding.patients} patients."
     return _concluded(verdict, _table(title, rows), _advice(deciding, margin))
 
@@ -78,7 +79,7 @@ def compare(first: str, second: str) -> str:
     """
     baseline, current = (experiment(name).predictions() for name in (first, second))
     patients = baseline["patient_id"].nunique()
-    rows = [_row(each) for each in _differences(current, baseline)]
+    rows = [_row(change) for change in _differences(current, baseline)]
     return (
         f"baseline: {first}, current: {second}; {len(baseline)} test images of {patients}"
         f" patients\n\n{markdown_table(HEAD, rows)}"
@@ -140,19 +141,20 @@ def _same_test_set(current: Results, baseline: Revision) -> bool:
         old = baseline.results()
     except (NotRecordedError, NotCachedError):
         return False
-    counts = [(each.test.images, sorted(each.test.classes)) for each in (old, current)]
-    if counts[0] != counts[1]:
-        (images, classes), (now_images, now_classes) = counts
+    then, now = (
+        f"{results.test.images} images of {', '.join(sorted(results.test.classes))}"
+        for results in (old, current)
+    )
+    if then != now:
         raise DataError(
-            f"The test sets differ, so nothing can be compared: {images} images of"
-            f" {', '.join(classes)} in the baseline, {now_images} of {', '.join(now_classes)} now."
+            f"The test sets differ, so nothing can be compared: {then} in the baseline, {now} now."
         )
     return True
 
 
-def _row(each: Difference) -> list[str]:
-    gap = f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
-    return [each.metric, f"{each.baseline:.4f}", f"{each.current:.4f}", gap]
+def _row(change: Difference) -> list[str]:
+    gap = signed_interval(change.value, change.low, change.high)
+    return [change.metric, f"{change.baseline:.4f}", f"{change.current:.4f}", gap]
 
 
 def _unpaired_cells(baseline: Any, current: Any) -> list[str]:

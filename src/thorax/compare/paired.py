@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from thorax.config import METRICS as HEADLINE
 from thorax.errors import DataError
 from thorax.metrics.bootstrap import over_replicates, percentiles, resample
 from thorax.metrics.classification import macro, ones, per_class
-
-Array = NDArray[np.float64]
+from thorax.tasks import Array
 
 METRICS = tuple(name for name in HEADLINE if name != "loss")  # all of them: the higher, the better
 IDENTITY = ("image_id", "patient_id", "sha256")  # of a test image, as far as both tables have it
@@ -71,24 +69,26 @@ def differences(
         seed: of the replicates.
 
     Raises:
-        DataError: other images, labels or classes.
+        DataError: other images, labels or classes, or no image at all.
     """
     tables = [table.sort_values("image_id", ignore_index=True) for table in (current, baseline)]
     require_same_images(*tables)
+    if tables[0].empty:
+        raise DataError("There is no test image: split.test_fraction is 0. Nothing to compare.")
     patients = tables[0]["patient_id"]
     replicates = resample(patients, n_bootstrap, seed)
-    exact, drawn = [], []
+    exact, replicated = [], []
     for table in tables:
         weighted = _Weighted.of(table)
         exact.append(weighted.metrics(ones(len(table))))
-        drawn.append(over_replicates(weighted.metrics, replicates))
+        replicated.append(over_replicates(weighted.metrics, replicates))
     defined = {name: exact[0][name] + exact[1][name] for name in metrics}
-    now, was, *drawn = (
-        macro({name: values[name] for name in metrics}, defined) for values in (*exact, *drawn)
+    now, was, *replicated = (
+        macro({name: values[name] for name in metrics}, defined) for values in (*exact, *replicated)
     )
     result = []
     for metric in metrics:
-        low, high, _ = percentiles(drawn[0][metric] - drawn[1][metric])
+        low, high, _ = percentiles(replicated[0][metric] - replicated[1][metric])
         if low is not None and high is not None:
             before, after = float(was[metric][0]), float(now[metric][0])
             result.append(Difference(metric, before, after, low, high, patients.nunique()))

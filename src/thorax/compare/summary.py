@@ -57,6 +57,11 @@ def changes(paths: Paths) -> str:
     return "\n".join(["Changed since the last commit:", *lines])
 
 
+def signed_interval(difference: float, low: float, high: float) -> str:
+    """A difference and its interval, each with its sign."""
+    return f"{difference:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
 def _change(old: float | None, new: float | None) -> str:
     by = f" ({new - old:+.4f})" if old is not None and new is not None else ""
     return f"{old} → {new}{by}"

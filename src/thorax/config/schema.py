@@ -24,6 +24,9 @@ Metric = Literal[
 ]  # fmt: skip
 METRICS: tuple[str, ...] = get_args(Metric)  # macro over classes, as every table lists them
 
+# Settings of a whole run, which its phases cannot change.
+PER_RUN = {"seed", "phases", "precision", "devices", "num_threads", "channels_last"}
+
 ModelName = Literal[
     "cnn5", "cnn-five-block", "cnn-baseline", "cnn-deep",
     "resnet18", "resnet50", "resnet152", "densenet121", "vgg16", "mobilenet_v2",
@@ -175,6 +178,8 @@ class Train(Section):
     def phase(self, number: int) -> "Train":
         """These settings with the overrides of phase `number`, itself without phases."""
         overrides = {key: value for key, value in self.phases[number].items() if key != "name"}
+        if fixed := sorted(PER_RUN & set(overrides)):
+            raise ValueError(f"phases.{number}: {', '.join(fixed)} cannot change within a run")
         settings = merge(self.model_dump() | {"phases": []}, overrides)
         try:
             return Train.model_validate(settings)

@@ -35,16 +35,16 @@ def download(data: Data, paths: Paths) -> None:
     if kind == "raw" and source.fetch is not None:
         with locked(root.parent / f".{root.name}.lock", f"The raw store {root}"):
             source.fetch(data, root)
-    found = survey(root, "read images")
-    if not found.images:
+    content = survey(root, "read images")
+    if not content.images:
         raise DataError(
             f"{root.absolute()} holds files, but no image (PNG, JPEG, BMP, TIFF, WebP). Correct "
             "data.path; convert DICOM to PNG first."
         )
-    labeled = _for_task(validate(source.read(found, data), str(root)), data)
-    annotations = read_annotations(found)
+    labeled = _for_task(validate(source.read(content, data), str(root)), data)
+    annotations = read_annotations(content)
     dataset = _describe(labeled, source, data, kind)
-    labels = [f"{LABEL}{name}" for name in dataset.classes]
+    labels = [LABEL + name for name in dataset.classes]
     write_csv(labeled.table.astype(dict.fromkeys(labels, "Int8")), Path(paths.manifest))
     write_csv(annotations, Path(paths.annotations))
     dataset.write(Path(paths.dataset))
@@ -57,9 +57,8 @@ def locate(data: Data) -> tuple[Root, Path]:
     Raises:
         DataError: `data.path` is missing, or empty while the source has nothing to fetch.
     """
-    own = own_data(data.path)
-    if own is not None:
-        return "path", own
+    if (path := own_data(data.path)) is not None:
+        return "path", path
     if not any((root / data.path).exists() for root in (Path(), main_root())):
         raise DataError(
             f"data.path in params.yaml is {data.path!r}, which does not exist in {Path.cwd()}. "
@@ -92,7 +91,7 @@ def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Da
     classes = class_names(table)
     counts = {}
     for name in classes:
-        label = table[f"{LABEL}{name}"]
+        label = table[LABEL + name]
         present, absent, unknown = (label == 1).sum(), (label == 0).sum(), label.isna().sum()
         counts[name] = LabelCounts(present=present, absent=absent, unknown=unknown)
     return DatasetInfo(

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from thorax.archives import Survey, path_in_data
-from thorax.download.sources.columns import decode, listed, read_rows
+from thorax.archives import Survey, file_name
+from thorax.download.sources.messages import listed
+from thorax.download.sources.tables import decode, read_rows
 from thorax.errors import DataError
 
 BOXES, OUTLINES = "bbox_list_2017.csv", "outlines.csv"
@@ -40,7 +41,7 @@ def _read(
     """
     annotations, wrong = [], []
     for place, content in sorted(survey.tables.items()):
-        if path_in_data(place).rpartition("/")[2].lower() != name:
+        if file_name(place).lower() != name:
             continue
         rows = read_rows(decode(content, place), place, ",")
         width = max(columns, len(rows.pop(min(rows, default=0), [])))

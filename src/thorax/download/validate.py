@@ -7,7 +7,7 @@ import pandas as pd
 
 from thorax.artifacts.data import Task
 from thorax.download.sources.base import LabelTable
-from thorax.download.sources.columns import listed
+from thorax.download.sources.messages import listed, listed_images
 from thorax.errors import DataError
 from thorax.io import LABEL, MANIFEST_COLUMNS, class_names
 
@@ -71,7 +71,7 @@ def _normalized(
     upper = [text.strip().upper() for text in texts]
     strange = [text for text in upper if text not in known and text not in empty]
     if strange:
-        values = listed(repr(text) for text in sorted(set(strange)))
+        values = listed(map(repr, sorted(set(strange))))
         notes.append(f"{len(strange):,} rows have an unknown {texts.name} ({values}); left empty.")
     return [known.get(text, "") for text in upper]
 
@@ -81,7 +81,7 @@ def _years(texts: "pd.Series[str]", notes: list[str]) -> list[str]:
     ages = {text: _age(text.strip().upper()) for text in texts.unique()}
     wrong = [text for text in texts if ages[text] is None]
     if wrong:
-        values = listed(repr(text) for text in sorted(set(wrong)))
+        values = listed(map(repr, sorted(set(wrong))))
         notes.append(f"{len(wrong):,} ages outside 0-{_OLDEST} years ({values}) became missing.")
     return [ages[text] or "" for text in texts]
 
@@ -132,16 +132,15 @@ def _with_labels(
     table: pd.DataFrame, task: Task, notes: list[str], problems: list[str]
 ) -> pd.DataFrame:
     """Drop images without a known label; where classes exclude each other, demand exactly one."""
-    labels = table[[f"{LABEL}{name}" for name in class_names(table)]]
+    labels = table[[LABEL + name for name in class_names(table)]]
     unknown = labels.isna().all(axis=1)
     if task != "multi-label":
         unknown |= labels.isna().any(axis=1) & (labels != 1).all(axis=1)
         wrong = ~unknown & (labels.eq(1).sum(axis=1) != 1)
         if wrong.any():
-            examples = table.loc[wrong, "image_id"] + " (" + table.index[wrong] + ")"
             problems.append(
                 f"{wrong.sum():,} images have no class or several, but the task is {task}, where "
-                f"exactly one holds: {listed(examples)}"
+                f"exactly one holds: {listed_images(table[wrong])}"
             )
         table = table.fillna(dict.fromkeys(labels.columns, 0.0))
     if unknown.any():
@@ -152,10 +151,10 @@ def _with_labels(
 def _patient_problems(table: pd.DataFrame) -> list[str]:
     missing = table["patient_id"] == ""
     if missing.any():
-        examples = table.loc[missing, "image_id"] + " (" + table.index[missing] + ")"
         return [
             f"{missing.sum():,} images have no patient, so that no split could separate patients. "
-            f"Name one for each, a different one where nothing is known: {listed(examples)}"
+            "Name one for each, a different one where nothing is known: "
+            f"{listed_images(table[missing])}"
         ]
     patients = table["patient_id"].nunique()
     if patients < 2:
@@ -168,14 +167,14 @@ def _patient_problems(table: pd.DataFrame) -> list[str]:
 
 def _class_problems(table: pd.DataFrame, notes: list[str]) -> list[str]:
     classes = class_names(table)
-    varied = [name for name in classes if {0.0, 1.0} <= set(table[f"{LABEL}{name}"].dropna())]
+    varied = [name for name in classes if {0.0, 1.0} <= set(table[LABEL + name].dropna())]
     for name in classes:
         if name not in varied and len(varied) > 0:
-            which = "every" if (table[f"{LABEL}{name}"] == 1).any() else "no"
+            which = "every" if (table[LABEL + name] == 1).any() else "no"
             notes.append(f"{name}: {which} image with a known label has it; nothing to learn.")
     if varied:
         return []
-    present = [name for name in classes if (table[f"{LABEL}{name}"] == 1).any()]
+    present = [name for name in classes if (table[LABEL + name] == 1).any()]
     return [
         f"Only one class occurs ({listed(present) or 'none'} of {listed(classes)}); a classifier "
         "needs images with and without a finding. Add the others, or point data.path higher up."
@@ -187,7 +186,7 @@ def _copies(table: pd.DataFrame) -> list[str]:
     copies = table[table["sha256"].duplicated(keep=False)].groupby("sha256", sort=False)
     if not copies.ngroups:
         return []
-    labels = [f"{LABEL}{name}" for name in class_names(table)]
+    labels = [LABEL + name for name in class_names(table)]
     disagree = sum(len(group[labels].drop_duplicates()) > 1 for _, group in copies)
     return [
         f"{sum(map(len, copies.groups.values())):,} images are byte-identical to another one, in "

@@ -1,9 +1,11 @@
 """From logits to decisions, metrics and calibration; works on tables alone.
 
-Thresholds and the temperature are chosen on validation and then frozen in the bundle. Thresholds
-are on raw probabilities, before the temperature.
+Thresholds and the temperature are chosen on validation and then frozen in the bundle, beside every
+fold's model: not where the weights are made, because another rule must not retrain. Thresholds are
+on raw probabilities, before the temperature.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
 from thorax.artifacts.model import OperatingPoints
 from thorax.config import METRICS, Evaluate, Paths
 from thorax.evaluate import curves
-from thorax.evaluate.bundle import write_bundle
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.evaluate.subgroups import subgroup_metrics
 from thorax.io import read_csv, write_json
@@ -22,6 +23,7 @@ from thorax.metrics.calibration import calibration, fit_temperature
 from thorax.metrics.predictions import Predictions, read_predictions
 from thorax.metrics.thresholds import choose
 
+POINTS = "operating_points.json"
 UNDECIDED = 0.5  # threshold of a class of which validation has a single class present
 
 
@@ -66,7 +68,6 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
             rule=params.model_dump()["threshold"],
             thresholds=dict(zip(info.outputs, thresholds.tolist(), strict=True)),
             temperature=temperature,
-            temperature_reason=reason,
         ),
     )
 
@@ -75,6 +76,20 @@ def choose_thresholds(params: Evaluate, val: Predictions) -> NDArray[np.float64]
     """Threshold of each output [O], from validation only."""
     chosen = (choose(params.threshold, val.y[:, i], val.p[:, i]) for i in range(len(val.outputs)))
     return np.array([UNDECIDED if threshold is None else threshold for threshold in chosen])
+
+
+def write_bundle(folder: Path, models: list[Path], points: OperatingPoints) -> None:
+    """Copy finished models into a fresh folder and freeze the operating points beside them.
+
+    Args:
+        folder: the bundle; what was there is replaced.
+        models: a folder per fold, with weights, description and what it was trained on.
+        points: thresholds and temperature.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for model in models:
+        shutil.copytree(model, folder / model.name, copy_function=shutil.copyfile)
+    points.write(folder / POINTS)
 
 
 def headline(results: Results) -> dict[str, Any]:

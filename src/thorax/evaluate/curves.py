@@ -13,7 +13,6 @@ from thorax.io import write_csv
 from thorax.metrics.predictions import Predictions
 
 POINTS = 200  # of a curve: more cannot be seen
-BARS = ("auroc", "average_precision", "precision", "sensitivity", "f1")
 
 
 def write(subsets: Mapping[str, Predictions], results: Results, folder: Path) -> None:
@@ -23,7 +22,7 @@ def write(subsets: Mapping[str, Predictions], results: Results, folder: Path) ->
         classes = results.subset(subset).classes
         for i, (name, metrics) in enumerate(classes.items()):
             keys = {"subset": subset, "class": name}
-            bars.append(keys | {key: metrics.metrics[key].value for key in BARS})
+            bars.append(keys | {"auroc": metrics.metrics["auroc"].value})
             if metrics.positives and metrics.negatives:
                 known = ~np.isnan(predictions.y[:, i])
                 y, p = predictions.y[known, i], predictions.p[known, i]

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
@@ -15,8 +14,7 @@ from thorax.metrics.bootstrap import estimate, resample
 from thorax.metrics.classification import auroc_and_ap, ones
 from thorax.metrics.predictions import Predictions
 from thorax.parallel import cores
-
-Array = NDArray[np.float64]
+from thorax.tasks import Array
 
 YEARS = 5  # width of an age band
 STEPS = 8  # bands of width and height per doubling

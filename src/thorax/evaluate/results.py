@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import ClassMetrics, FoldMetrics, SubsetMetrics
 from thorax.config import METRICS, Evaluate
 from thorax.io import rounded
-from thorax.metrics.bootstrap import Values, estimate, over_replicates, resample, wilson
+from thorax.metrics.bootstrap import estimate, over_replicates, resample, wilson
 from thorax.metrics.classification import (
     PER_CLASS,
     PROPORTIONS,
@@ -24,8 +23,7 @@ from thorax.metrics.classification import (
     rates,
 )
 from thorax.metrics.predictions import Predictions
-
-Array = NDArray[np.float64]
+from thorax.tasks import Array, Values
 
 MICRO = ("accuracy", "precision", "sensitivity", "f1")
 
@@ -38,16 +36,15 @@ def subset_metrics(
     def by_class(w: Array) -> Values:
         return per_class(predictions.y, predictions.p, d, w)
 
-    def overall(w: Array) -> Values:
-        return macro(by_class(w), sample) | loss_and_accuracy(
-            predictions.task, predictions.y, predictions.z, d, w
-        )
+    def by_label(w: Array) -> Values:
+        return loss_and_accuracy(predictions.task, predictions.y, predictions.z, d, w)
 
     w = ones(len(predictions.y))
     sample = by_class(w)
-    exact = overall(w)
+    exact = macro(sample, sample) | by_label(w)
     replicates = resample(predictions.images["patient_id"], params.n_bootstrap, params.seed)
-    class_replicates, replicated = (over_replicates(f, replicates) for f in (by_class, overall))
+    class_replicates = over_replicates(by_class, replicates)
+    replicated = macro(class_replicates, sample) | over_replicates(by_label, replicates)
     classes = {
         name: _class_metrics(predictions, d, i, float(thresholds[i]), sample, class_replicates)
         for i, name in enumerate(predictions.outputs)
@@ -73,7 +70,7 @@ def subset_metrics(
 
 
 def _class_metrics(
-    predictions: Predictions, d: Array, i: int, threshold: float, exact: Values, drawn: Values
+    predictions: Predictions, d: Array, i: int, threshold: float, exact: Values, replicated: Values
 ) -> ClassMetrics:
     """Metrics of output i from those of all outputs, [1, O] and [R, O]."""
     y = predictions.y[:, i]
@@ -81,9 +78,11 @@ def _class_metrics(
     reason = f"{tp + fn} present and {fp + tn} absent labels, {tp + fp} predicted positive"
     metrics = {}
     for name in PER_CLASS:
-        metrics[name] = estimate(exact[name][0, i], drawn[name][:, i], reason)
+        metrics[name] = estimate(exact[name][0, i], replicated[name][:, i], reason)
         if name in PROPORTIONS:
-            metrics[name] = _not_certain(metrics[name], drawn[name][:, i], predictions, d, i, name)
+            metrics[name] = _not_certain(
+                metrics[name], replicated[name][:, i], predictions, d, i, name
+            )
     return ClassMetrics(
         threshold=threshold,
         positives=tp + fn,

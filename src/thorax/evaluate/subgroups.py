@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from thorax.artifacts.evaluation import Attribute, Gap, Group, Subgroups
 from thorax.config import Evaluate, Paths
-from thorax.dataset.dataset import open_dataset
+from thorax.dataset.dataset import NEVER, open_dataset
 from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.io import rounded
-from thorax.metrics.bootstrap import Replicates, Values, estimate, over_replicates, resample
+from thorax.metrics.bootstrap import Replicates, estimate, over_replicates, resample
 from thorax.metrics.classification import ones, per_class
 from thorax.metrics.predictions import Predictions
-
-Array = NDArray[np.float64]
+from thorax.tasks import Array, Values
 
 AGE_BANDS = {  # below so many years
     "0–17": 18,
@@ -50,7 +49,7 @@ def subgroup_metrics(
     evaluation = _Evaluation(predictions, d, params.min_subgroup_size, replicates)
     pairs = combinations(groups, 2)
     unseen = predictions.take(
-        predictions.images["fold"].isin([fold, -1])
+        predictions.images["fold"].isin([fold, NEVER])
     )  # by the first fold's model
     known = features(images)
     trained = dataset.rows("train", fold)
@@ -106,16 +105,16 @@ class _Evaluation:
 
     def of(self, values: "pd.Series[str]") -> Attribute:
         """All groups of one attribute, over the classes that every group can be evaluated on."""
-        rows = {str(name): np.flatnonzero(values == name) for name in sorted(set(values) - {""})}
-        small = {name: why for name, own in rows.items() if (why := self._too_small(own))}
-        large = {name: own for name, own in rows.items() if name not in small}
+        groups = {name: np.flatnonzero(values == name) for name in sorted(set(values) - {""})}
+        small = {name: why for name, rows in groups.items() if (why := self._too_small(rows))}
+        large = {name: rows for name, rows in groups.items() if name not in small}
         classes = self._common_classes(list(large.values()))
-        measured = {name: self._group(name, own, classes) for name, own in large.items()}
+        measured = {name: self._group(name, rows, classes) for name, rows in large.items()}
         return Attribute(
             classes=[self.predictions.outputs[c] for c in classes],
             groups=[
                 *(group for group, _ in measured.values()),
-                *(self._without(name, rows[name], why) for name, why in small.items()),
+                *(self._without(name, groups[name], why) for name, why in small.items()),
             ],
             gap=_gap(list(measured.values())),
         )
@@ -154,11 +153,11 @@ class _Evaluation:
             return self._macro(per_class(y, p, d, w), classes)
 
         exact = metrics(ones(len(rows)))
-        drawn = over_replicates(metrics, self.replicates.take(rows))
+        replicates = over_replicates(metrics, self.replicates.take(rows))
         estimates = {
-            key: estimate(exact[key][0], drawn[key], "no class means healthy") for key in exact
+            key: estimate(exact[key][0], replicates[key], "no class means healthy") for key in exact
         }
-        return group.model_copy(update={"metrics": estimates}), drawn["auroc"]
+        return group.model_copy(update={"metrics": estimates}), replicates["auroc"]
 
     def _macro(self, metrics: Values, classes: list[int]) -> Values:
         """Mean metrics [R] over some classes, and the underdiagnosis rate.

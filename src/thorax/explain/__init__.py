@@ -145,8 +145,8 @@ class Explainer:
         patients = self.predictions.images.set_index("image_id")["patient_id"]
         scores = {}
         for output, name in enumerate(self.predictions.outputs):
-            drawn = annotations.loc[annotations["finding"] == name, "image_id"]
-            ids = evenly(sorted(set(drawn) & set(patients.index)), params.gradcam_images)
+            annotated = annotations.loc[annotations["finding"] == name, "image_id"]
+            ids = evenly(sorted(set(annotated) & set(patients.index)), params.gradcam_images)
             side = self.dataset.images.shape[1]
             masks = gradcam.masks_of(annotations, geometry, ids, name, side)
             visible = np.flatnonzero(masks.any(axis=(1, 2)))  # the rest was cropped away

@@ -115,11 +115,11 @@ def masks_of(
     rows = annotations[
         (annotations["finding"] == finding) & annotations["image_id"].isin(image_ids)
     ]
-    drawn = {name: group["polygons"].tolist() for name, group in rows.groupby("image_id")}
+    annotated = {name: group["polygons"].tolist() for name, group in rows.groupby("image_id")}
     masks = np.zeros((len(image_ids), size, size), bool)
     for mask, name in zip(masks, image_ids, strict=True):
         fine = np.zeros((OVERSAMPLING * size, OVERSAMPLING * size), np.uint8)
-        for polygons in drawn.get(name, []):
+        for polygons in annotated.get(name, []):
             corners = [
                 _cached(polygon, geometry.loc[name]) * OVERSAMPLING - 0.5
                 for polygon in polygons.split(";")

@@ -17,13 +17,13 @@ from thorax.artifacts.explanation import AurocDrop, ClassOcclusion
 from thorax.explain.lung_mask import lung_masks
 from thorax.metrics.bootstrap import Replicates, estimate
 from thorax.metrics.classification import auroc_and_ap, ones
+from thorax.tasks import Array
 
 UNCHANGED = "as it is"
 CORNER = 0.2  # fraction of height and width
 MARGIN = 0.03  # by which a lung mask is dilated, fraction of the width
 MIN_PATIENTS = 5  # with and without a finding that a test needs
 
-Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
 Scorer = Callable[[Images], Array]
 

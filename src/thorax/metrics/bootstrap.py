@@ -14,9 +14,7 @@ from scipy.stats import binomtest
 
 from thorax.artifacts import Estimate
 from thorax.io import rounded
-
-Array = NDArray[np.float64]
-Values = dict[str, Array]
+from thorax.tasks import Array, Values
 
 CHUNK = 400_000  # weights held at once: small enough for the processor's cache
 
@@ -59,13 +57,13 @@ def over_replicates(metrics: Callable[[Array], Values], replicates: Replicates) 
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def percentiles(values: Array, level: float = 0.95) -> tuple[float | None, float | None, int]:
-    """Percentile interval of replicates [R], and how many of them are undefined."""
+def percentiles(values: Array) -> tuple[float | None, float | None, int]:
+    """95% percentile interval of replicates [R], and how many of them are undefined."""
     defined = values[np.isfinite(values)]
     undefined = len(values) - len(defined)
     if len(defined) < 2:
         return None, None, undefined
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [0.025, 0.975])
     return float(low), float(high), undefined
 
 

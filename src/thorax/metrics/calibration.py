@@ -4,7 +4,7 @@ Temperature comes from validation; test is only described. Shapes: N images, O o
 of one class take its known labels only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ from thorax.io import rounded
 from thorax.metrics.bootstrap import wilson
 from thorax.metrics.classification import counts, number, ones, rates
 from thorax.metrics.predictions import Predictions
-
-Array = NDArray[np.float64]
+from thorax.tasks import Array
 
 ECE_BINS = 15  # of equal counts
 RELIABILITY_BINS = 10  # of equal counts
@@ -75,8 +74,9 @@ def _subset(
     classes = {}
     for i, name in enumerate(predictions.outputs):
         known = ~np.isnan(predictions.y[:, i])
-        cool = None if after is None else after[known, i]
-        classes[name] = _class(predictions.y[known, i], p[known, i], cool, d[known, i], prevalences)
+        y = predictions.y[known, i]
+        tempered = None if after is None else after[known, i]
+        classes[name] = _class(y, p[known, i], tempered, d[known, i], prevalences)
     raw = rounded(log_loss(predictions)) if np.isfinite(predictions.y).any() else None
     cooled = (
         rounded(log_loss(predictions, temperature)) if raw is not None and temperature else None
@@ -85,37 +85,35 @@ def _subset(
 
 
 def _class(
-    y: Array, p: Array, cool: Array | None, d: Array, prevalences: Sequence[float]
+    y: Array, p: Array, tempered: Array | None, d: Array, prevalences: Sequence[float]
 ) -> ClassCalibration:
     """Everything of one class.
 
     Args:
         y: known labels [N].
         p: raw probabilities [N].
-        cool: probabilities at the fitted temperature [N], None without one.
+        tempered: probabilities at the fitted temperature [N], None without one.
         d: decisions [N].
         prevalences: for which PPV and NPV are stated.
     """
     present = int(y.sum())
     both = 0 < present < len(y)
-    cool = cool if len(y) else None
+    tempered = tempered if len(y) else None
     reasons = {}
     if not both:
         reasons["net_benefit"] = f"{present} present and {len(y) - present} absent labels"
     if not len(y):
         reasons |= dict.fromkeys(("brier", "ece", "reliability"), "no known label")
-    elif cool is None:
-        reasons |= dict.fromkeys(("brier_scaled", "ece_scaled"), "no temperature was fitted")
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
     return ClassCalibration(
         known=len(y),
         present=present,
         predictive_values=_stated(y, d, prevalences),
-        brier=Scaled(raw=_brier(y, p), scaled=_brier(y, cool)),
-        ece=Scaled(raw=rounded(calibration_error(y, p)), scaled=_scaled_error(y, cool)),
+        brier=_scaled(brier, y, p, tempered),
+        ece=_scaled(calibration_error, y, p, tempered),
         reliability=reliability(y, p) if len(y) else None,
-        reliability_scaled=None if cool is None else reliability(y, cool),
-        net_benefit=_net_benefits(y, p, cool) if both else None,
+        reliability_scaled=None if tempered is None else reliability(y, tempered),
+        net_benefit=_net_benefits(y, p, tempered) if both else None,
         histogram_present=np.histogram(p[y == 1], edges)[0].tolist(),
         histogram_absent=np.histogram(p[y == 0], edges)[0].tolist(),
         reasons=reasons,
@@ -150,8 +148,12 @@ def log_loss(predictions: Predictions, temperature: float = 1.0) -> float:
     return float(np.nanmean(predictions.task.log_loss(predictions.z / temperature, predictions.y)))
 
 
-def _brier(y: Array, p: Array | None) -> float | None:
-    return None if p is None else rounded(brier(y, p))
+def _scaled(
+    figure: Callable[[Array, Array], float | None], y: Array, p: Array, tempered: Array | None
+) -> Scaled:
+    return Scaled(
+        raw=rounded(figure(y, p)), scaled=None if tempered is None else rounded(figure(y, tempered))
+    )
 
 
 def brier(y: Array, p: Array) -> float | None:
@@ -165,10 +167,6 @@ def equal_mass(p: Array, bins: int) -> NDArray[np.int64]:
     starts = np.cumsum([0, *sizes[:-1]])
     first = np.searchsorted(np.sort(p), p)
     return np.searchsorted(starts, first, side="right") - 1
-
-
-def _scaled_error(y: Array, p: Array | None) -> float | None:
-    return None if p is None else rounded(calibration_error(y, p))
 
 
 def calibration_error(y: Array, p: Array) -> float | None:
@@ -196,13 +194,13 @@ def reliability(y: Array, p: Array) -> list[Bin]:
     return rows
 
 
-def _net_benefits(y: Array, p: Array, cool: Array | None) -> NetBenefit:
+def _net_benefits(y: Array, p: Array, tempered: Array | None) -> NetBenefit:
     def curve(scores: Array) -> list[float]:
         return [round(value, 4) for value in net_benefit(y, scores, RISKS).tolist()]
 
     return NetBenefit(
         raw=curve(p),
-        scaled=None if cool is None else curve(cool),
+        scaled=None if tempered is None else curve(tempered),
         treat_all=curve(np.ones_like(y)),
     )
 

@@ -8,14 +8,10 @@ often its patient was drawn. Shapes: N images, L classes, R sets of weights. Lab
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thorax.config import METRICS
 from thorax.parallel import cores
-from thorax.tasks import Task
-
-Array = NDArray[np.float64]
-Values = dict[str, Array]
+from thorax.tasks import Array, Task, Values
 
 PROPORTIONS = ("sensitivity", "specificity", "precision", "npv", "accuracy")
 PER_CLASS = ("auroc", "average_precision", *PROPORTIONS, "f1")

@@ -5,15 +5,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from thorax.errors import DataError
 from thorax.io import read_csv, write_csv
-from thorax.tasks import TASKS, Task
-
-Array = NDArray[np.float64]
+from thorax.tasks import TASKS, Array, Task
 
 IDS = ("image_id", "patient_id", "sha256", "subset", "fold")
 

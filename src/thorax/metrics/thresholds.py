@@ -1,12 +1,11 @@
 """Decision thresholds, chosen on validation predictions alone and then frozen."""
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from thorax.config import AtSensitivity, AtSpecificity
+from thorax.tasks import Array
 
-Array = NDArray[np.float64]
 Rule = str | float | AtSensitivity | AtSpecificity
 
 

@@ -1,9 +1,85 @@
 """One self-contained page that tells a clinician and an engineer what came out of a run.
 
-`inputs` reads what the stages wrote, each section module turns that into one `Section`, and `page`
-lists the sections in their order. A new section is a module, a template and a line there.
+`inputs` reads what the stages wrote, and each section module turns that into one `Section`. A new
+section is a module, a template and a line in `SECTIONS`.
 """
 
-from thorax.report.page import report
+from pathlib import Path
 
-__all__ = ["report"]
+from thorax.config import Paths, Report
+from thorax.io import write_text
+from thorax.report import wording
+from thorax.report.components import environment, source
+from thorax.report.inputs import Inputs, gather
+from thorax.report.model_card import model_card
+from thorax.report.sections import (
+    calibration,
+    data,
+    examples,
+    explanations,
+    performance,
+    reproduction,
+    split,
+    subgroups,
+    summary,
+    training,
+)
+
+SECTIONS = (
+    summary.section,
+    data.section,
+    split.section,
+    performance.section,
+    calibration.section,
+    subgroups.section,
+    explanations.section,
+    examples.section,
+    training.section,
+    reproduction.section,
+)
+WITHOUT_METRICS = ("data", "split", "reproduction")  # the others are marked if the split is leaky
+
+
+def report(options: Report, paths: Paths) -> None:
+    """Write the page and the model card from what the earlier stages wrote.
+
+    Raises:
+        DataError: one of their files is missing or broken.
+        IntegrityError: they do not belong to the same run.
+    """
+    inputs = gather(options, paths)
+    text = page(inputs)
+    write_text(Path(paths.report), text)
+    write_text(Path(paths.model_card), model_card(inputs))
+    print(f"{paths.report}: {len(text.encode()) / 1e6:.1f} MB, opens in any browser, offline.")
+
+
+def page(inputs: Inputs) -> str:
+    """The page's HTML; the same inputs give the same bytes."""
+    sections = [make(inputs) for make in SECTIONS]
+    leaky = [s.anchor for s in sections if s.anchor not in WITHOUT_METRICS]
+    dataset = inputs.dataset
+    template = environment().get_template("page.html")
+    return template.render(
+        title=dataset.title,
+        eyebrow="thorax report",
+        sections=sections,
+        leaky_sections=leaky if inputs.results.leaky else [],
+        meta=meta(inputs),
+        footer=[f"{dataset.citation} License of the data: {dataset.license}."],
+        style=source("page.css"),
+        script=source("page.js"),
+    )
+
+
+def meta(inputs: Inputs) -> list[tuple[str, str]]:
+    """What stands under the title: (what, value)."""
+    size, folds = inputs.model.preprocess.image_size, len(inputs.models)
+    classes = wording.plural(len(inputs.dataset.classes), "class", "classes")
+    return [
+        ("Task", f"{inputs.dataset.task}, {classes}"),
+        ("Model", inputs.model.model.name + (f" × {folds} folds" if folds > 1 else "")),
+        ("Input", f"{size} × {size} px, gray"),
+        ("Split", split.METHODS[inputs.split.settings.method][0]),
+        ("Evaluated on", wording.in_sentence(wording.subset_name(inputs.headline, folds))),
+    ]

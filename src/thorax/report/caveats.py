@@ -7,7 +7,6 @@ from thorax.report import wording
 from thorax.report.components import limits
 from thorax.report.inputs import Inputs
 from thorax.report.sections.subgroups import largest_gaps, titled
-from thorax.report.sections.training import kept_epoch
 
 FEW_PATIENTS = 100  # under this an interval of the AUROC is seldom narrower than 0.1
 VERY_FEW = 30  # under this a 95% interval covers the truth less often (benchmarks/coverage.py)
@@ -20,14 +19,7 @@ LEVELS = ("stop", "care", "note")
 
 @dataclass(frozen=True)
 class Caveat:
-    """One limitation.
-
-    Attributes:
-        level: `stop` (do not believe the numbers), `care` or `note`.
-        title: it in a few words.
-        text: it in a sentence or two.
-        items: what it concerns, one by one.
-    """
+    """One limitation; its level is `stop` (do not believe the numbers), `care` or `note`."""
 
     level: str
     title: str
@@ -42,7 +34,7 @@ def caveats(inputs: Inputs) -> list[Caveat]:
 
 
 def _leaks(inputs: Inputs) -> Iterator[Caveat]:
-    if inputs.leaky:
+    if inputs.results.leaky:
         groups = wording.plural(inputs.split.split_groups, "group")
         by_image = inputs.split.settings.method == "random"
         how = "Images, not patients, were assigned to subsets. " if by_image else ""
@@ -268,17 +260,15 @@ def _undefined(inputs: Inputs) -> Iterator[Caveat]:
 
 
 def _training(inputs: Inputs) -> Iterator[Caveat]:
-    late = [
-        str(fold)
-        for fold, model in inputs.models.items()
-        if kept_epoch(model.training.history) == len(model.training.history)
-    ]
+    late = [str(fold) for fold, model in inputs.models.items() if model.training.history[-1].best]
     if late:
         which = f" (fold {wording.listed(late)})" if len(inputs.models) > 1 else ""
+        phase = " in the last phase" if inputs.model.training.train.phases else ""
         yield Caveat(
             "note",
             "Training may have ended early",
-            f"The last epoch allowed was the best one{which}: more train.epochs may do better.",
+            f"The last epoch allowed was the best one{which}: more train.epochs{phase} may do"
+            " better.",
         )
 
 
@@ -295,7 +285,7 @@ def _quarantine(inputs: Inputs) -> Iterator[Caveat]:
 
 def _data(inputs: Inputs) -> Iterator[Caveat]:
     split = inputs.split
-    if split.near_identical_pairs and not inputs.leaky:
+    if split.near_identical_pairs and not inputs.results.leaky:
         yield Caveat(
             "note",
             "Near-identical images",

@@ -6,7 +6,7 @@ machine that made it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,7 @@ SEXES = {
 
 Curves = Mapping[str, pd.DataFrame]
 Points = Mapping[str, tuple[float, float]]
+Box = tuple[float, float, float, float, str]  # x, x2, y, y2 and what it stands for
 
 
 @dataclass(frozen=True)
@@ -78,45 +79,40 @@ class Plot:
         stroke, dash = STYLES[series]
         chart = _chart(x=xs, y=ys, i=range(len(xs)))
         style = {"stroke": stroke, "strokeDash": dash, "strokeWidth": 2, **mark}
-        drawn = chart.mark_line(**style)
-        self.layers.append(drawn.encode(**self.axes, order="i:Q"))
+        self.layers.append(chart.mark_line(**style).encode(**self.axes, order="i:Q"))
 
     def reference(self, xs: Sequence[float], ys: Sequence[float]) -> None:
         """A dotted line to compare with."""
         style: dict[str, Any] = {"stroke": "var(--grid-strong)", "strokeDash": [2, 4]}
-        drawn = _chart(x=xs, y=ys).mark_line(strokeWidth=1.25, **style)
-        self.layers.append(drawn.encode(**self.axes))
+        line = _chart(x=xs, y=ys).mark_line(strokeWidth=1.25, **style)
+        self.layers.append(line.encode(**self.axes))
 
     def upright(self, x: float) -> None:
         """A vertical line through the whole plot."""
-        drawn = _chart(x=[x]).mark_rule(stroke="currentColor", strokeOpacity=0.7)
-        self.layers.append(drawn.encode(x=self.axes["x"]))
+        rule = _chart(x=[x]).mark_rule(stroke="currentColor", strokeOpacity=0.7)
+        self.layers.append(rule.encode(x=self.axes["x"]))
 
     def dot(self, series: str, x: float, y: float) -> None:
         """The point in use on a curve."""
         mark: dict[str, Any] = {"stroke": "var(--paper)", "strokeWidth": 1.5, "opacity": 1}
-        drawn = _chart(x=[x], y=[y]).mark_circle(size=70, fill=STYLES[series][0], **mark)
-        self.layers.append(drawn.encode(**self.axes))
+        circle = _chart(x=[x], y=[y]).mark_circle(size=70, fill=STYLES[series][0], **mark)
+        self.layers.append(circle.encode(**self.axes))
 
     def points(self, xs: Any, ys: Any, words: Sequence[str], sizes: Any, **mark: Any) -> None:
         """Marks that say what they are."""
-        drawn = _chart(x=xs, y=ys, words=words, area=sizes).mark_point(aria=True, **mark)
+        chart = _chart(x=xs, y=ys, words=words, area=sizes).mark_point(aria=True, **mark)
         size = alt.Size("area:Q", scale=None, legend=None)
-        self.layers.append(drawn.encode(**self.axes, size=size, description="words:N"))
+        self.layers.append(chart.encode(**self.axes, size=size, description="words:N"))
 
-    def boxes(self, xs: Any, x2: Any, ys: Any, y2: Any, words: Sequence[str], fill: str) -> None:
+    def boxes(self, boxes: Iterable[Box], fill: str) -> None:
         """Filled rectangles that say what they are."""
-        chart = _chart(x=xs, x2=x2, y=ys, y2=y2, words=words)
-        drawn = chart.mark_rect(aria=True, fill=fill, stroke="var(--paper)", strokeWidth=1)
-        self.layers.append(drawn.encode(**self.axes, x2="x2:Q", y2="y2:Q", description="words:N"))
+        table = pd.DataFrame(boxes, columns=["x", "x2", "y", "y2", "words"])
+        style: dict[str, Any] = {"fill": fill, "stroke": "var(--paper)", "strokeWidth": 1}
+        rects = _chart(**table.to_dict("list")).mark_rect(aria=True, **style)
+        self.layers.append(rects.encode(**self.axes, x2="x2:Q", y2="y2:Q", description="words:N"))
 
     def svg(self, label: str, readout: tuple[str, str] | None = None) -> Markup:
-        """An SVG element.
-
-        Args:
-            label: what a screen reader says.
-            readout: names of x and y with which the script shows the values of curves.
-        """
+        """An SVG element; a screen reader says `label`, the script values under names of x and y."""
         width, height = self.size
         framed = alt.layer(*self.layers).properties(
             width=width,
@@ -128,15 +124,13 @@ class Plot:
         chart = _styled(framed).to_dict(validate=False)
         text = vl_convert.vegalite_to_svg(chart, vl_version=_VEGALITE)
         box = f"0 0 {self.left + width + RIGHT} {self.top + height + BOTTOM}"
-        head = Markup('<svg class="chart" viewBox="{}" role="img" aria-label="{}"').format(
-            box, label
-        )
+        head = Markup('<svg class="chart" viewBox="{}" role="img" aria-label="{}"')
+        values = [box, label]
         if readout:
-            ranges = [f"{axis.low:.6g} {axis.high:.6g}" for axis in (self.x, self.y)]
-            head += Markup(' data-plot="{} {}" data-x="{}" data-y="{}"').format(
-                width, height, *readout
-            ) + Markup(' data-xs="{}" data-ys="{}"').format(*ranges)
-        return head + Markup(">") + Markup(tidy(text.partition(">")[2]))
+            head += Markup(' data-plot="{} {}" data-x="{}" data-y="{}" data-xs="{}" data-ys="{}"')
+            ranges = (f"{axis.low:.6g} {axis.high:.6g}" for axis in (self.x, self.y))
+            values += [str(width), str(height), *readout, *ranges]
+        return head.format(*values) + Markup(">" + tidy(text.partition(">")[2]))
 
 
 def _chart(**columns: Any) -> alt.Chart:
@@ -176,13 +170,7 @@ def _styled(chart: Any) -> Any:
 
 
 def roc(curves: Curves, points: Points, label: str) -> Markup:
-    """Sensitivity against 1 − specificity.
-
-    Args:
-        curves: subset → columns `fpr`, `tpr`.
-        points: subset → (1 − specificity, sensitivity) at the threshold.
-        label: what a screen reader says.
-    """
+    """Sensitivity against 1 − specificity; `points` are those at the threshold."""
     fifths = {"values": FIFTHS}
     x, y = Axis("1 − specificity", options=fifths), Axis("Sensitivity", options=fifths)
     plot = Plot(x, y, SQUARE)
@@ -195,14 +183,7 @@ def roc(curves: Curves, points: Points, label: str) -> Markup:
 
 
 def precision_recall(curves: Curves, points: Points, prevalence: float, label: str) -> Markup:
-    """Precision against sensitivity; a dotted line marks chance level.
-
-    Args:
-        curves: subset → columns `recall`, `precision`.
-        points: subset → (sensitivity, precision) at the threshold.
-        prevalence: of the finding in the subset that comes first.
-        label: what a screen reader says.
-    """
+    """Precision against sensitivity; a dotted line marks chance level, which is the prevalence."""
     fifths = {"values": FIFTHS}
     plot = Plot(Axis("Sensitivity", options=fifths), Axis("Precision", options=fifths), SQUARE)
     plot.reference([0, 1], [prevalence, prevalence])
@@ -224,14 +205,7 @@ def steps(curve: pd.DataFrame) -> tuple[list[float], list[float]]:
 def history(
     curves: Mapping[str, Sequence[float | None]], best: int, title: str, label: str
 ) -> Markup:
-    """A metric over the epochs, with the epoch whose weights were kept.
-
-    Args:
-        curves: train, val or lr → value of each epoch, None where undefined.
-        best: number of the kept epoch, counted from 1.
-        title: name of the metric.
-        label: what a screen reader says.
-    """
+    """A metric over the epochs from 1, None where undefined; `best` is the epoch that was kept."""
     epochs = max(map(len, curves.values()))
     known = [v for values in curves.values() for v in values if v is not None] or [0.0, 1.0]
     step = max(1, -(-epochs // 6))
@@ -249,13 +223,7 @@ def history(
 
 
 def reliability(raw: Sequence[Bin], scaled: Sequence[Bin], label: str) -> Markup:
-    """Observed proportion against mean predicted probability, with intervals of the raw bins.
-
-    Args:
-        raw: bins of the raw probabilities.
-        scaled: the same at the fitted temperature; empty without one.
-        label: what a screen reader says.
-    """
+    """Observed proportion against mean predicted probability, with intervals of the raw bins."""
     end = _end(max(max(b.predicted, b.observed) for b in (*raw, *scaled)))
     ticks = {"tickCount": 5, "format": "~g"}
     x, y = Axis("Predicted", 0, end, ticks), Axis("Observed proportion", 0, end, ticks)
@@ -298,14 +266,7 @@ def decision_curve(risks: Sequence[float], curves: NetBenefit, label: str) -> Ma
 def scores(
     present: Sequence[int], absent: Sequence[int], threshold: float | None, label: str
 ) -> Markup:
-    """Raw probabilities of images with the finding upward and without it downward.
-
-    Args:
-        present: images with the finding in bins of equal width from 0 to 1.
-        absent: images without it.
-        threshold: marked by a vertical line; None where the most likely class is predicted.
-        label: what a screen reader says.
-    """
+    """Images with the finding upward and without it downward, in equal bins from 0 to 1."""
     width = 1 / len(present)
     tallest = max(max(counts) / max(sum(counts), 1) for counts in (present, absent))
     heights = {"tickCount": 5, "labelExpr": "format(abs(datum.value), '.0%')"}
@@ -313,15 +274,13 @@ def scores(
     plot = Plot(x, Axis("Images", -tallest, tallest, heights), WIDE, left=48)
     kinds = (("with", present, 1, STYLES["test"][0]), ("without", absent, -1, STYLES["all"][0]))
     for kind, counts, sign, fill in kinds:
-        filled = [i for i, number in enumerate(counts) if number]
-        edges = [(round(i * width, 3), round((i + 1) * width, 3)) for i in filled]
-        words = [
-            f"{low:.2f}–{high:.2f}: {counts[i]:,} images {kind} the finding"
-            for i, (low, high) in zip(filled, edges, strict=True)
-        ]
-        lows, highs = [low for low, _ in edges], [high for _, high in edges]
-        tall = [sign * counts[i] / sum(counts) for i in filled]
-        plot.boxes(lows, highs, tall, [0] * len(filled), words, fill)
+        boxes = []
+        for i, number in enumerate(counts):
+            low, high = round(i * width, 3), round((i + 1) * width, 3)
+            words = f"{low:.2f}–{high:.2f}: {number:,} images {kind} the finding"
+            if number:
+                boxes.append((low, high, sign * number / sum(counts), 0.0, words))
+        plot.boxes(boxes, fill)
     if threshold is not None and threshold <= 1:
         plot.upright(threshold)
     return plot.svg(label)
@@ -332,30 +291,20 @@ def ages(counts: pd.DataFrame, label: str) -> Markup:
     years = Axis("Age, years", 0, float(counts.index.max()) + 10, {"grid": False, "tickCount": 5})
     tall = float(counts.sum(axis=1).max())
     plot = Plot(years, Axis("Images", 0, 1.05 * tall, {"tickCount": 4}), HISTOGRAM, left=56)
-    starts = counts.index.tolist()
-    base = pd.Series(0, counts.index)
-    for sex, (word, color) in SEXES.items():
-        if sex not in counts:
-            continue
-        images = counts[sex].tolist()
-        words = [
-            f"{start}–{start + 9} years, sex {word}: {number:,} images"
-            for start, number in zip(starts, images, strict=True)
-        ]
-        top = base + counts[sex]
-        ends = [start + 10 for start in starts]
-        plot.boxes(starts, ends, top.tolist(), base.tolist(), words, color)
-        base = top
+    stacked = counts[[sex for sex in SEXES if sex in counts]]
+    tops = stacked.cumsum(axis=1)
+    for sex, column in stacked.items():
+        word, color = SEXES[str(sex)]
+        boxes = []
+        for start, images, top in zip(counts.index, column, tops[sex], strict=True):
+            words = f"{start}–{start + 9} years, sex {word}: {images:,} images"
+            boxes.append((start, start + 10, top, top - images, words))
+        plot.boxes(boxes, color)
     return plot.svg(label)
 
 
 def sizes(counts: pd.DataFrame, label: str) -> Markup:
-    """Height against width of the originals, a dot growing with the number of images.
-
-    Args:
-        counts: `width` and `height` in pixels, `images`.
-        label: what a screen reader says.
-    """
+    """Height against width of the originals, a dot growing with the number of images."""
     width, height, images = (counts[name].tolist() for name in ("width", "height", "images"))
     x = Axis("Width, pixels", *_padded(min(width), max(width)), {"tickCount": 4})
     y = Axis("Height, pixels", *_padded(min(height), max(height)), {"tickCount": 4})

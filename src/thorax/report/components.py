@@ -1,9 +1,9 @@
 """What a page is put together from, and how it becomes HTML; data is always escaped."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,18 +12,11 @@ from thorax.artifacts import Estimate
 from thorax.report import wording
 
 Cell = str | Estimate  # text is escaped unless it is `Markup`
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the page.
-
-    Attributes:
-        anchor: its id, what links in the page point at.
-        title: its heading.
-        body: its HTML.
-    """
+    """One section of the page; links point at its anchor."""
 
     anchor: str
     title: str
@@ -45,8 +38,7 @@ class Table:
 
     Attributes:
         caption: what it shows; also its name for a screen reader.
-        columns: heading of each column, the one above the row headings first.
-        rows: the rows.
+        columns: headings, the one above the row headings first.
         notes: lines under it.
         n_bootstrap: replicates behind its intervals; 0 where it has none.
         of_class: the class that the whole table belongs to, for the picker.
@@ -80,23 +72,11 @@ class Panel:
 
 
 def class_table(
-    caption: str,
-    columns: list[str],
-    classes: Mapping[str, T],
-    cells: Callable[[str, T], list[Cell]],
-    **options: Any,
+    caption: str, columns: list[str], classes: Mapping[str, list[Cell]], n_bootstrap: int = 0
 ) -> Table:
-    """A table with one row per class.
-
-    Args:
-        caption: what it shows.
-        columns: their headings, without that of the class.
-        classes: name → record.
-        cells: from name and record to the cells of a row.
-        options: further fields of `Table`.
-    """
-    rows = [Row(name, cells(name, record), name) for name, record in classes.items()]
-    return Table(caption, ["Class", *columns], rows, **options)
+    """A table with a row of cells per class."""
+    rows = [Row(name, cells, name) for name, cells in classes.items()]
+    return Table(caption, ["Class", *columns], rows, n_bootstrap=n_bootstrap)
 
 
 def limits(named: Iterable[tuple[str, Cell]], n_bootstrap: int) -> Iterator[str]:
@@ -149,7 +129,6 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
     )
     created.filters |= {"count": wording.count, "decimal": wording.decimal, "show": show}
     return created

@@ -26,10 +26,7 @@ from thorax.provenance import RunMetadata, recorded_run
 
 @dataclass(frozen=True)
 class GradCam:
-    """One explained image per class: ids and classes [K], maps [K, H, W], the layer [].
-
-    The fields are those of the file.
-    """
+    """The arrays of `gradcam.npz`, an image per class: ids and classes [K], maps [K, H, W]."""
 
     image_ids: NDArray[np.str_]
     outputs: NDArray[np.str_]
@@ -42,18 +39,12 @@ class Inputs:
     """What the stages before the report wrote.
 
     Attributes:
-        options: section `report` of the parameters.
-        dataset: what the manifest is of.
         table: the cached images [N], as from `join`.
         images: uint8 [N, H, W], memory-mapped.
         quarantine: images that could not be read, and why.
-        split, leakage: counts of each subset, and what subsets share.
         models: fold → model.
         runs: fold → time and machine of its training, None where this machine has no record.
-        points: rule, thresholds and temperature.
-        results, calibration, subgroups, localization, occlusion: of evaluate and explain.
         predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
-        gradcam: one explained image per class.
         occluded: name → the first image with that part occluded, uint8 [H, W].
         roc, precision_recall, confusion: tables behind the figures.
         digests: file → SHA-256, of the tables that say who is in the run.
@@ -83,26 +74,6 @@ class Inputs:
     digests: dict[str, str]
 
     @property
-    def classes(self) -> list[str]:
-        """All classes of the data, in the order of the manifest."""
-        return self.dataset.classes
-
-    @property
-    def outputs(self) -> list[str]:
-        """Classes with a model output; of a binary task the positive one only."""
-        return self.model.outputs
-
-    @property
-    def exclusive(self) -> bool:
-        """Whether exactly one class is true of an image, and the most likely one is predicted."""
-        return self.dataset.exclusive
-
-    @property
-    def leaky(self) -> bool:
-        """Whether images that belong together appear in two subsets."""
-        return self.results.leaky
-
-    @property
     def subsets(self) -> list[str]:
         """Subsets with predictions, the one to believe first: test, else validation."""
         return [name for name in ("test", "val") if self.results.subset(name).images]
@@ -119,7 +90,7 @@ class Inputs:
 
     @property
     def model(self) -> ModelFile:
-        """The first fold's model; all folds share task, outputs and parameters."""
+        """The first fold's model; every fold has its task and outputs."""
         return next(iter(self.models.values()))
 
 

@@ -35,16 +35,19 @@ def model_card(inputs: Inputs) -> str:
 
 def model_details(inputs: Inputs) -> Iterator[str]:
     """What the model is and how it was trained."""
-    model, training = inputs.model, inputs.model.training
+    model, temperature = inputs.model, inputs.points.temperature
+    outputs = wording.listed(model.outputs, len(model.outputs))
     start, size = model.model.weights, model.preprocess.image_size
-    optimizer, temperature = training.train.optimizer, inputs.points.temperature
+    phases = model.training.train.phase_list()
+    several = f"{len(phases)} phases, the last with " if len(phases) > 1 else ""
+    optimizer, epochs = phases[-1].optimizer, wording.plural(phases[-1].epochs, "epoch")
     yield _list(
         {
             "Architecture": f"{model.model.name}, {size} × {size} px, gray",
-            "Task": f"{model.task}: {wording.listed(inputs.outputs, len(inputs.outputs))}",
+            "Task": f"{model.task}: {outputs}",
             "Initial weights": "random" if start == "none" else start,
-            "Training": f"{optimizer.name}, learning rate {optimizer.lr:g}, at most"
-            f" {wording.plural(training.train.epochs, 'epoch')}",
+            "Training": f"{several}{optimizer.name}, learning rate {optimizer.lr:g}, at most"
+            f" {epochs}",
             "Models": str(len(inputs.models))
             + (" (mean of their probabilities)" if len(inputs.models) > 1 else ""),
             "Temperature": "none" if temperature is None else wording.decimal(temperature),
@@ -56,8 +59,8 @@ def model_details(inputs: Inputs) -> Iterator[str]:
 def intended_use(inputs: Inputs) -> Iterator[str]:
     """What it may be used for."""
     yield (
-        f"Research on {wording.listed(inputs.outputs)} in chest X-rays like those described below,"
-        f" and comparison with other models. {OUT_OF_SCOPE}"
+        f"Research on {wording.listed(inputs.model.outputs)} in chest X-rays like those described"
+        f" below, and comparison with other models. {OUT_OF_SCOPE}"
     )
 
 
@@ -81,7 +84,7 @@ def factors(inputs: Inputs) -> Iterator[str]:
 def metrics(inputs: Inputs) -> Iterator[str]:
     """What is measured, how predictions become decisions, and what stands behind intervals."""
     names = [wording.in_sentence(wording.metric_name(key)) for key in METRICS]
-    averaged = ", macro averages over classes" if len(inputs.outputs) > 1 else ""
+    averaged = ", macro averages over classes" if len(inputs.model.outputs) > 1 else ""
     yield (
         f"Evaluated by {wording.listed(names, len(names))}{averaged}. {decision_rule(inputs)}"
         f" {wording.replicates(inputs.results.settings.n_bootstrap)}"
@@ -91,9 +94,9 @@ def metrics(inputs: Inputs) -> Iterator[str]:
 def evaluation_data(inputs: Inputs) -> Iterator[str]:
     """Which images the metrics are of."""
     name = wording.subset_name(inputs.headline, len(inputs.models))
-    leaky = "Leaky: metrics overstate." if inputs.leaky else "No patient is in two subsets."
+    leaky = "Leaky: metrics overstate." if inputs.results.leaky else "No patient is in two subsets."
     yield (
-        f"{name}: {people(inputs.metrics)}. {METHODS[inputs.split.settings.method]}"
+        f"{name}: {people(inputs.metrics)}. {METHODS[inputs.split.settings.method][1]}"
         f" {wording.plural(inputs.split.near_identical_pairs, 'near-identical pair')} of images."
         f" {leaky}"
     )
@@ -105,13 +108,10 @@ def training_data(inputs: Inputs) -> Iterator[str]:
     about = {"Data set": dataset.title, "Citation": dataset.citation, "License": dataset.license}
     yield _list(about | facts(inputs.table))
     rows = [
-        [
-            wording.subset_name(name),
-            *map(wording.count, (s.images, s.patients, *s.classes.values())),
-        ]
-        for name, s in subsets.items()
+        [wording.subset_name(k), *map(wording.count, (s.images, s.patients, *s.classes.values()))]
+        for k, s in subsets.items()
     ]
-    yield markdown_table(["Subset", "Images", "Patients", *inputs.classes], rows)
+    yield markdown_table(["Subset", "Images", "Patients", *inputs.dataset.classes], rows)
 
 
 def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
@@ -121,16 +121,15 @@ def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
     overall = [[wording.metric_name(k), *_cells(results.metrics[k])] for k in METRICS]
     yield markdown_table(["Metric", where, "95% interval"], overall)
     keys = ("auroc", "sensitivity", "specificity")
+    columns = ["Class", *map(wording.metric_name, keys), "Threshold"]
     classes = [
-        [
-            name,
-            *(_cells(record.metrics[key])[0] for key in keys),
-            *([] if inputs.exclusive else [wording.threshold(record.threshold)]),
-        ]
-        for name, record in results.classes.items()
+        [name, *(_cells(r.metrics[key])[0] for key in keys), wording.threshold(r.threshold)]
+        for name, r in results.classes.items()
     ]
-    columns = ["Class", *map(wording.metric_name, keys)]
-    yield markdown_table(columns if inputs.exclusive else [*columns, "Threshold"], classes)
+    shown = slice(
+        -1 if inputs.dataset.exclusive else None
+    )  # where the most likely class wins there is none
+    yield markdown_table(columns[shown], [row[shown] for row in classes])
     groups = [
         [titled(name), group.name, *_cells(group.metrics["auroc"])]
         for name, attribute in inputs.subgroups.attributes.items()
@@ -161,8 +160,9 @@ def ethical_considerations(inputs: Inputs) -> Iterator[str]:
         )
         for name, attribute in inputs.subgroups.attributes.items()
     }
-    yield f"{wording.metric_name('underdiagnosis')} by group:"
-    yield _list({name: text or "no group is large enough" for name, text in rates.items()})
+    if rates:
+        yield f"{wording.metric_name('underdiagnosis')} by group:"
+        yield _list({name: text or "no group is large enough" for name, text in rates.items()})
 
 
 def caveats_and_recommendations(inputs: Inputs) -> Iterator[str]:
@@ -193,10 +193,7 @@ def _bullet(caveat: Caveat) -> str:
 def _cells(estimate: Estimate) -> list[str]:
     if estimate.value is None:
         return ["undefined", estimate.reason]
-    return [
-        wording.decimal(estimate.value),
-        wording.interval(estimate.low, estimate.high) or "–",
-    ]
+    return [wording.decimal(estimate.value), wording.interval(estimate.low, estimate.high) or "–"]
 
 
 def _list(lines: dict[str, str]) -> str:

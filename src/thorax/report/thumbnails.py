@@ -31,13 +31,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Means:
-    """Mean images of one class, pixel intensities in 0–255 [H, W].
-
-    Attributes:
-        present: mean of images that show the class.
-        difference: that minus the mean of images without the class, None where there are none.
-        images: how many were averaged in `present`.
-    """
+    """Mean [H, W] of the images of a class, and that minus the mean of those without it, if any."""
 
     present: NDArray[np.float64]
     difference: NDArray[np.float64] | None

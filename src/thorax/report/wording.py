@@ -1,6 +1,6 @@
 """How metrics, subsets and numbers are called and written, the same everywhere on the page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
 from thorax.artifacts import Estimate
@@ -110,8 +110,4 @@ def listed(items: Iterable[str], most: int = 6) -> str:
     names = list(items)
     if len(names) > most:
         return ", ".join(names[:most]) + f" and {len(names) - most} more"
-    return _joined(names)
-
-
-def _joined(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -19,9 +19,7 @@ from thorax.errors import DataError, IntegrityError
 from thorax.io import LABEL, class_names, write_csv
 from thorax.near_duplicates import near_identical
 from thorax.patient_ids import patients_by_rule
-from thorax.split.leakage import LEAKS, Images, audit_split, overlaps
-from thorax.split.leakage import summary as audit_text
-from thorax.split.stratify import stratify
+from thorax.split.leakage import LEAKS, Images, audit_split, overlaps, summary as audit_text
 
 TEST = -2  # beside the folds 0, 1, … and NEVER
 
@@ -107,6 +105,47 @@ def assign(images: pd.DataFrame, near: list[tuple[int, int]], params: Split) -> 
     )
 
 
+def stratify(
+    counts: NDArray[np.float64], units: NDArray[np.int64], fractions: dict[int, float], seed: int
+) -> NDArray[np.int64]:
+    """Assign whole units to subsets so that each subset gets its fraction of every label.
+
+    Greedy and multi-label, in the spirit of iterative stratification (Sechidis, Tsoumakas and
+    Vlahavas 2011): units that carry the scarcest labels go first, each to the subset whose squared
+    distance from its target, over labels, images and units, falls most.
+
+    Args:
+        counts: float [N, L], 1 where an image has a label.
+        units: int [N], what must stay together.
+        fractions: subset number → fraction of the whole.
+        seed: decides the order among equals.
+
+    Returns:
+        int [N]: subset number of each image.
+    """
+    codes, _ = pd.factorize(units)
+    n_units = codes.max() + 1
+    features = np.column_stack([counts, np.ones(len(counts))])
+    weight = np.zeros((n_units, features.shape[1] + 1))
+    np.add.at(weight[:, :-1], codes, features)
+    weight[:, -1] = 1  # the unit itself: subsets get their fraction of patients too
+    weight = weight[:, weight.sum(axis=0) > 0]
+    weight /= weight.sum(axis=0)
+
+    numbers = np.array(list(fractions))
+    fraction = np.array(list(fractions.values()))[:, None]
+    missing = np.repeat(fraction, weight.shape[1], axis=1)  # target minus what the subset has
+    shuffled = np.random.default_rng(seed).permutation(n_units)
+    order = shuffled[np.argsort(-weight.sum(axis=1)[shuffled], kind="stable")]
+    chosen = np.empty(n_units, int)
+    for unit in order:
+        cost = ((weight[unit] - 2 * missing) * weight[unit] / fraction).sum(axis=1)
+        chosen[unit] = best = int(cost.argmin())
+        missing[best] -= weight[unit]
+    subsets: NDArray[np.int64] = numbers[chosen[codes]]
+    return subsets
+
+
 def group_images(images: pd.DataFrame, near: list[tuple[int, int]]) -> NDArray[np.int64]:
     """Group number of each image [N]: connected by patient, identical bytes or similarity."""
     n = len(images)
@@ -185,12 +224,11 @@ def _official_test(images: pd.DataFrame) -> NDArray[np.bool_]:
 def _require_enough(
     images: pd.DataFrame, units: NDArray[np.int64], fractions: dict[int, float], params: Split
 ) -> None:
-    patients = len(set(units))
-    if patients < len(fractions):
+    count, what = len(set(units)), "images" if params.method == "random" else "separable patients"
+    if count < len(fractions):
         raise DataError(
-            f"{patients} separable patients cannot fill {len(fractions)} subsets. Bring more"
-            " patients (data.path), or ask for fewer subsets (split.test_fraction: 0.0,"
-            " split.n_folds: 1)."
+            f"{count} {what} cannot fill {len(fractions)} subsets. Bring more (data.path), or ask"
+            " for fewer subsets (split.test_fraction: 0.0, split.n_folds: 1)."
         )
     if params.n_folds == 1:
         return
@@ -199,6 +237,6 @@ def _require_enough(
         if have < len(fractions):
             most = have - (len(fractions) - params.n_folds)
             raise DataError(
-                f"Class {name} has {have} separable patients, too few for split.n_folds: "
+                f"Class {name} has {have} {what}, too few for split.n_folds: "
                 f"{params.n_folds}. The largest possible number of folds is {max(most, 1)}."
             )

@@ -3,19 +3,20 @@
 Percentages are text exactly as printed, because the number of decimals says how much was rounded.
 Comparisons are between integers and so exact. A fraction half way between two printed figures may
 print as either: half up, half even, and binary floats just below it ("%.1f" % 50.15 is 50.1).
-Whatever reads a figure raises ConfigError unless it is a number between 0 and 100.
+Whatever reads a figure raises ValueError unless it is a number between 0 and 100.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
-from thorax.errors import ConfigError
+from thorax.config.card import Section
 from thorax.metrics.bootstrap import wilson
 
 CHECKED = ("accuracy", "precision", "sensitivity", "specificity", "f1")
@@ -34,25 +35,32 @@ class Confusion:
     fp: int
 
 
-@dataclass(frozen=True)
-class Claim:
-    """Percentages published for one subset of a data set, by metric; `CHECKED` ones are checked.
+class Claim(Section):
+    """Figures published for one subset of a data set, by metric; `CHECKED` ones are checked.
 
-    `images` is None where unknown or where figures count labels and not images (multi-label);
-    `positives` is None unless there are two classes. Raises ConfigError for impossible numbers.
+    Attributes:
+        subset: which one the figures are of.
+        figures: as printed, in percent; a loss as it is.
+        images: None where unknown, or where figures count labels and not images (multi-label).
+        positives: images of the positive class; None unless there are two classes.
+        variant: of the recipe that the claim is about; None for the recipe itself.
     """
 
     subset: Literal["train", "val", "test"]
-    figures: Mapping[str, str]
+    figures: dict[str, str]
     images: int | None = None
     positives: int | None = None
+    variant: str | None = None
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
         positives = self.positives or 0
         if self.images is not None and (self.images < 1 or not 0 <= positives <= self.images):
-            raise ConfigError(f"{self.subset}: {positives} positives of {self.images} images.")
-        for name in self.figures.keys() & {*CHECKED}:
-            _parse(self.figures[name])
+            raise ValueError(f"{positives} positives of {self.images} images are impossible")
+        for name in CHECKED:
+            if name in self.figures:
+                _parse(self.figures[name])
+        return self
 
 
 def hits(percent: str, images: int) -> list[int]:
@@ -111,7 +119,7 @@ def interval(claim: Claim) -> tuple[float, float] | None:
 
 def _parse(percent: str) -> Printed:
     if not PERCENT.fullmatch(percent) or Decimal(percent) > 100:
-        raise ConfigError(f"'{percent}' is not a number between 0 and 100, such as '97.8'.")
+        raise ValueError(f"'{percent}' is not a number between 0 and 100, such as '97.8'")
     units = int(percent.replace(".", ""))  # of the last decimal
     return 2 * units - 1, 2 * units + 1, 200 * 10 ** len(percent.partition(".")[2])
 

@@ -18,7 +18,8 @@ from thorax.errors import ConfigError, ThoraxError
 from thorax.io import read_json, write_json
 from thorax.provenance import recorded_run
 from thorax.studies import protocols, smoke
-from thorax.studies.recipes import PublishedClaim, Recipe, load_recipes
+from thorax.studies.claims import Claim
+from thorax.studies.recipes import Recipe, load_recipes
 
 RECORD = Path("benchmarks/ledger.json")
 FIGURES = ("accuracy", "precision", "sensitivity", "f1", "auroc", "loss")
@@ -51,7 +52,7 @@ class Entry:
 class Line:
     """One claimed figure beside one of our runs (or none yet)."""
 
-    claim: PublishedClaim
+    claim: Claim
     metric: str
     entry: Entry | None
 
@@ -64,14 +65,14 @@ class Line:
     @property
     def ours(self) -> tuple[float | None, float | None, float | None]:
         """Our figure and its 95% interval."""
-        figures = self.entry.figures.get(self.claim.part, {}) if self.entry else {}
+        figures = self.entry.figures.get(self.claim.subset, {}) if self.entry else {}
         value, low, high = (figures.get(self.metric + end) for end in ("", "_low", "_high"))
         return value, low, high
 
     @property
     def verdict(self) -> str:
         """Where the claim lies against our interval."""
-        if self.claim.part == "train":
+        if self.claim.subset == "train":
             return "not compared, it says nothing of new patients"
         _, low, high = self.ours
         if low is None or high is None:
@@ -86,7 +87,7 @@ class Comparison:
     """A claim of a recipe and every run that differs from the recipe by its split only."""
 
     recipe: Recipe
-    claim: PublishedClaim
+    claim: Claim
     lines: list[Line]
 
 
@@ -106,20 +107,20 @@ def registry() -> Registry:
     for recipe in recipes.values():
         runs = [e for e in entries.values() if _only_split_differs(recipe, recipes[e.recipe])]
         for claim in recipe.claims():
-            beside: list[Entry | None] = [*runs] if claim.part != "train" and runs else [None]
+            beside: list[Entry | None] = [*runs] if claim.subset != "train" and runs else [None]
             lines = [Line(claim, metric, entry) for metric in claim.figures for entry in beside]
             comparisons.append(Comparison(recipe, claim, lines))
     return Registry(comparisons, unread)
 
 
 def _only_split_differs(recipe: Recipe, other: Recipe) -> bool:
-    first, second = ({**each.params, "split": None} for each in (recipe, other))
-    return first == second and recipe.file == other.file
+    same = {**recipe.params, "split": None} == {**other.params, "split": None}
+    return same and recipe.file == other.file
 
 
 def _known_entries(recipes: Mapping[str, Recipe]) -> tuple[dict[str, Entry], dict[str, str]]:
     """Recorded runs and those of this checkout, by experiment; the latter count where both are."""
-    entries = {name: each for name, each in _recorded().items() if each.recipe in recipes}
+    entries = {name: entry for name, entry in _recorded().items() if entry.recipe in recipes}
     unread = {}
     for name, revision in experiments().items():
         try:
@@ -132,8 +133,8 @@ def _known_entries(recipes: Mapping[str, Recipe]) -> tuple[dict[str, Entry], dic
 
 
 def _recorded() -> dict[str, Entry]:
-    entries = (Entry(**each) for each in (read_json(RECORD) if RECORD.exists() else []))
-    return {entry.experiment: entry for entry in entries}
+    records = read_json(RECORD) if RECORD.exists() else []
+    return {record["experiment"]: Entry(**record) for record in records}
 
 
 def recipe_of(name: str, params: Params, recipes: Mapping[str, Recipe]) -> Recipe | None:
@@ -159,11 +160,7 @@ def recipe_of(name: str, params: Params, recipes: Mapping[str, Recipe]) -> Recip
 
 
 def entry_of(revision: Revision, recipes: Mapping[str, Recipe]) -> Entry | None:
-    """What is kept of a finished run; None where it is a run of no recipe.
-
-    Raises:
-        ConfigError, DataError: its settings or results cannot be read.
-    """
+    """What is kept of a finished run; None where it is a run of no recipe."""
     params = revision.params()
     recipe = recipe_of(revision.name, params, recipes)
     if recipe is None:
@@ -191,7 +188,7 @@ def _figures(results: Results, name: Literal["val", "test"]) -> dict[str, float 
 
 
 def machine_of(revision: Revision, params: Params) -> str:
-    """Machine and date of a run's own training, where this checkout trained it."""
+    """Machine and date of a run's training, where this checkout trained it."""
     try:
         run = recorded_run(revision.fingerprint(params.split.folds[0]))
     except (NotRecordedError, NotCachedError):
@@ -207,8 +204,7 @@ def record(names: list[str]) -> str:
     """
     recipes, entries = load_recipes(), _recorded()
     for name in names:
-        entry = entry_of(experiment(name), recipes)
-        if entry is None:
+        if (entry := entry_of(experiment(name), recipes)) is None:
             raise ConfigError(f"{name!r} is no run of a recipe: `thorax recipe list` shows them.")
         entries[name] = entry
     write_json(RECORD, [vars(entries[name]) for name in sorted(entries)])

@@ -8,7 +8,6 @@ from thorax.report.components import Cell, Row, Section, Table, environment, ren
 from thorax.report.wording import in_sentence, metric_name, subset_name
 from thorax.studies.claims import Claim, interval, verdict
 from thorax.studies.ledger import Comparison, Line, Registry, registry
-from thorax.studies.recipes import PublishedClaim
 
 PAGE = "ledger.html"
 COLUMNS = ["Run", "Protocol", "Figure", "Claimed", "Ours (95% interval)", "The claim lies"]
@@ -27,12 +26,12 @@ def text(content: Registry) -> str:
     blocks = [
         "\n".join(
             [
-                f"{each.recipe.name}: {each.recipe.file.study}",
-                f"  arithmetic: {arithmetic(each.claim)}",
-                *(_text_line(line) for line in each.lines),
+                f"{comparison.recipe.name}: {comparison.recipe.file.study}",
+                f"  arithmetic: {arithmetic(comparison.claim)}",
+                *map(_text_line, comparison.lines),
             ]
         )
-        for each in content.comparisons
+        for comparison in content.comparisons
     ]
     if content.unread:
         lines = [f"  {name}: {why}" for name, why in content.unread.items()]
@@ -50,8 +49,8 @@ def _text_line(line: Line) -> str:
 
 def page(content: Registry) -> str:
     """The same as HTML, in the report's style."""
-    sections = [_section(number, each) for number, each in enumerate(content.comparisons)]
-    figures = sum(len(each.claim.figures) for each in content.comparisons)
+    sections = [_section(*numbered) for numbered in enumerate(content.comparisons)]
+    figures = sum(len(comparison.claim.figures) for comparison in content.comparisons)
     footer = ["A claim inside our interval is not confirmed, only compatible."]
     footer += [f"Not shown: {name}. {why}" for name, why in content.unread.items()]
     return (
@@ -72,7 +71,7 @@ def page(content: Registry) -> str:
 
 def _section(number: int, comparison: Comparison) -> Section:
     recipe, claim = comparison.recipe, comparison.claim
-    title = f"{recipe.name}, {subset_name(claim.part).lower()}"
+    title = f"{recipe.name}, {subset_name(claim.subset).lower()}"
     body = render(
         "ledger.html", recipe=recipe, arithmetic=arithmetic(claim), table=table(comparison)
     )
@@ -88,16 +87,15 @@ def table(comparison: Comparison) -> Table:
         rows.append(Row(name, cells))
     machines = sorted({line.entry.machine for line in comparison.lines if line.entry})
     return Table(
-        "Runs beside the claim", COLUMNS, rows, [f"Trained on {each}." for each in machines]
+        "Runs beside the claim", COLUMNS, rows, [f"Trained on {machine}." for machine in machines]
     )
 
 
-def arithmetic(claim: PublishedClaim) -> str:
+def arithmetic(claim: Claim) -> str:
     """What counting says of a claim, and how uncertain it is for its number of images."""
-    counted = Claim(claim.part, claim.figures, claim.images, claim.positives)
-    bounds = interval(counted)
+    bounds = interval(claim)
     between = f" (95% interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f} %)" if bounds else ""
-    return verdict(counted) + between
+    return verdict(claim) + between
 
 
 def protocol(line: Line) -> str:
@@ -111,7 +109,7 @@ def protocol(line: Line) -> str:
 
 def figure(line: Line) -> str:
     """Subset and name of the figure."""
-    return f"{subset_name(line.claim.part).lower()} {in_sentence(metric_name(line.metric))}"
+    return f"{subset_name(line.claim.subset).lower()} {in_sentence(metric_name(line.metric))}"
 
 
 def claimed(line: Line) -> str:

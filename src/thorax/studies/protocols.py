@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from thorax.compare import history
+from thorax.compare.summary import signed_interval
 from thorax.config import as_override, load_params
 from thorax.errors import ConfigError, DataError
 from thorax.io import markdown_table
@@ -86,10 +87,7 @@ def report(name: str, by_split: dict[str, Metrics], failed: dict[str, str]) -> s
     ]
     others = [method for method in by_split if method != "random"]
     if "random" in by_split and others:
-        rows = [
-            [m, *(_inflation(by_split["random"][m], by_split[other][m]) for other in others)]
-            for m in defined
-        ]
+        rows = [[m, *(_inflation(by_split, m, other) for other in others)] for m in defined]
         tables.append("Performance inflation from leakage (95% interval over seeds)")
         tables.append(markdown_table(["random minus", *others], rows))
     return "\n\n".join([*tables, *(f"{method}: {why}" for method, why in failed.items())])
@@ -106,6 +104,5 @@ def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
 
 
-def _inflation(random: Sequence[float], other: Sequence[float]) -> str:
-    mean, low, high = difference(random, other)
-    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+def _inflation(by_split: dict[str, Metrics], metric: str, other: str) -> str:
+    return signed_interval(*difference(by_split["random"][metric], by_split[other][metric]))

@@ -4,12 +4,12 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from thorax.config import Params, as_override, check, flatten, merge, read_yaml
+from thorax.config.card import Section
 from thorax.errors import ConfigError
+from thorax.studies.claims import Claim
 
 FOLDER = Path("recipes")
 # Settings that a recipe leaves to the user: where the data lies, how the machine is used, how the
@@ -22,28 +22,14 @@ FREE = (
 )  # fmt: skip
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class PublishedClaim(_Part):
-    """Figures as printed, in percent (a loss as it is); `images` of the subset if it is known."""
-
-    part: Literal["train", "val", "test"]
-    figures: dict[str, str]
-    images: int | None = None
-    positives: int | None = None
-    variant: str | None = None
-
-
-class RecipeFile(_Part):
+class RecipeFile(Section):
     """One file of `recipes/`."""
 
     study: str
     source: str
     claim: str
     command: str
-    claims: list[PublishedClaim]
+    claims: list[Claim]
     ours: str
     params: dict[str, Any]
     variants: dict[str, dict[str, Any]]
@@ -76,7 +62,7 @@ class Recipe:
             if expected.get(path) != value and not path.startswith(FREE)
         }
 
-    def claims(self) -> list[PublishedClaim]:
+    def claims(self) -> list[Claim]:
         """What the study claims of this very variant."""
         variant = self.name if self.variant_of else None
         return [claim for claim in self.file.claims if claim.variant == variant]

@@ -1,7 +1,7 @@
 """The training loop, top to bottom, without a framework.
 
-Read `fit` first. Order and augmentation are pure functions of (seed, epoch, image), so a run that
-was killed and resumed ends with the same weights as one that was not.
+Read `fit` first. Order and augmentation are pure functions of (seed, epoch, image), so a run of one
+process that was killed and resumed ends with the same weights as one that was not.
 """
 
 from dataclasses import dataclass, field
@@ -104,7 +104,10 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
 def train_epoch(
     run: Run, params: Train, module: Any, optimizer: Any, schedule: Schedule, epoch: int
 ) -> Metrics:
-    """One pass over the training images; metrics of the predictions made on the way."""
+    """One pass over the training images; metrics of the predictions made on the way.
+
+    With several processes these are of the first one's images; the loss is of all.
+    """
     task = TASKS[run.dataset.task]
     balance = label_weights(
         params.class_weights, run.dataset.targets[run.train_rows], run.dataset.outputs

@@ -1,6 +1,7 @@
 """Any table of images and labels that a card describes (`data.card`, see cards/)."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -8,10 +9,12 @@ import pandas as pd
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data, TableCard, check, read_yaml
 from thorax.download.sources.base import LabelTable
-from thorax.download.sources.columns import listed, read_labels, read_table, unknown_labels
-from thorax.download.sources.match import SPLITS, match_images
+from thorax.download.sources.labels import read_labels
+from thorax.download.sources.match import SPLITS, attach
+from thorax.download.sources.messages import listed, listed_images, unknown_labels
+from thorax.download.sources.tables import read_table
 from thorax.errors import ConfigError, DataError
-from thorax.io import main_root
+from thorax.io import LABEL, main_root
 
 
 def read(survey: Survey, data: Data) -> LabelTable:
@@ -29,15 +32,12 @@ def read(survey: Survey, data: Data) -> LabelTable:
     table = _columns(rows, card, notes, problems).join(labels)
     if card.merge_rows:
         table = _merge(table, notes, problems)
-    matches = match_images(table["image_id"].tolist(), survey.images)
-    table["location"] = matches.locations
-    table["sha256"] = [survey.images.get(location, "") for location in matches.locations]
+    matches = attach(table, survey.images)
     absent = table["location"] == ""
     if absent.any():
-        names = table.loc[absent, "image_id"] + " (" + table.index[absent] + ")"
         problems.append(
             f"{absent.sum():,} of {len(table):,} images that {place} names are not under "
-            f"{survey.root}: {listed(names)}. Add them, or drop their rows (`keep`)."
+            f"{survey.root}: {listed_images(table[absent])}. Add them, or drop their rows (`keep`)."
         )
     if unlisted := len(survey.images) - len(set(table["location"]) - {""}):
         notes.append(f"{unlisted:,} images on disk are not in the rows used of {place}.")
@@ -61,19 +61,19 @@ def _card(data: Data) -> TableCard:
 
 def _table(survey: Survey, card: TableCard) -> tuple[str, pd.DataFrame]:
     """Find the table that the card names in any folder or archive, and check its columns."""
-    found = {
+    tables = {
         content: place
         for place, content in sorted(survey.tables.items())
         if f"/{path_in_data(place)}".endswith(f"/{card.file}")
     }
-    if len(found) != 1:
-        what = f"{len(found)} different tables" if found else "no table"
-        there = listed(found.values() if found else survey.tables) or "no table at all"
+    if len(tables) != 1:
+        what = f"{len(tables)} different tables" if tables else "no table"
+        there = listed(tables.values() or survey.tables) or "no table at all"
         raise DataError(
             f"{survey.root} holds {what} {card.file}, but the card (key `file`) needs exactly one; "
             f"there is {there}. Put it beside the images, or name it with its folder."
         )
-    content, place = next(iter(found.items()))
+    content, place = next(iter(tables.items()))
     rows = read_table(content, place)
     named = [card.image, card.patient, *_described(card).values(), card.split, *card.keep]
     named += [card.label] if card.label is not None else list(card.labels)
@@ -94,10 +94,10 @@ def _kept(rows: pd.DataFrame, card: TableCard, place: str, notes: list[str]) -> 
         if not kept.any():
             raise DataError(
                 f"No row of {place} has {column} {listed(map(repr, allowed))} (key `keep` of the "
-                f"card); there is {listed(repr(text) for text in cells.unique())}."
+                f"card); there is {listed(map(repr, cells.unique()))}."
             )
         if not kept.all():
-            dropped = listed(repr(text) for text in sorted(cells[~kept].unique()))
+            dropped = listed(map(repr, sorted(cells[~kept].unique())))
             notes.append(f"{(~kept).sum():,} rows dropped for their {column}: {dropped}.")
         rows = rows[kept]
     return rows
@@ -120,10 +120,8 @@ def _columns(
     if card.split is not None:
         words = rows[card.split].str.strip().str.lower()
         table["official_split"] = words.map(lambda word: SPLITS.get(word, ""))
-        strange = words[~words.isin([*SPLITS, ""])].value_counts()
-        if len(strange):
-            counts = {str(text): int(count) for text, count in strange.items()}
-            problems.append(unknown_labels(counts, list(SPLITS), f"column {card.split}"))
+        if strange := Counter(words[~words.isin([*SPLITS, ""])]):
+            problems.append(unknown_labels(strange, list(SPLITS), f"column {card.split}"))
     return table
 
 
@@ -141,7 +139,7 @@ def _merge(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.Dat
     """Merge the rows of an image: a finding in any is present, and absent wins over unknown."""
     if table["image_id"].is_unique:
         return table
-    texts = [name for name in table if not str(name).startswith("label_")]
+    texts = [name for name in table if not str(name).startswith(LABEL)]
     filled = table[texts].mask(table[texts] == "")
     differ = filled.groupby(table["image_id"], sort=False).nunique().gt(1).any(axis=1)
     if differ.any():

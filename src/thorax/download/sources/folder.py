@@ -5,9 +5,10 @@ import pandas as pd
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import LabelTable
-from thorax.download.sources.columns import listed
 from thorax.download.sources.match import SPLITS, shared_folders
+from thorax.download.sources.messages import listed
 from thorax.errors import DataError
+from thorax.io import LABEL
 
 _EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NORMAL/c.png"
 
@@ -34,15 +35,15 @@ def read(survey: Survey, data: Data) -> LabelTable:
         index=list(within),
     )
     folders = [path.split("/")[:-1] for path in within.values()]
-    depth = int(all(parts and parts[0].lower() in SPLITS for parts in folders))
-    table["official_split"] = [SPLITS[parts[0].lower()] if depth else "" for parts in folders]
-    label = pd.Series([[*parts[depth:], ""][0] for parts in folders], table.index)
+    depth = int(all(above and above[0].lower() in SPLITS for above in folders))
+    table["official_split"] = [SPLITS[above[0].lower()] if depth else "" for above in folders]
+    label = pd.Series([[*above[depth:], ""][0] for above in folders], table.index)
     classes = sorted(set(label) - {""})
     problems = _problems(table[label == ""].index, classes, data)
     if problems:
         raise DataError(f"{survey.root}: " + " ".join(problems))
     for name in classes:
-        table[f"label_{name}"] = (label == name).astype(float)
+        table[LABEL + name] = (label == name).astype(float)
     notes = ["Nothing identifies patients: every image counts as a patient of its own."]
     if len(classes) > 2:
         return LabelTable("multi-class", None, table, notes)

@@ -9,9 +9,10 @@ import pandas as pd
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Item, LabelTable
-from thorax.download.sources.columns import listed
 from thorax.download.sources.match import SPLITS
+from thorax.download.sources.messages import listed
 from thorax.errors import DataError
+from thorax.io import LABEL
 from thorax.patient_ids import kermany_patient
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -58,7 +59,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
             "folder for class folders of your own."
         )
     columns = ["image_id", "location", "patient_id", "official_split", "sha256"]
-    columns += [f"label_{name}" for name in CLASSES]
+    columns += [LABEL + name for name in CLASSES]
     table = pd.DataFrame(rows, columns=columns, index=[row[1] for row in rows])
     notes = [f"Patients inferred from file names by the rule `{data.patient_id_rule}`."]
     if left_out:

@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from thorax.archives import path_in_data
-from thorax.download.sources.columns import listed
+from thorax.download.sources.messages import listed
 
 # Names of the official split in folders and tables; nobody is tested on `val`.
 SPLITS = {
@@ -35,6 +37,14 @@ def shared_folders(paths: Iterable[str]) -> int:
     return shared
 
 
+def attach(table: pd.DataFrame, images: Mapping[str, str]) -> Matches:
+    """Give every row the `location` and `sha256` of the image that its `image_id` means."""
+    matches = match_images(table["image_id"].tolist(), images)
+    table["location"] = matches.locations
+    table["sha256"] = [images.get(location, "") for location in matches.locations]
+    return matches
+
+
 def match_images(names: Sequence[str], images: Mapping[str, str]) -> Matches:
     """Find the image that each name of a table means, in any folder depth or archive.
 
@@ -61,10 +71,10 @@ def _candidates(names: Sequence[str], paths: Mapping[str, str]) -> list[list[str
     depths = {name.count("/") for name in names}
     by_end = defaultdict(list)
     for location, path in paths.items():
-        parts = path.split("/")
+        folders = path.split("/")
         for depth in depths:
-            if depth < len(parts):
-                by_end["/".join(parts[-depth - 1 :])].append(location)
+            if depth < len(folders):
+                by_end["/".join(folders[-depth - 1 :])].append(location)
     return [by_end.get(name, []) for name in names]
 
 

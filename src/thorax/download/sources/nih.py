@@ -9,12 +9,15 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from thorax.archives import Survey, path_in_data
+from thorax.archives import Survey, file_name, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Item, LabelTable
-from thorax.download.sources.columns import decode, listed, read_table, unknown_labels
-from thorax.download.sources.match import match_images
+from thorax.download.sources.labels import split_labels
+from thorax.download.sources.match import attach
+from thorax.download.sources.messages import listed, listed_images
+from thorax.download.sources.tables import decode, read_table
 from thorax.errors import DataError
+from thorax.io import LABEL
 
 NO_FINDING = "No Finding"
 CLASSES = (
@@ -104,16 +107,13 @@ def read_layout(survey: Survey, classes: Sequence[str]) -> LabelTable:
     Raises:
         DataError: no entry table, or a column missing; other problems go to the result.
     """
-    problems: list[str] = []
     place, table, notes = _entries(survey)
     table = _columns(table, place)
-    labels = _labels(table["labels"], classes, place, problems)
+    labels, problems = _labels(table["labels"], classes, place)
     table = table.drop(columns="labels").join(labels)
     masks = {at for at in survey.images if "masks" in PurePosixPath(path_in_data(at)).parts}
     images = {at: sha for at, sha in survey.images.items() if at not in masks}
-    matches = match_images(table["image_id"].tolist(), images)
-    table["location"] = matches.locations
-    table["sha256"] = [images.get(location, "") for location in matches.locations]
+    matches = attach(table, images)
     table["official_split"] = _official_split(survey, table["image_id"], notes, problems)
     problems += _mismatched_patients(table)
     absent = table["location"] == ""
@@ -125,7 +125,7 @@ def read_layout(survey: Survey, classes: Sequence[str]) -> LabelTable:
         )
     elif absent.any():
         notes.append(f"{absent.sum():,} of {len(table):,} rows left out: their image is not here.")
-    if unlisted := {path_in_data(at).rpartition("/")[2] for at in images} - {*table["image_id"]}:
+    if unlisted := {*map(file_name, images)} - {*table["image_id"]}:
         notes.append(f"{len(unlisted):,} images on disk are not in {place}.")
     return LabelTable(
         "multi-label", None, table[~absent], notes + matches.notes, problems + matches.problems
@@ -135,18 +135,18 @@ def read_layout(survey: Survey, classes: Sequence[str]) -> LabelTable:
 def _entries(survey: Survey) -> tuple[str, pd.DataFrame, list[str]]:
     """Find the entry table; of two releases the later one."""
     names = ("data_entry", "sample_labels")
-    found = {
+    tables = {
         content: place
         for place, content in sorted(survey.tables.items())
-        if path_in_data(place).rpartition("/")[2].lower().startswith(names)
+        if file_name(place).lower().startswith(names)
     }
-    if not found:
+    if not tables:
         raise DataError(
             f"{survey.root} holds no table Data_Entry_2017….csv beside its "
             f"{len(survey.images):,} images. Download it from the NIH's page and put it there."
         )
-    content, place = max(found.items(), key=lambda item: ("v2020" in item[1], item[1]))
-    others = [other for other in found.values() if other != place]
+    content, place = max(tables.items(), key=lambda item: ("v2020" in item[1], item[1]))
+    others = [other for other in tables.values() if other != place]
     notes = [f"{place} is read; {listed(others)} is not."] if others else []
     return place, read_table(content, place), notes
 
@@ -164,26 +164,17 @@ def _columns(table: pd.DataFrame, place: str) -> pd.DataFrame:
 
 
 def _labels(
-    texts: "pd.Series[str]", classes: Sequence[str], place: str, problems: list[str]
-) -> pd.DataFrame:
-    """Turn `Mass|Nodule` into one column per class; every distinct text is split once."""
-    unknown: dict[str, int] = {}
-    contradictory = []
-    rows = {}
-    for text, count in texts.value_counts(sort=False).items():
-        words = {word.strip() for word in str(text).split("|")}
-        for word in words.difference(classes):
-            unknown[word] = unknown.get(word, 0) + int(count)
-        if NO_FINDING in words and len(words) > 1:
-            contradictory.append(f"{text!r} ({count:,} rows)")
-        rows[text] = [float(name in words) for name in classes]
-    if unknown:
-        problems.append(unknown_labels(unknown, classes, f"{place}, column Finding Labels"))
-    if contradictory:
-        problems.append(f"No Finding beside a finding in {place}: {listed(contradictory)}.")
-    columns = [f"label_{name}" for name in classes]
-    known = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return known.loc[texts.tolist()].set_axis(texts.index)
+    texts: "pd.Series[str]", classes: Sequence[str], place: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Labels from texts such as `Mass|Nodule`, and problems."""
+    where = f"{place}, column Finding Labels"
+    labels, problems = split_labels(texts, {name: name for name in classes}, "|", where)
+    both = (labels[LABEL + NO_FINDING] == 1) & (labels.sum(axis=1) > 1)
+    if both.any():
+        counts = texts[both].value_counts(sort=False).items()
+        examples = listed(f"{text!r} ({count:,} rows)" for text, count in counts)
+        problems.append(f"No Finding beside a finding in {place}: {examples}.")
+    return labels, problems
 
 
 def _official_split(
@@ -192,7 +183,7 @@ def _official_split(
     listed_in: dict[str, str] = {}
     both: set[str] = set()
     for place, content in sorted(survey.tables.items()):
-        split = _LISTS.get(path_in_data(place).rpartition("/")[2].lower())
+        split = _LISTS.get(file_name(place).lower())
         if split is not None:
             names = dict.fromkeys(decode(content, place).split(), split)
             both |= {name for name in names if listed_in.get(name, split) != split}
@@ -214,8 +205,7 @@ def _mismatched_patients(table: pd.DataFrame) -> list[str]:
     wrong = (number != "") & (number.str.lstrip("0") != table["patient_id"].str.lstrip("0"))
     if not wrong.any():
         return []
-    examples = table.loc[wrong, "image_id"] + " (" + table.index[wrong] + ")"
     return [
         f"{wrong.sum():,} rows have a Patient ID that differs from the number in their file name; "
-        f"the columns are misaligned. Fetch the table again: {listed(examples)}"
+        f"the columns are misaligned. Fetch the table again: {listed_images(table[wrong])}"
     ]

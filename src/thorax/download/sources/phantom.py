@@ -11,8 +11,8 @@ import thorax_phantom as generator
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import LabelTable
-from thorax.download.sources.columns import read_table
 from thorax.download.sources.nih import read_layout
+from thorax.download.sources.tables import read_table
 from thorax.errors import DataError
 from thorax.io import write_text
 from thorax.progress import bar

@@ -1,7 +1,6 @@
 """Operating points and calibration: what thresholds are worth and what probabilities mean."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,10 @@ RATES = {"sensitivity": ("tp", "fn"), "specificity": ("tn", "fp"), "precision": 
 
 
 def section(inputs: Inputs) -> Section:
-    """Threshold explorer, predictive values, calibration before and after, decision curves."""
-    names = [] if inputs.exclusive else inputs.outputs
+    names = [] if inputs.dataset.exclusive else inputs.model.outputs
     stops = {name: threshold_stops(inputs, name) for name in names}
     folds = len(inputs.models)
+    classes = inputs.calibration.subset(inputs.headline).classes.items()
     body = render(
         "calibration.html",
         inputs=inputs,
@@ -41,9 +40,9 @@ def section(inputs: Inputs) -> Section:
         prevalences=[table for s in inputs.subsets for table in prevalence_tables(inputs, s)],
         tables=[calibration_table(inputs, s) for s in inputs.subsets],
         panels={
-            "reliability": _panels(inputs, reliability),
-            "decision": _panels(inputs, decision),
-            "scores": _panels(inputs, scores),
+            "reliability": [reliability(name, record) for name, record in classes],
+            "decision": [decision(inputs, name, record) for name, record in classes],
+            "scores": [scores(inputs, name, record) for name, record in classes],
         },
     )
     return Section("calibration", "Calibration", body)
@@ -125,18 +124,20 @@ def prevalence_tables(inputs: Inputs, subset: str) -> list[Table]:
         values = [x for at in record.predictive_values for x in (at.ppv, at.npv)]
         return [here, *(Estimate(value=x, reason=reason or "0 / 0") for x in values)]
 
+    if not prevalences:
+        return []
     columns = [f"{key} at {100 * at:g}%" for at in prevalences for key in ("PPV", "NPV")]
     where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
     caption = f"Predictive values at other prevalences: {where}"
-    classes = inputs.calibration.subset(subset).classes
-    columns = ["Prevalence here", *columns]
-    return [class_table(caption, columns, classes, cells)] if prevalences else []
+    classes = inputs.calibration.subset(subset).classes.items()
+    rows = {name: cells(name, record) for name, record in classes}
+    return [class_table(caption, ["Prevalence here", *columns], rows)]
 
 
 def calibration_table(inputs: Inputs, subset: str) -> Table:
     """Brier score and calibration error of each class, raw and at the temperature."""
 
-    def cells(name: str, record: ClassCalibration) -> list[Cell]:  # noqa: ARG001
+    def cells(record: ClassCalibration) -> list[Cell]:
         pairs = {"brier": record.brier, "ece": record.ece}
         return [
             Estimate(value=value, reason=record.reasons.get(key) or inputs.calibration.reason)
@@ -146,49 +147,40 @@ def calibration_table(inputs: Inputs, subset: str) -> Table:
 
     columns = ["Brier score, raw", "Brier score, scaled", "ECE, raw", "ECE, scaled"]
     where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
-    classes = inputs.calibration.subset(subset).classes
-    return class_table(f"Calibration: {where}", columns, classes, cells)
+    classes = inputs.calibration.subset(subset).classes.items()
+    rows = {name: cells(record) for name, record in classes}
+    return class_table(f"Calibration: {where}", columns, rows)
 
 
-Drawn = tuple[Markup | None, str]  # a chart, None where there is none, and the line above it
-
-
-def reliability(inputs: Inputs, name: str, record: ClassCalibration) -> Drawn:  # noqa: ARG001
+def reliability(name: str, record: ClassCalibration) -> Panel:
     """Reliability diagram of a class."""
     if record.reliability is None:
-        return None, record.reasons.get("reliability", "")
+        return _empty(name, record, "reliability")
     errors = {"ECE": record.ece.raw, "scaled": record.ece.scaled}
-    known = [f"{key} {wording.decimal(x)}" for key, x in errors.items() if x is not None]
-    note = ", ".join(known)
-    scaled = record.reliability_scaled or []
-    label = f"Reliability of {name}. {note}"
-    return charts.reliability(record.reliability, scaled, label), note
+    note = ", ".join(f"{k} {wording.decimal(x)}" for k, x in errors.items() if x is not None)
+    scaled, label = record.reliability_scaled or [], f"Reliability of {name}. {note}"
+    return Panel(name, charts.reliability(record.reliability, scaled, label), note, name)
 
 
-def decision(inputs: Inputs, name: str, record: ClassCalibration) -> Drawn:
+def decision(inputs: Inputs, name: str, record: ClassCalibration) -> Panel:
     """Decision curve of a class."""
     if record.net_benefit is None:
-        return None, record.reasons.get("net_benefit", "")
+        return _empty(name, record, "net_benefit")
     note = f"prevalence {wording.percent(record.present, record.known)}"
-    label = f"Decision curve of {name}, {note}"
-    return charts.decision_curve(inputs.calibration.risks, record.net_benefit, label), note
+    risks, label = inputs.calibration.risks, f"Decision curve of {name}, {note}"
+    return Panel(name, charts.decision_curve(risks, record.net_benefit, label), note, name)
 
 
-def scores(inputs: Inputs, name: str, record: ClassCalibration) -> Drawn:
+def scores(inputs: Inputs, name: str, record: ClassCalibration) -> Panel:
     """Histogram of the raw probabilities of a class."""
     if not record.known:
-        return None, record.reasons.get("reliability", "")
+        return _empty(name, record, "reliability")
     note = f"{record.present:,} with the finding, {record.known - record.present:,} without"
-    threshold = None if inputs.exclusive else inputs.metrics.classes[name].threshold
+    threshold = None if inputs.dataset.exclusive else inputs.metrics.classes[name].threshold
     present, absent = record.histogram_present, record.histogram_absent
-    return charts.scores(present, absent, threshold, f"Scores of {name}: {note}"), note
+    drawing = charts.scores(present, absent, threshold, f"Scores of {name}: {note}")
+    return Panel(name, drawing, note, name)
 
 
-def _panels(inputs: Inputs, draw: Callable[[Inputs, str, ClassCalibration], Drawn]) -> list[Panel]:
-    """One chart per output, or why there is none."""
-    panels = []
-    for name, record in inputs.calibration.subset(inputs.headline).classes.items():
-        drawing, note = draw(inputs, name, record)
-        text = f"None: {note}" if drawing is None else note
-        panels.append(Panel(name, drawing or Markup(), text, name))
-    return panels
+def _empty(name: str, record: ClassCalibration, figure: str) -> Panel:
+    return Panel(name, Markup(), f"None: {record.reasons.get(figure, '')}", name)

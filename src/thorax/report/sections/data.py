@@ -22,7 +22,7 @@ from thorax.report.thumbnails import (
 
 SAMPLES = 4
 PIXELS = 4_000_000  # of all samples together: keeps the page light with many classes
-SIZES = 300  # distinct sizes in a chart; rarer ones are not drawn
+SIZES = 300  # distinct sizes in a chart; rarer ones are left out
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class Film:
 
 
 def section(inputs: Inputs) -> Section:
-    """The data."""
-    means = {name: class_means(inputs.images, inputs.table, name) for name in inputs.classes}
+    means = {
+        name: class_means(inputs.images, inputs.table, name) for name in inputs.dataset.classes
+    }
     maps = [m.difference for m in means.values() if m is not None and m.difference is not None]
     # One scale for all classes, so that a pale map means a small difference.
     largest = max((float(np.abs(difference).max()) for difference in maps), default=0.0)
@@ -106,18 +107,18 @@ def proportions(values: "pd.Series[str]", words: dict[str, str]) -> str:
 def label_table(inputs: Inputs) -> Table:
     """Images and patients of each class."""
     rows = []
-    for name in inputs.classes:
+    for name in inputs.dataset.classes:
         labels, present = inputs.table[LABEL + name], has_label(inputs.table, name)
         width = round(100 * present.sum() / len(labels), 1)
         cells = [
-            Markup('<span class="share" style="--share:{}%"></span>{}').format(
+            Markup('<span class="proportion" style="--proportion:{}%"></span>{}').format(
                 width, wording.with_percent(present.sum(), len(labels))
             ),
             wording.count(inputs.table.loc[present, "patient_id"].nunique()),
             wording.count((labels == 0).sum()),
             wording.count(labels.isna().sum()),
         ]
-        rows.append(Row(name, [*cells], name if name in inputs.outputs else None))
+        rows.append(Row(name, [*cells], name if name in inputs.model.outputs else None))
     columns = ["Class", "Images with it", "Patients", "Images without", "Unknown"]
     return Table("Images and patients of each class, all subsets", columns, rows)
 
@@ -147,15 +148,7 @@ def size_chart(table: pd.DataFrame) -> list[Panel]:
 
 
 def film(inputs: Inputs, name: str, means: Means | None, largest: float, side: int) -> Film:
-    """Mean image, difference to the other images, and samples of a class.
-
-    Args:
-        inputs: the run.
-        name: the class.
-        means: its mean images.
-        largest: difference that gets the full color, pixel intensities.
-        side: of the pictures, pixels.
-    """
+    """Mean image, difference to the others (full color at `largest`), and samples of a class."""
     count = wording.plural(int(has_label(inputs.table, name).sum()), "image")
     if means is None:
         return Film(name, count, [])

@@ -67,12 +67,11 @@ class Strip:
 
 
 def section(inputs: Inputs) -> Section:
-    """Strips of images per class."""
     body = render(
         "examples.html",
         inputs=inputs,
         subset=wording.in_sentence(wording.subset_name(inputs.headline)),
-        classes={name: strips(inputs, name) for name in inputs.outputs},
+        classes={name: strips(inputs, name) for name in inputs.model.outputs},
         open=OPEN,
     )
     return Section("examples", "Examples", body)
@@ -83,9 +82,9 @@ def strips(inputs: Inputs, name: str) -> list[Strip]:
 
     Of many classes the true negatives are most of the data; they are shown of a single one.
     """
-    kinds = [TP, *([TN] if len(inputs.outputs) == 1 else []), FP, FN]
+    kinds = [TP, *([TN] if len(inputs.model.outputs) == 1 else []), FP, FN]
     table, number = inputs.predictions[inputs.headline], inputs.options.examples
-    side = side_for(number * len(kinds) * len(inputs.outputs), PIXELS)
+    side = side_for(number * len(kinds) * len(inputs.model.outputs), PIXELS)
     shown = []
     for kind in kinds:
         rows = of_kind(table, name, kind)
@@ -114,10 +113,10 @@ def _example(inputs: Inputs, row: int, name: str, side: int) -> Example:
     table = inputs.predictions[inputs.headline]
     image_id = str(table["image_id"].iloc[row])
     cached = inputs.table[inputs.table["image_id"] == image_id]
-    truth = [other for other in inputs.classes if has_label(cached, other)[0]]
+    truth = [other for other in inputs.dataset.classes if has_label(cached, other)[0]]
     uri = data_uri(inputs.images[cached.index[0]], side)
     text = wording.listed(truth) or "none of the classes"
-    return Example(image_id, uri, text, probabilities(table.iloc[row], inputs.outputs, name))
+    return Example(image_id, uri, text, probabilities(table.iloc[row], inputs.model.outputs, name))
 
 
 def probabilities(row: "pd.Series[float]", outputs: list[str], name: str) -> list[Probability]:

@@ -15,7 +15,6 @@ OCCLUSIONS = {
 
 
 def section(inputs: Inputs) -> Section:
-    """Grad-CAM beside its images, how well it localizes, and the shortcut tests."""
     tested = inputs.occlusion.images > 0
     body = render(
         "explanations.html",
@@ -58,7 +57,7 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
 def localization_table(inputs: Inputs) -> Table:
     """Pointing game and IoU per class beside random weights and chance level."""
 
-    def cells(name: str, record: ClassLocalization) -> list[Cell]:  # noqa: ARG001
+    def cells(record: ClassLocalization) -> list[Cell]:
         model, random = record.model, record.random
         area = wording.decimal(model.area)
         return [
@@ -69,13 +68,9 @@ def localization_table(inputs: Inputs) -> Table:
 
     columns = ["Images", "Pointing game", "Random weights", "Random point", "IoU", "Random weights",
                "Whole image"]  # fmt: skip
-    return class_table(
-        "Grad-CAM against outlines and boxes",
-        columns,
-        inputs.localization.classes,
-        cells,
-        n_bootstrap=inputs.localization.n_bootstrap,
-    )
+    classes = {name: cells(record) for name, record in inputs.localization.classes.items()}
+    caption = "Grad-CAM against outlines and boxes"
+    return class_table(caption, columns, classes, inputs.localization.n_bootstrap)
 
 
 def cascade_table(inputs: Inputs) -> Table:
@@ -90,25 +85,19 @@ def cascade_table(inputs: Inputs) -> Table:
 def occlusion_table(inputs: Inputs) -> Table:
     """AUROC as it is, and with each part occluded with its drop."""
 
-    def cells(name: str, record: ClassOcclusion) -> list[Cell]:  # noqa: ARG001
+    def cells(record: ClassOcclusion) -> list[Cell]:
         if not record.occluded:
             return [Estimate(value=None, reason=record.reason)] * (1 + 2 * len(OCCLUSIONS))
         drops = [record.occluded[part] for part in OCCLUSIONS]
         pairs = [cell for drop in drops for cell in (wording.decimal(drop.after), drop.drop)]
         return [wording.decimal(drops[0].before), *pairs]
 
-    columns = [
-        column
-        for words in OCCLUSIONS.values()
-        for column in (words.capitalize(), f"Drop, {words.removesuffix(' occluded')}")
-    ]
-    return class_table(
-        "AUROC with a part of the image occluded",
-        ["As it is", *columns],
-        inputs.occlusion.classes,
-        cells,
-        n_bootstrap=inputs.occlusion.n_bootstrap,
-    )
+    columns = ["As it is"]
+    for words in OCCLUSIONS.values():
+        columns += [words.capitalize(), f"Drop, {words.removesuffix(' occluded')}"]
+    classes = {name: cells(record) for name, record in inputs.occlusion.classes.items()}
+    caption = "AUROC with a part of the image occluded"
+    return class_table(caption, columns, classes, inputs.occlusion.n_bootstrap)
 
 
 def swap_table(inputs: Inputs) -> Table:
@@ -122,10 +111,7 @@ def swap_table(inputs: Inputs) -> Table:
         values = [wording.decimal(x) for x in (drop.before, drop.after)]
         return [*values, drop.drop, wording.decimal(drop.score_change), verdict]
 
-    return class_table(
-        "AUROC with corners of other images",
-        ["Same label", "Different label", "Drop", "Mean change of score", "Verdict"],
-        inputs.occlusion.classes,
-        cells,
-        n_bootstrap=inputs.occlusion.n_bootstrap,
-    )
+    columns = ["Same label", "Different label", "Drop", "Mean change of score", "Verdict"]
+    classes = {name: cells(name, record) for name, record in inputs.occlusion.classes.items()}
+    caption = "AUROC with corners of other images"
+    return class_table(caption, columns, classes, inputs.occlusion.n_bootstrap)

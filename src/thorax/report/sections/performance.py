@@ -6,17 +6,24 @@ import pandas as pd
 from markupsafe import Markup
 
 from thorax.artifacts import Estimate
-from thorax.artifacts.evaluation import ClassMetrics
 from thorax.config import METRICS
 from thorax.report import charts, wording
 from thorax.report.components import Cell, Panel, Row, Section, Table, class_table, render
 from thorax.report.inputs import Inputs
 
 NOT_BY_CLASS = ("accuracy", "loss")  # they say little of one class
+UNDEFINED = {  # why a fold's model may lack a metric: in every class of the test set
+    "loss": "no label is known",
+    "auroc": "a single outcome present",
+    "average_precision": "a single outcome present",
+    "sensitivity": "no image is positive",
+    "precision": "no image is predicted positive",
+    "f1": "no image is positive or predicted positive",
+    "accuracy": "no label is known",
+}
 
 
 def section(inputs: Inputs) -> Section:
-    """How well the model does."""
     names = {s: wording.subset_name(s, len(inputs.models)) for s in inputs.subsets}
     body = render(
         "performance.html",
@@ -34,7 +41,7 @@ def section(inputs: Inputs) -> Section:
 
 def headline_table(inputs: Inputs) -> Table:
     """Every metric with its interval for each subset, and micro averages of the first."""
-    folds, several = len(inputs.models), len(inputs.outputs) > 1
+    folds, several = len(inputs.models), len(inputs.model.outputs) > 1
     columns = ["Metric", *(wording.subset_name(s, folds) for s in inputs.subsets)]
     rows = []
     for key in METRICS:
@@ -53,12 +60,12 @@ def fold_table(inputs: Inputs) -> Table | None:
     """Test metrics of each fold's own model, mean and standard deviation; None for one model."""
     if len(inputs.models) < 2 or "test" not in inputs.subsets:
         return None
-    folds, reason = inputs.results.folds, "the test set has a single class present"
+    folds = inputs.results.folds
     rows = []
     for key in METRICS:
         values = [folds.by_fold[fold][key] for fold in inputs.models]
         mean, deviation = folds.mean[key], folds.std[key]
-        cells: list[Cell] = [Estimate(value=value, reason=reason) for value in values]
+        cells: list[Cell] = [Estimate(value=value, reason=UNDEFINED[key]) for value in values]
         if mean is None or deviation is None:
             cells.append(Estimate(value=None, reason="fewer than two folds have a value"))
         else:
@@ -73,25 +80,20 @@ def metric_table(inputs: Inputs, subset: str) -> Table:
     classes = inputs.results.subset(subset).classes
     known = {key for record in classes.values() for key in record.metrics} - {*NOT_BY_CLASS}
     keys = [key for key in wording.METRICS if key in known]
-
-    def cells(name: str, record: ClassMetrics) -> list[Cell]:  # noqa: ARG001
+    exclusive, rows = inputs.dataset.exclusive, {}
+    columns = ["Present", *map(wording.metric_name, keys), *([] if exclusive else ["Threshold"])]
+    for name, record in classes.items():
         present = wording.with_percent(record.positives, record.positives + record.negatives)
-        threshold = [] if inputs.exclusive else [wording.threshold(record.threshold)]
-        return [present, *(record.metrics[key] for key in keys), *threshold]
-
-    columns = ["Present", *map(wording.metric_name, keys)]
-    return class_table(
-        f"By class: {wording.in_sentence(wording.subset_name(subset, len(inputs.models)))}",
-        columns if inputs.exclusive else [*columns, "Threshold"],
-        classes,
-        cells,
-        n_bootstrap=inputs.results.settings.n_bootstrap,
-    )
+        threshold = [] if exclusive else [wording.threshold(record.threshold)]
+        rows[name] = [present, *(record.metrics[key] for key in keys), *threshold]
+    where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
+    n_bootstrap = inputs.results.settings.n_bootstrap
+    return class_table(f"By class: {where}", columns, rows, n_bootstrap)
 
 
 def decision_rule(inputs: Inputs) -> str:
     """How a probability becomes a decision."""
-    if inputs.exclusive:
+    if inputs.dataset.exclusive:
         return "The class with the highest probability is predicted."
     rule = inputs.points.rule
     if isinstance(rule, float):
@@ -139,9 +141,9 @@ def _panels(
     draw: Callable[[str, charts.Curves, str], Markup],
 ) -> list[Panel]:
     panels = []
-    for name in inputs.outputs:
+    for name in inputs.model.outputs:
         rows = table[table["class"] == name]
-        # Validation first, so that test is drawn over it.
+        # Validation first, so that test lies over it.
         curves = {s: rows[rows["subset"] == s] for s in reversed(inputs.subsets)}
         curves = {subset: curve for subset, curve in curves.items() if len(curve)}
         values = {s: inputs.results.subset(s).classes[name].metrics[metric] for s in inputs.subsets}
@@ -172,7 +174,7 @@ def _at_threshold(
     for subset in subsets:
         metrics = inputs.results.subset(subset).classes[name].metrics
         across, up = metrics[x].value, metrics[y].value
-        if across is not None and up is not None and not inputs.exclusive:
+        if across is not None and up is not None and not inputs.dataset.exclusive:
             points[subset] = across, up
     return points
 
@@ -180,11 +182,11 @@ def _at_threshold(
 def confusion_tables(inputs: Inputs, subset: str) -> list[Table]:
     """One matrix for classes that exclude each other, else one per output."""
     table = inputs.confusion[inputs.confusion["subset"] == subset]
-    if inputs.exclusive:
-        return [_matrix("All classes", table[table["class"] == "all"], inputs.outputs, None)]
+    if inputs.dataset.exclusive:
+        return [_matrix("All classes", table[table["class"] == "all"], inputs.model.outputs, None)]
     return [
         _matrix(name, table[table["class"] == name], ["present", "absent"], name)
-        for name in inputs.outputs
+        for name in inputs.model.outputs
     ]
 
 

@@ -10,7 +10,6 @@ from thorax.report.inputs import Inputs
 
 
 def section(inputs: Inputs) -> Section:
-    """Parameters, fingerprints and commands."""
     body = render(
         "reproduction.html",
         fingerprints=fingerprint_table(inputs),
@@ -23,11 +22,11 @@ def section(inputs: Inputs) -> Section:
 
 def commands(inputs: Inputs) -> list[tuple[str, str]]:
     """Command lines, padded to one width, and what each does."""
-    rate = inputs.model.training.train.optimizer.lr / 2
+    seed = inputs.model.training.train.seed + 1
     lines = {
         "dvc repro": "does nothing while everything is as it was",
         "dvc repro -f report": "makes this page again",
-        f"dvc exp run -S train.optimizer.lr={rate:g}": "the same with one change",
+        f"dvc exp run -S train.seed={seed}": "the same with one change",
         "dvc exp show --only-changed": "what the change did",
     }
     width = max(map(len, lines))

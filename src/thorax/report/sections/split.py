@@ -1,8 +1,11 @@
 """Split: who is in which subset, as a clinical paper's first table, and what subsets share."""
 
+from collections.abc import Callable
+from operator import attrgetter
+
 import pandas as pd
 
-from thorax.artifacts.data import Overlap
+from thorax.artifacts.data import Overlap, Shared
 from thorax.report import wording
 from thorax.report.components import Row, Section, Table, render
 from thorax.report.inputs import Inputs, has_label
@@ -10,39 +13,40 @@ from thorax.report.sections.data import age_range
 from thorax.report.thumbnails import Picture, data_uri
 
 METHODS = {
-    "patient": "Whole patients were assigned to subsets, stratified by class.",
-    "official": "The test set is the publisher's; the rest was assigned by patient.",
-    "random": "Single images were assigned to subsets, regardless of the patient.",
+    "patient": ("by patient", "Whole patients were assigned to subsets, stratified by class."),
+    "official": ("official", "The test set is the publisher's; the rest was assigned by patient."),
+    "random": (
+        "by image, leaky",
+        "Single images were assigned to subsets, regardless of the patient.",
+    ),
 }
-# What two subsets may share; an equal file name alone is listed last, it may be a coincidence.
-KINDS = {
-    "identical": "Identical bytes",
-    "near_identical": "Near-identical",
-    "same_name": "Same file name",
-    "shared_patients": "Same patient",
+# What two subsets may share, and where the audit has it.
+KINDS: dict[str, Callable[[Overlap], Shared]] = {
+    "Identical bytes": attrgetter("identical"),
+    "Near-identical": attrgetter("near_identical"),
+    "Same file name": attrgetter("same_name"),
+    "Same patient": attrgetter("shared_patients"),
 }
 PAIRS = 12  # shown at most
 SIDE = 160  # pixels
 
 
 def section(inputs: Inputs) -> Section:
-    """Subsets, their patients, and the leakage audit."""
     split, overlaps = inputs.split, inputs.leakage.overlaps
-    checks = {
-        "Groups in two subsets": split.split_groups,
-        "Byte-identical images": split.identical_images,
-        "Near-identical pairs": split.near_identical_pairs,
-    }
     body = render(
         "split.html",
         inputs=inputs,
-        method=METHODS[split.settings.method],
-        checks=checks,
+        method=METHODS[split.settings.method][1],
+        checks={
+            "Groups in two subsets": split.split_groups,
+            "Byte-identical images": split.identical_images,
+            "Near-identical pairs": split.near_identical_pairs,
+        },
         subsets=subset_table(inputs),
         audit=audit_table(overlaps),
         rules=rule_table(overlaps),
         pairs=pairs(inputs),
-        clean=not any(getattr(overlap, kind).images for overlap in overlaps for kind in KINDS),
+        clean=not any(kind(overlap).images for overlap in overlaps for kind in KINDS.values()),
     )
     return Section("split", "Split", body)
 
@@ -60,9 +64,9 @@ def subset_table(inputs: Inputs) -> Table:
     for column, value, title in (("sex", "F", "Female"), ("view", "AP", "AP view")):
         if (table[column] != "").any():
             rows.append(Row(f"{title}, images", [_counted(s[column] == value) for s in subsets]))
-    for name in inputs.classes:
+    for name in inputs.dataset.classes:
         cells = [_counted(pd.Series(has_label(subset, name))) for subset in subsets]
-        rows.append(Row(name, [*cells], name if name in inputs.outputs else None))
+        rows.append(Row(name, [*cells], name if name in inputs.model.outputs else None))
     columns = ["", *(wording.subset_name(name) for name in names)]
     return Table("Images, patients and classes of each subset", columns, rows)
 
@@ -74,10 +78,10 @@ def _counted(mask: "pd.Series[bool]") -> str:
 def audit_table(overlaps: list[Overlap]) -> Table:
     """Images of the second subset concerned, a row for each two subsets."""
     rows = [
-        Row(_named(overlap), [wording.count(getattr(overlap, kind).images) for kind in KINDS])
+        Row(_named(overlap), [wording.count(kind(overlap).images) for kind in KINDS.values()])
         for overlap in overlaps
     ]
-    return Table("Images with a counterpart in another subset", ["Subsets", *KINDS.values()], rows)
+    return Table("Images with a counterpart in another subset", ["Subsets", *KINDS], rows)
 
 
 def rule_table(overlaps: list[Overlap]) -> Table | None:
@@ -101,9 +105,9 @@ def pairs(inputs: Inputs) -> list[tuple[str, list[Picture]]]:
     rows = {image_id: row for row, image_id in enumerate(inputs.table["image_id"])}
     shown = [
         (f"{title}, {_named(overlap)}", ids)
-        for kind, title in KINDS.items()
+        for title, kind in KINDS.items()
         for overlap in inputs.leakage.overlaps
-        for ids in getattr(overlap, kind).examples
+        for ids in kind(overlap).examples
     ]
     return [
         (title, [Picture(data_uri(inputs.images[rows[i]], SIDE), f"Radiograph {i}", i)

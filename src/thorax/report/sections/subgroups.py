@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from thorax.artifacts.evaluation import Attribute, BaselineComparison, Gap, Group
+from thorax.artifacts.evaluation import Attribute, Gap, Group
 from thorax.report import wording
 from thorax.report.components import Cell, Row, Section, Table, bar, class_table, render
 from thorax.report.inputs import Inputs
@@ -16,7 +16,6 @@ TITLES = {"sex": "Sex", "age": "Age", "view": "View", "vendor": "Vendor", "site"
 
 
 def section(inputs: Inputs) -> Section:
-    """Groups of each attribute, the lowest AUROC first, and the metadata baseline."""
     subgroups = inputs.subgroups
     body = render(
         "subgroups.html",
@@ -55,7 +54,7 @@ def gap_text(name: str, gap: Gap) -> str:
 def group_table(inputs: Inputs, name: str, attribute: Attribute) -> Table:
     """Groups of one attribute, the lowest AUROC first, those without metrics last."""
     ranked = sorted(attribute.groups, key=lambda g: (not g.metrics, _auroc(g)))
-    some = 0 < len(attribute.classes) < len(inputs.outputs)
+    some = 0 < len(attribute.classes) < len(inputs.model.outputs)
     which = f"Means over {wording.listed(attribute.classes)}, of which every group has enough."
     notes = [which] if some else []
     columns = ["Group", "Images", "Patients", wording.metric_name("auroc"), "0.5 to 1",
@@ -81,18 +80,14 @@ def _cells(group: Group) -> list[Cell]:
 
 def metadata_table(inputs: Inputs) -> Table:
     """AUROC of the metadata-only baseline beside the model's, by class and their mean."""
-
-    def cells(name: str, record: BaselineComparison) -> list[Cell]:  # noqa: ARG001
-        return [record.baseline, record.model, record.difference]
-
     baseline = inputs.subgroups.metadata
     table = class_table(
         "AUROC of the metadata baseline and of the model",
         ["Metadata only", "Model", "Difference"],
-        baseline.classes,
-        cells,
-        n_bootstrap=inputs.subgroups.n_bootstrap,
+        {name: [r.baseline, r.model, r.difference] for name, r in baseline.classes.items()},
+        inputs.subgroups.n_bootstrap,
     )
     if len(table.rows) > 1:
-        table.rows.append(Row("Mean", cells("Mean", baseline.mean)))
+        mean = baseline.mean
+        table.rows.append(Row("Mean", [mean.baseline, mean.model, mean.difference]))
     return table

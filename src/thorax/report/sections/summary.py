@@ -10,7 +10,6 @@ from thorax.report.inputs import Inputs
 
 
 def section(inputs: Inputs) -> Section:
-    """The summary."""
     raised = caveats(inputs)
     body = render(
         "summary.html",
@@ -31,20 +30,23 @@ def section(inputs: Inputs) -> Section:
 
 def lead(inputs: Inputs) -> list[str]:
     """What was run, on whom, and how it went, in two sentences."""
-    model, folds = inputs.model.model, len(inputs.models)
-    others = wording.listed([name for name in inputs.classes if name not in inputs.outputs])
+    model, outputs, folds = inputs.model.model, inputs.model.outputs, len(inputs.models)
+    others = wording.listed(name for name in inputs.dataset.classes if name not in outputs)
     task = {
-        "multi-label": f"to predict {wording.plural(len(inputs.outputs), 'class', 'classes')} that"
-        " may occur together",
-        "binary": f"to distinguish {inputs.outputs[0]} from {others}",
-        "multi-class": f"to distinguish {len(inputs.outputs)} classes",
+        "multi-label": f"to predict {wording.plural(len(outputs), 'class', 'classes')} that may"
+        " occur together",
+        "binary": f"to distinguish {outputs[0]} from {others}",
+        "multi-class": f"to distinguish {len(outputs)} classes",
     }[inputs.dataset.task]
     start = {"none": "from random weights", "imagenet": "from ImageNet weights"}
     weights = start.get(model.weights, "from given weights")
     networks = f"{folds} {model.name} networks were" if folds > 1 else f"A {model.name} network was"
-    sets = {"test": "a leaky test set" if inputs.leaky else "a test set that no choice in this run"
-            " was based on", "val": "the validation set"}  # fmt: skip
-    evaluated = f"evaluated on {people(inputs.metrics)} of {sets[inputs.headline]}"
+    subset = "a test set that no choice in this run was based on"
+    if inputs.headline == "val":
+        subset = "the validation set"
+    elif inputs.results.leaky:
+        subset = "a leaky test set"
+    evaluated = f"evaluated on {people(inputs.metrics)} of {subset}"
     return [
         f"{networks} trained {weights}{training_set(inputs)}, {task}, and {evaluated}.",
         verdict(inputs),
@@ -83,7 +85,7 @@ def verdict(inputs: Inputs) -> str:
 
 
 def mean_prevalence(metrics: SubsetMetrics) -> float | None:
-    """Mean prevalence over classes, percent: the average precision of a random score."""
-    known = [(r.positives, r.positives + r.negatives) for r in metrics.classes.values()]
-    rates = [positives / total for positives, total in known if total]
+    """Average precision of a random score, percent: mean prevalence of the classes that have it."""
+    counts = [(record.positives, record.negatives) for record in metrics.classes.values()]
+    rates = [present / (present + absent) for present, absent in counts if present and absent]
     return round(100 * sum(rates) / len(rates), 1) if rates else None

@@ -10,7 +10,6 @@ from thorax.report.inputs import Inputs
 
 
 def section(inputs: Inputs) -> Section:
-    """The training runs."""
     folds = {
         number: (story(model.training), panels(model.training))
         for number, model in inputs.models.items()
@@ -21,7 +20,7 @@ def section(inputs: Inputs) -> Section:
 def panels(training: Training) -> list[Panel]:
     """Curves of one run; the metric that chose the epoch comes first."""
     history, best = training.history, kept_epoch(training.history)
-    keys = dict.fromkeys([training.train.monitor, *METRICS])
+    keys = dict.fromkeys([training.train.phase_list()[-1].monitor, *METRICS])
     rates = {"lr": [epoch.train.get("lr") for epoch in history]}
     label = f"Learning rate over {len(history)} epochs"
     drawing = charts.history(rates, best, "Learning rate", label)
@@ -30,7 +29,10 @@ def panels(training: Training) -> list[Panel]:
 
 
 def kept_epoch(history: Sequence[Epoch]) -> int:
-    """Number of the epoch whose weights the model has, from 1: the last phase's best one."""
+    """Number of the epoch whose weights the model has, from 1: the last phase's best one.
+
+    Where the monitored metric is undefined in all of that phase, the last epoch.
+    """
     phase = history[-1].phase
     best = [i for i, epoch in enumerate(history, 1) if epoch.phase == phase and epoch.best]
     return best[-1] if best else len(history)
@@ -38,13 +40,22 @@ def kept_epoch(history: Sequence[Epoch]) -> int:
 
 def story(training: Training) -> str:
     """How long it ran and why the kept epoch was kept."""
-    history, best, monitor = training.history, kept_epoch(training.history), training.train.monitor
-    phases = wording.plural(history[-1].phase + 1, "phase")
-    where = f" in {phases}" if history[-1].phase else ""
+    history, phases = training.history, training.train.phase_list()
+    best, monitor = kept_epoch(history), phases[-1].monitor
+    run = wording.plural(len(history), "epoch")
+    last = ""
+    if len(phases) > 1:
+        run, last = f"{run} in {len(phases)} phases", " of the last phase"
+    metric = f"validation {wording.in_sentence(wording.metric_name(monitor))}"
+    value = history[best - 1].val[monitor]
+    if value is None:
+        return (
+            f"{run}; the weights of the last one were kept, because {metric} is undefined in every"
+            f" epoch{last}."
+        )
     return (
-        f"{wording.plural(len(history), 'epoch')}{where}; the weights of epoch {best} were kept,"
-        f" where validation {wording.in_sentence(wording.metric_name(monitor))} was best"
-        f" ({_text(history[best - 1].val[monitor])})."
+        f"{run}; the weights of epoch {best} were kept, where {metric}{last} was best"
+        f" ({wording.decimal(value)})."
     )
 
 

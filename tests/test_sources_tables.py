@@ -4,7 +4,7 @@ import io
 import pandas as pd
 import pytest
 
-from thorax.download.sources.columns import decode, listed, read_table, unknown_labels
+from thorax.download.sources.tables import decode, read_table
 from thorax.errors import DataError
 
 
@@ -82,16 +82,3 @@ def test_a_broken_table_says_where(content, message):
 def test_a_damaged_binary_table_is_no_traceback(name):
     with pytest.raises(DataError, match=name):
         read_table(gzip.compress(b"a,b\n" * 50)[:20], name)
-
-
-def test_long_lists_are_cut_and_counted():
-    assert listed(str(i) for i in range(25)).endswith("18, 19 … and 5 more")
-    assert listed(["a", "b"]) == "a, b"
-    assert listed(str(i) for i in range(20)).endswith("18, 19")
-
-
-def test_unknown_labels_name_the_nearest_known_one():
-    message = unknown_labels({"Efusion": 3, "???": 1}, ["Effusion", "Mass"], "t.csv")
-    assert message.startswith("2 unknown in t.csv: 'Efusion' (3 rows; did you mean 'Effusion'?)")
-    assert "'???' (1 row)" in message
-    assert "Known are 'Effusion', 'Mass'" in message
