@@ -177,7 +177,7 @@ def test_without_a_test_set_there_is_nothing_to_compare(project):
     write_outputs(none)
     code, text = gate("--baseline", "old.csv")
     assert code == 3
-    assert "no test set" in text
+    assert "There is no test image" in text
 
 
 def test_an_unknown_baseline_is_explained(project):

@@ -25,18 +25,18 @@ def recipes():
 @pytest.fixture
 def started(monkeypatch, tmp_path):
     """Experiments that would have been started, in the order; `broken` ones fail."""
-    found = {}
+    overrides_of = {}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(experiments, "require_clean_params", lambda: None)
     monkeypatch.setattr(studies, "FOLDER", tmp_path)
 
     def run(name, overrides):
-        found[name] = list(overrides)
+        overrides_of[name] = list(overrides)
         return "broken" not in name
 
     monkeypatch.setattr(experiments, "run", run)
     monkeypatch.setattr(experiments, "queue", run)
-    return found
+    return overrides_of
 
 
 @pytest.fixture

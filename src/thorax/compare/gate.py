@@ -71,12 +71,7 @@ def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
 
 
 def compare(first: str, second: str) -> str:
-    """Markdown: every test metric of two experiments and the second minus the first.
-
-    Raises:
-        ConfigError: no such experiment, or one without predictions.
-        DataError: predictions that are not at hand, or other test images.
-    """
+    """Markdown: every test metric of two experiments and the second minus the first."""
     baseline, current = (experiment(name).predictions() for name in (first, second))
     patients = baseline["patient_id"].nunique()
     rows = [_row(change) for change in _differences(current, baseline)]
@@ -119,13 +114,9 @@ def _unpaired(paths: Paths, baseline: Revision, margin: float, metric: str, why:
 
 
 def unpaired_verdict(baseline: Any, current: Any, high: float | None, margin: float) -> Verdict:
-    """PASS unless the metric fell by more than the margin; then FAIL if the interval says so.
+    """PASS unless the metric fell by more than the margin; then FAIL if that is certain.
 
-    Args:
-        baseline: the metric as recorded.
-        current: the same of this run.
-        high: upper bound of the 95% interval of `current`.
-        margin: largest fall that is tolerated.
+    It is where the baseline is above `high`, the upper end of the 95% interval of `current`.
     """
     if not (_is_number(baseline) and _is_number(current)):
         return Verdict.FAIL  # an undefined metric must not pass for an unchanged one

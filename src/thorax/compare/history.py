@@ -165,11 +165,7 @@ def experiments() -> dict[str, Revision]:
 
 
 def experiment(name: str) -> Revision:
-    """The newest experiment of that name.
-
-    Raises:
-        ConfigError: there is none; the message lists those that there are.
-    """
+    """The newest experiment of that name; a `ConfigError` lists those that there are."""
     known = experiments()
     if name not in known:
         names = ", ".join(sorted(known)) or "none"

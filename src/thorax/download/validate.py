@@ -28,12 +28,8 @@ def validate(labeled: LabelTable, where: str) -> LabelTable:
     Sex becomes M, F or empty; view PA, AP, LATERAL or empty; age years within 0-120 or empty; notes
     count what became empty. Identical rows of one image are merged.
 
-    Args:
-        labeled: as a source reads it.
-        where: the data's place, for the message.
-
     Raises:
-        DataError: all problems at once, the source's first.
+        DataError: all problems of the data at `where` at once, the source's first.
     """
     notes, problems = list(labeled.notes), list(labeled.problems)
     table = _complete(labeled.table)

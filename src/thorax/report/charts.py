@@ -106,13 +106,13 @@ class Plot:
 
     def boxes(self, boxes: Iterable[Box], fill: str) -> None:
         """Filled rectangles that say what they are."""
-        table = pd.DataFrame(boxes, columns=["x", "x2", "y", "y2", "words"])
+        names, columns = ("x", "x2", "y", "y2", "words"), zip(*boxes, strict=True)
         style: dict[str, Any] = {"fill": fill, "stroke": "var(--paper)", "strokeWidth": 1}
-        rects = _chart(**table.to_dict("list")).mark_rect(aria=True, **style)
+        rects = _chart(**dict(zip(names, columns, strict=False))).mark_rect(aria=True, **style)
         self.layers.append(rects.encode(**self.axes, x2="x2:Q", y2="y2:Q", description="words:N"))
 
     def svg(self, label: str, readout: tuple[str, str] | None = None) -> Markup:
-        """An SVG element; a screen reader says `label`, the script values under names of x and y."""
+        """An SVG element; a screen reader says `label`, the script values by names of x and y."""
         width, height = self.size
         framed = alt.layer(*self.layers).properties(
             width=width,

@@ -14,11 +14,7 @@ REPLACED = "-replaced"  # behind the name of an earlier experiment while its suc
 
 
 def require_clean_params() -> None:
-    """Refuse to start while `params.yaml` differs from its commit: every experiment inherits it.
-
-    Raises:
-        ConfigError: it is modified, or this is no git checkout with a commit.
-    """
+    """Refuse to start while `params.yaml` differs from its commit: every experiment inherits it."""
     if git("rev-parse", "--verify", "HEAD") is None:
         raise ConfigError(
             "Experiments need a git checkout with a commit: `git init`, `git add --all`,"

@@ -197,11 +197,7 @@ def machine_of(revision: Revision, params: Params) -> str:
 
 
 def record(names: list[str]) -> str:
-    """Add finished runs to the record that git keeps.
-
-    Raises:
-        ConfigError: no experiment of that name, or a run of no recipe.
-    """
+    """Add finished runs to the record that git keeps."""
     recipes, entries = load_recipes(), _recorded()
     for name in names:
         if (entry := entry_of(experiment(name), recipes)) is None:

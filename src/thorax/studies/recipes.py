@@ -69,11 +69,7 @@ class Recipe:
 
 
 def load_recipes(folder: Path = FOLDER) -> dict[str, Recipe]:
-    """Every recipe by its name, each followed by its variants.
-
-    Raises:
-        ConfigError: no such folder, or a file with mistakes, all listed.
-    """
+    """Every recipe by its name, followed by its variants; a `ConfigError` lists mistakes."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} does not exist in {Path.cwd()}: recipes are in a checkout.")
     recipes: dict[str, Recipe] = {}

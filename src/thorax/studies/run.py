@@ -73,8 +73,8 @@ def run(
         fetch: download what is missing.
 
     Raises:
-        ConfigError, DataError: before any work, when a recipe cannot start.
-        ThoraxError: after all others ended, which ones failed and where their logs are.
+        ConfigError, DataError: a recipe cannot start; none is run.
+        ThoraxError: which ones failed and where their logs are, after all others ended.
     """
     recipes = load_recipes()
     chosen = [find(name, recipes) for name in names]
@@ -130,11 +130,10 @@ def missing_data(data: Data) -> str | None:
 
 
 def require_start(name: str, settings: Params, *, fetch: bool) -> None:
-    """See that data and starting weights are here.
+    """See that data and starting weights are here; `fetch` allows to download data later.
 
     Raises:
         DataError: what is missing, which option fetches it or names its place.
-        ConfigError, ResourceError, IntegrityError: as `pretrained.require_imagenet`.
     """
     why = missing_data(settings.data)
     if why and not (fetch and SOURCES[settings.data.source].fetch):

@@ -36,9 +36,6 @@ def write_data(source: str, folder: Path) -> Path:
     """Write at most 64 images as `source` publishes its own; what `data.path` should name.
 
     A folder that is there already is left as it is.
-
-    Raises:
-        ConfigError: a source without a layout of its own.
     """
     if source not in LAYOUTS:
         raise ConfigError(f"No smoke run for the source {source!r}; there is {', '.join(LAYOUTS)}.")
@@ -87,14 +84,8 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 
 
 def _archive(path: Path) -> None:
-    write_archive(
-        path,
-        patients=PATIENTS,
-        pixels=PIXELS,
-        seed=SEED,
-        marker_correlation=0.0,
-        marker_label="No Finding",
-    )
+    cohort = {"patients": PATIENTS, "pixels": PIXELS, "seed": SEED}
+    write_archive(path, **cohort, marker_correlation=0.0, marker_label="No Finding")
 
 
 def _phantoms() -> Iterator[Phantom]:

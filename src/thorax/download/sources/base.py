@@ -70,11 +70,7 @@ class Item:
 
 
 def fetch_all(items: Sequence[Item], store: Path) -> None:
-    """Fetch what is missing, once it is clear that the disk can hold all of it.
-
-    Raises:
-        ThoraxError: as `http.fetch` and `http.require_room` do.
-    """
+    """Fetch what is missing, once it is clear that the disk can hold all of it."""
     store.mkdir(parents=True, exist_ok=True)
     require_room(store, missing_bytes(items, store))
     for item in items:
@@ -83,10 +79,10 @@ def fetch_all(items: Sequence[Item], store: Path) -> None:
 
 def missing_bytes(items: Sequence[Item], store: Path) -> int:
     """Bytes that are neither in finished nor in unfinished files."""
-    total = 0
+    missing = 0
     for item in items:
         destination = store / item.name
         if not destination.exists():
-            part = part_path(destination)
-            total += item.size - (part.stat().st_size if part.exists() else 0)
-    return total
+            unfinished = part_path(destination)
+            missing += item.size - (unfinished.stat().st_size if unfinished.exists() else 0)
+    return missing

@@ -51,11 +51,7 @@ def _digest_of_the_generator() -> str:
 
 
 def read(survey: Survey, _data: Data) -> LabelTable:
-    """Read the archive as NIH's layout with the phantom's own classes.
-
-    Raises:
-        DataError: `data.path` holds other images, which a user must have meant to be read.
-    """
+    """Read the archive as NIH's layout; refuse other images, which the user meant to be read."""
     tables = [place for place in survey.tables if path_in_data(place).endswith("phantom.csv")]
     if not tables:
         raise DataError(

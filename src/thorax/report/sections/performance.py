@@ -80,7 +80,8 @@ def metric_table(inputs: Inputs, subset: str) -> Table:
     classes = inputs.results.subset(subset).classes
     known = {key for record in classes.values() for key in record.metrics} - {*NOT_BY_CLASS}
     keys = [key for key in wording.METRICS if key in known]
-    exclusive, rows = inputs.dataset.exclusive, {}
+    exclusive = inputs.dataset.exclusive
+    rows: dict[str, list[Cell]] = {}
     columns = ["Present", *map(wording.metric_name, keys), *([] if exclusive else ["Threshold"])]
     for name, record in classes.items():
         present = wording.with_percent(record.positives, record.positives + record.negatives)
