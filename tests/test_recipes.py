@@ -109,6 +109,7 @@ def test_an_unknown_recipe_gets_the_nearest_names(recipes):
         ("claims:", "clams:", "clams: unknown key"),
         ('"97.8"', '"978"', r"claims\.1: '978' is not a number between 0 and 100"),
         ("images: 878", "images: 0", r"claims\.1: 0 positives of 0 images"),
+        ("subset: test", "part: test", r"claims\.1\.part: unknown key"),
     ],
 )
 def test_a_mistake_in_a_file_is_named_with_it(tmp_path, right, wrong, message):

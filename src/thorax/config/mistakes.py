@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -71,6 +71,8 @@ def _explain(item: Any, schema: type[BaseModel]) -> str:
 def _fields(schema: Any, parents: list[int | str]) -> Mapping[str, Any]:
     """Fields of the section that the keys `parents` lead to."""
     for parent in parents:
-        field = schema.model_fields.get(parent)
+        fields = getattr(schema, "model_fields", {})
+        field = None if isinstance(parent, int) else fields.get(parent)
         schema = field.annotation if field else schema
+        schema = get_args(schema)[0] if get_origin(schema) is list else schema
     return schema.model_fields if hasattr(schema, "model_fields") else {}

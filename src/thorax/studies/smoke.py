@@ -84,8 +84,14 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 
 
 def _archive(path: Path) -> None:
-    cohort = {"patients": PATIENTS, "pixels": PIXELS, "seed": SEED}
-    write_archive(path, **cohort, marker_correlation=0.0, marker_label="No Finding")
+    write_archive(
+        path,
+        patients=PATIENTS,
+        pixels=PIXELS,
+        seed=SEED,
+        marker_correlation=0.0,
+        marker_label="No Finding",
+    )
 
 
 def _phantoms() -> Iterator[Phantom]:
