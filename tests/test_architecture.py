@@ -184,6 +184,7 @@ EDITS = {
     "src/thorax/dataset/augment.py": ["train", "predict", "explain"],
     "src/thorax/models/networks.py": ["train", "predict", "explain"],
     "src/thorax/predict/__init__.py": ["predict"],
+    "src/thorax/metrics/classification.py": ["train", "evaluate", "explain"],
     "src/thorax/metrics/thresholds.py": ["evaluate"],
     "src/thorax/metrics/calibration.py": ["evaluate"],
     "src/thorax/evaluate/subgroups.py": ["evaluate"],

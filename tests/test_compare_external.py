@@ -85,7 +85,7 @@ def test_known_images_are_refused_and_marked_when_forced(bundle, elsewhere, tmp_
     image = hashes("image", [sha256_file(tmp_path / "images" / "A" / "A03.png")])
     trained_on = TrainedOn.read(known / "1" / FILE)
     trained_on.model_copy(update={"images": image}).write(known / "1" / FILE)
-    with pytest.raises(IntegrityError, match=r"1 images themselves.*--forced"):
+    with pytest.raises(IntegrityError, match=r"on 1 of these images.*--forced"):
         evaluated(known, elsewhere)
     shown, _, about, _ = evaluated(known, elsewhere, forced=True)
     assert "CONTAMINATED" in shown

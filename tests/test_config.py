@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from small_run import ROOT, params
-from small_run import params
 from thorax.config import Params, check, flatten, load_params, load_paths, read_yaml
 from thorax.config.mistakes import RENAMED, RENAMED_VALUES
 from thorax.errors import ConfigError
@@ -67,29 +66,33 @@ def test_wrong_values_are_named(section, key, value):
 
 
 # Section of every setting that had another name before.
-SECTIONS = {
-    "accumulate": "train", "bootstrap": "evaluate", "clip_norm": "train", "head_width": "model",
-    "localised": "evaluate", "max_bad": "preprocess", "min_group": "evaluate",
-    "patient_id": "data", "phantom_marker_correlation": "data", "phantom_marker_label": "data",
-    "phantom_patients": "data", "phantom_pixels": "data", "phantom_seed": "data",
-    "probed": "evaluate", "threads": "train",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("old", RENAMED)
 def test_an_old_name_is_answered_with_the_new_one_which_exists(old):
     values = shipped()
-    section, new = SECTIONS[old], RENAMED[old]
-    values[section][old] = 1
-    assert f"1 mistake in params.yaml:\n  {section}.{old}: is now called {new}" in mistakes(values)
-    settings = dict(flatten(shipped()))
-    assert f"{section}.{new}" in settings or new in settings
+    section, key = old.split(".")
+    values[section][key] = 1
+    assert f"1 mistake in params.yaml:\n  {old}: is now called {RENAMED[old]}" in mistakes(values)
+    assert RENAMED[old] in dict(flatten(shipped()))
+
+
+def test_what_stands_there_under_its_old_name_is_not_missing_as_well():
+    values = shipped()
+    values["train"]["clip_norm"] = values["train"].pop("max_grad_norm")
+    assert "1 mistake" in mistakes(values)
+
+
+def test_a_missing_section_is_named_with_its_keys():
+    values = shipped()
+    del values["explain"]
+    assert "explain: is missing (gradcam_images, occlusion_images, shortcut_drop)" in mistakes(
+        values
+    )
 
 
 def test_an_old_name_within_a_phase_is_answered_too():
     values = shipped()
     values["train"]["phases"] = [{"clip_norm": 1.0}]
-    assert "is now called max_grad_norm" in mistakes(values)
+    assert "is now called train.max_grad_norm" in mistakes(values)
 
 
 def test_the_metric_recall_is_answered_with_sensitivity():

@@ -3,13 +3,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from made_up import data_section, nih_row, nih_table, write_folder, write_tar, write_zip
 from thorax.archives import survey
 from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
-from thorax.config import Paths
+from thorax.config import Data, Paths
 from thorax.download import download
 from thorax.download.sources import SOURCES
 from thorax.errors import BusyError, DataError
@@ -258,3 +259,7 @@ def test_sources_need_no_learning_library():
         env=os.environ | {"PYTHONPATH": path},
     )  # fmt: skip
     assert run.stdout.strip() == "[]"
+
+
+def test_every_source_of_the_settings_is_registered_and_the_other_way_round():
+    assert set(SOURCES) == set(get_args(Data.model_fields["source"].annotation))

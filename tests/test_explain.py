@@ -1,4 +1,4 @@
-"""Explain: the first fold's model, on images it has not seen, and as it was afterwards."""
+"""Explain: the first fold's model, on images it has not seen, and unchanged."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -180,8 +180,8 @@ def test_text_and_page_say_the_same(run):
     run(DEEP, DEEP, leaky=True)
     content = ledger.registry()
     text, page = ledger_page.text(content), ledger_page.page(content)
-    for shown in ("859 of 878 images", "97.00 % (96.00–98.00)", "random split (leaky)",
-                  "inside our interval", "no count of 624 images gives 87.77 %"):  # fmt: skip
+    for shown in ("859 of 878 images", "97.00% (96.00–98.00)", "random split (leaky)",
+                  "inside our interval", "no count of 624 images gives 87.77%"):  # fmt: skip
         assert shown in text
         assert shown in page
     assert "https://" not in page

@@ -13,10 +13,11 @@ from thorax.config import ModelName
 from thorax.errors import ConfigError, IntegrityError, ResourceError
 from thorax.models.build import build, head_path, head_weights, keep_frozen_in_eval, set_trainable
 
-QUICK = [
-    "cnn5", "cnn-five-block", "cnn-baseline", "cnn-deep", "resnet18", "densenet121",
-    "mobilenet_v3_large", "efficientnet-b0",
-]  # fmt: skip
+SLOW = {
+    "resnet50", "resnet152", "vgg16", "mobilenet_v2",
+    *(f"efficientnet-b{i}" for i in range(1, 8)),
+}  # fmt: skip
+QUICK = [name for name in get_args(ModelName) if name not in SLOW]
 NAMES = [
     name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
     for name in get_args(ModelName)

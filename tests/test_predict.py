@@ -166,7 +166,7 @@ def test_a_model_trained_on_test_patients_is_refused_or_marked(tmp_path):
     write_csv(swapped, Path(changed.split))
     summary = SplitSummary.read(Path(paths.split_summary))
     summary.write(Path(changed.split_summary))
-    message = r"was trained on 50 of the 50 .* split\.on_leak: warn"
+    message = r"was trained on patients of 50 of the 50 .* split\.on_leak: warn"
     with pytest.raises(IntegrityError, match=message):
         predict([0, 1], changed)
     summary.model_copy(update={"leaky": True}).write(Path(changed.split_summary))

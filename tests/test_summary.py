@@ -54,7 +54,7 @@ def test_other_data_is_no_change_of_the_model(project):
     write_metrics(auroc=0.95)
     write_outputs(manifest="image_id\nanother.png\n")
     store(CACHE)
-    assert changes(Paths(**PATHS)) == "Other data than the last commit's: nothing to compare."
+    assert changes(Paths(**PATHS)) == "The last commit used different data: nothing to compare."
 
 
 def test_metrics_that_the_commit_lacks_are_no_change(project):

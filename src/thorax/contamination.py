@@ -76,7 +76,7 @@ def is_contaminated(
         if allowed:
             return True
         raise IntegrityError(
-            f"{folder} was trained on {by_patient} of the {len(test)} test images' patients"
-            f" ({by_image} images themselves). {advice}"
+            f"{folder} was trained on patients of {by_patient} of the {len(test)} test images, and"
+            f" on {by_image} of these images. {advice}"
         )
     return False

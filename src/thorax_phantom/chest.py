@@ -168,7 +168,7 @@ def heart_map(chest: Chest) -> Map:
     layer = canvas.blank()
     canvas.fill(layer, heart_outline(chest))
     heart = canvas.blur(layer_to_map(layer), 0.010)
-    body = canvas.blur(layer_to_map(layer), 0.07)  # thinner towards its border
+    body = canvas.blur(layer_to_map(layer), 0.07)  # thinner toward its border
     knob_x = anatomy.midline + anatomy.mediastinum + 0.25 * anatomy.knob
     knob_y = heart_top(chest) - 0.02
     distance = np.hypot(canvas.x - np.float32(knob_x), (canvas.y - np.float32(knob_y)) * 0.85)

@@ -26,7 +26,7 @@ from thorax.predict import ensemble, labeled, run_models
 from thorax.preprocess import preprocess
 from thorax.tasks import TASKS
 
-ADVICE = "Evaluate it on other patients, or say --forced, which marks every number."
+ADVICE = "Evaluate it on other patients, or pass --forced, which marks every number."
 
 
 def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced: bool) -> str:

@@ -16,6 +16,7 @@ from thorax.compare.history import (
     Revision,
     commit,
     experiment,
+    working_tree,
 )
 from thorax.compare.paired import METRICS, Difference, differences
 from thorax.compare.summary import signed_interval
@@ -96,6 +97,8 @@ def _unpaired(paths: Paths, baseline: Revision, margin: float, metric: str, why:
             f"Test {metric} of {baseline.name} is not in {paths.metrics}, and the predictions are"
             f" not at hand: {why}"
         )
+    if _other_data(baseline, paths.manifest):
+        raise DataError(f"{baseline.name} was made from other data, so nothing can be compared.")
     results = Results.read(Path(paths.evaluation) / RESULTS)
     known = _same_test_set(results, baseline)
     high = results.test.metrics[metric].high
@@ -124,6 +127,14 @@ def unpaired_verdict(baseline: Any, current: Any, high: float | None, margin: fl
         return Verdict.PASS
     certain = high is not None and baseline > high
     return Verdict.FAIL if certain else Verdict.INCONCLUSIVE
+
+
+def _other_data(baseline: Revision, manifest: str) -> bool:
+    """Whether the manifests are known to differ."""
+    try:
+        return baseline.md5(manifest) != working_tree().md5(manifest)
+    except NotRecordedError:
+        return False
 
 
 def _same_test_set(current: Results, baseline: Revision) -> bool:

@@ -32,6 +32,15 @@ def headline(subsets: Mapping[str, SubsetMetrics]) -> str:
     for name in METRICS:
         cells = (_with_interval(subset.metrics[name]) for subset in subsets.values())
         lines.append(f"{name:<18}" + "".join(f"{cell:>26}" for cell in cells))
+    few = max(
+        metric.undefined_replicates
+        for subset in subsets.values()
+        for metric in subset.metrics.values()
+    )
+    if few:
+        lines.append(
+            f"Up to {few:,} bootstrap replicates are undefined and left out of an interval."
+        )
     return "\n".join(lines)
 
 
@@ -44,7 +53,7 @@ def changes(paths: Paths) -> str:
     except ThoraxError:
         return "No committed metrics to compare with."
     if not same_data:
-        return "Other data than the last commit's: nothing to compare."
+        return "The last commit used different data: nothing to compare."
     new = read_json(Path(paths.metrics))
     lines = [
         f"  {subset}.{name}: {_change(old[subset][name], new[subset][name])}"

@@ -6,34 +6,42 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-# Names that settings had before, by their last key, so that an old file is told the new one.
+# Names that settings had before, so that an old file is told the new ones.
 RENAMED = {
-    "accumulate": "grad_accum_steps",
-    "bootstrap": "n_bootstrap",
-    "clip_norm": "max_grad_norm",
-    "head_width": "hidden_units",
-    "localised": "explain.gradcam_images",
-    "max_bad": "max_unreadable",
-    "min_group": "min_subgroup_size",
-    "patient_id": "patient_id_rule",
-    "phantom_marker_correlation": "phantom.marker_correlation",
-    "phantom_marker_label": "phantom.marker_label",
-    "phantom_patients": "phantom.patients",
-    "phantom_pixels": "phantom.pixels",
-    "phantom_seed": "phantom.seed",
-    "probed": "explain.occlusion_images",
-    "threads": "num_threads",
+    "data.patient_id": "data.patient_id_rule",
+    "data.phantom_marker_correlation": "data.phantom.marker_correlation",
+    "data.phantom_marker_label": "data.phantom.marker_label",
+    "data.phantom_patients": "data.phantom.patients",
+    "data.phantom_pixels": "data.phantom.pixels",
+    "data.phantom_seed": "data.phantom.seed",
+    "evaluate.bootstrap": "evaluate.n_bootstrap",
+    "evaluate.localised": "explain.gradcam_images",
+    "evaluate.min_group": "evaluate.min_subgroup_size",
+    "evaluate.probed": "explain.occlusion_images",
+    "model.head_width": "model.hidden_units",
+    "preprocess.max_bad": "preprocess.max_unreadable",
+    "train.accumulate": "train.grad_accum_steps",
+    "train.clip_norm": "train.max_grad_norm",
+    "train.threads": "train.num_threads",
 }
 RENAMED_VALUES = {"recall": "sensitivity"}
 
 
 def mistakes(error: ValidationError, schema: type[BaseModel], values: Any) -> list[str]:
     """One line per wrong key: its path, what it holds, what is allowed."""
-    found: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {}
     for item in error.errors(include_url=False):
         path = _path(item["loc"], values, item["type"])
-        found.setdefault(path, []).append(_explain(item, schema))
-    return [f"{path}: {' or '.join(dict.fromkeys(reasons))}" for path, reasons in found.items()]
+        reasons.setdefault(path, []).append(_explain(item, path, schema))
+    for path in list(reasons):  # what stands there under its old name is not missing as well
+        reasons.pop(_renamed(path) or "", None)
+    return [f"{path}: {' or '.join(dict.fromkeys(why))}" for path, why in reasons.items()]
+
+
+def _renamed(path: str) -> str | None:
+    """Today's name of a setting, also of one that is given relative to its section."""
+    fitting = (new for old, new in RENAMED.items() if old == path or old.endswith(f".{path}"))
+    return next(fitting, None)
 
 
 def _path(location: tuple[int | str, ...], values: Any, kind: str) -> str:
@@ -49,22 +57,24 @@ def _path(location: tuple[int | str, ...], values: Any, kind: str) -> str:
     return ".".join(keys) or "(whole section)"
 
 
-def _explain(item: Any, schema: type[BaseModel]) -> str:
+def _explain(item: Any, path: str, schema: type[BaseModel]) -> str:
     *parents, key = item["loc"] or ("",)
     if item["type"] == "extra_forbidden":
-        if key in RENAMED:
-            return f"is now called {RENAMED[str(key)]}; write that"
+        if renamed := _renamed(path):
+            return f"is now called {renamed}; write that"
         known = list(_fields(schema, parents))
         near = difflib.get_close_matches(str(key), known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"unknown key{hint} (allowed: {', '.join(known)})"
     if item["type"] == "missing":
-        return "is missing; every option must stand in the file"
+        section, keys = _fields(schema, parents), _fields(schema, [*parents, key])
+        inside = f" ({', '.join(keys)})" if keys is not section else ""
+        return f"is missing{inside}; every option must stand in the file"
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     if item["type"] == "value_error":
         return message
-    renamed = RENAMED_VALUES.get(str(item["input"]))
-    hint = f" ({item['input']} is now called {renamed})" if renamed else ""
+    new = RENAMED_VALUES.get(str(item["input"]))
+    hint = f" ({item['input']} is now called {new})" if new else ""
     return f"{item['input']!r} is not allowed, it must be {message}{hint}"
 
 

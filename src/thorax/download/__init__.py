@@ -69,7 +69,7 @@ def locate(data: Data) -> tuple[Root, Path]:
         raise DataError(
             f"data.path in params.yaml is {data.path!r}, which is empty, and the source "
             f"{data.source!r} has nothing to fetch. Set data.path to your images, for example "
-            f"{_EXAMPLES[data.source]}."
+            f"{_EXAMPLES.get(data.source, f'data.source={data.source} data.path=/data/xrays')}."
         )
     return "raw", store_path(source.store(data))
 

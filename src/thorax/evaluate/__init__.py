@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
 from thorax.artifacts.model import OperatingPoints
-from thorax.config import METRICS, Evaluate, Paths
+from thorax.config import Evaluate, Paths
 from thorax.evaluate import curves
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.evaluate.subgroups import subgroup_metrics
@@ -24,6 +24,7 @@ from thorax.metrics.predictions import Predictions, read_predictions
 from thorax.metrics.thresholds import choose
 
 POINTS = "operating_points.json"
+FIGURES = ("average_precision", "sensitivity", "f1", "accuracy", "loss")  # beside the AUROC
 UNDECIDED = 0.5  # threshold of a class of which validation has a single class present
 
 
@@ -106,8 +107,7 @@ def headline(results: Results) -> dict[str, Any]:
 def _figures(subset: SubsetMetrics) -> dict[str, float | None]:
     auroc = subset.metrics["auroc"]
     figures = {"auroc": auroc.value, "auroc_low": auroc.low, "auroc_high": auroc.high}
-    names = (name for name in METRICS if name not in ("auroc", "precision"))
-    return figures | {name: subset.metrics[name].value for name in names}
+    return figures | {name: subset.metrics[name].value for name in FIGURES}
 
 
 def _named(val: Predictions, test: Predictions) -> list[tuple[str, Predictions]]:

@@ -59,7 +59,7 @@ def _at_specificity(least: float, absent: Array, scores: Array) -> float:
 
 
 def _below(score: float, p: Array) -> float:
-    """Half way to the next lower score: the same decisions, no bias towards the positives."""
+    """Half way to the next lower score: the same decisions, no bias toward the positives."""
     lower = p[p < score]
     if not len(lower):
         return score

@@ -8,6 +8,7 @@ from efficientnet_pytorch import EfficientNet
 from torch import nn
 
 from thorax.config import Model
+from thorax.errors import ConfigError
 from thorax.models import networks
 from thorax.models.pretrained import load_weights, require_imagenet
 
@@ -27,7 +28,10 @@ VGG_WIDTH = 512  # channels that VGG's convolutions end in
 
 def head_path(params: Model) -> str:
     """Path of the module that `build` puts in place of the network's last layer or layers."""
-    last = next(path for prefix, path in HEADS.items() if params.name.startswith(prefix))
+    known = (path for prefix, path in HEADS.items() if params.name.startswith(prefix))
+    last = next(known, None)
+    if last is None:
+        raise ConfigError(f"HEADS does not say where {params.name} keeps its last linear layer.")
     return last.partition(".")[0] if params.hidden_units else last
 
 

@@ -140,4 +140,4 @@ def _impossible(percent: str, images: int) -> str:
     decimals = len(percent.partition(".")[2])
     k = int(Decimal(percent) * images / 100)
     nearest = " or ".join(f"{Decimal(100 * n) / images:.{decimals}f}" for n in (k, k + 1))
-    return f"no count of {images} images gives {percent} %; {nearest} % are the nearest possible"
+    return f"no count of {images} images gives {percent}%; {nearest}% are the nearest possible"

@@ -94,7 +94,7 @@ def table(comparison: Comparison) -> Table:
 def arithmetic(claim: Claim) -> str:
     """What counting says of a claim, and how uncertain it is for its number of images."""
     bounds = interval(claim)
-    between = f" (95% interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f} %)" if bounds else ""
+    between = f" (95% interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}%)" if bounds else ""
     return verdict(claim) + between
 
 
@@ -115,7 +115,7 @@ def figure(line: Line) -> str:
 def claimed(line: Line) -> str:
     """The figure as printed by the study."""
     printed = line.claim.figures[line.metric]
-    return printed if line.metric == "loss" else f"{printed} %"
+    return printed if line.metric == "loss" else f"{printed}%"
 
 
 def ours(line: Line) -> str:
@@ -123,7 +123,7 @@ def ours(line: Line) -> str:
     value, low, high = line.ours
     if value is None:
         return "–"
-    scale, digits, unit = (1, 4, "") if line.metric == "loss" else (100, 2, " %")
+    scale, digits, unit = (1, 4, "") if line.metric == "loss" else (100, 2, "%")
     shown = f"{scale * value:.{digits}f}{unit}"
     if low is None or high is None:
         return shown

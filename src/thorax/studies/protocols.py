@@ -16,7 +16,7 @@ from thorax.studies.run import experiment_name, require_start
 
 PREFIX = "protocol-"  # of the names of experiments
 METHODS = ("random", "patient", "official")
-METRICS = ("accuracy", "auroc", "average_precision", "f1", "loss")
+METRICS = ("auroc", "average_precision", "sensitivity", "f1", "accuracy", "loss")
 
 Metrics = dict[str, list[float]]  # metric → value of each seed
 
