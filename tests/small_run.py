@@ -19,7 +19,7 @@ from thorax.artifacts.data import (
     SubsetCounts,
 )
 from thorax.config import Params, Paths, load_params, merge
-from thorax.dataset.dataset import GEOMETRY, split_names
+from thorax.dataset import GEOMETRY, split_names
 from thorax.io import write_csv, write_json
 
 ROOT = Path(__file__).resolve().parent.parent

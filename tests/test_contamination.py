@@ -8,7 +8,7 @@ import pytest
 from small_run import finished_run
 from thorax.artifacts.model import TrainedOn
 from thorax.contamination import FILE, count_overlap, hashes, is_contaminated, write_trained_on
-from thorax.dataset.dataset import open_dataset
+from thorax.dataset import open_dataset
 from thorax.errors import DataError, IntegrityError
 
 TRAINED = pd.DataFrame({"patient_id": ["1", "1", "2"], "sha256": ["a", "b", "c"]})

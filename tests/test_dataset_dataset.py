@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from small_run import write_run
-from thorax.dataset.dataset import cached_images, join, open_dataset, split_names
+from thorax.dataset import cached_images, join, open_dataset, split_names
 from thorax.errors import IntegrityError
 from thorax.io import read_csv, write_csv
 

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from small_run import finished_run, params
 from thorax.artifacts.evaluation import Subgroups
-from thorax.dataset.dataset import cached_images
+from thorax.dataset import cached_images
 from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.evaluate.subgroups import _Evaluation, attributes
 from thorax.metrics.bootstrap import over_replicates, percentiles, resample

@@ -13,7 +13,7 @@ from torch import nn
 from small_run import params
 from thorax.archives import survey
 from thorax.config import ModelName
-from thorax.dataset.dataset import GEOMETRY
+from thorax.dataset import GEOMETRY
 from thorax.dataset.loader import Batches
 from thorax.download.annotations import read_annotations
 from thorax.explain.gradcam import (

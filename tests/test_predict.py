@@ -17,7 +17,7 @@ from small_run import finished_run
 from thorax.artifacts.data import SplitSummary
 from thorax.artifacts.evaluation import PredictionsInfo
 from thorax.artifacts.model import ModelFile
-from thorax.dataset.dataset import open_dataset
+from thorax.dataset import open_dataset
 from thorax.dataset.loader import Batches
 from thorax.errors import IntegrityError
 from thorax.io import read_csv, write_csv

@@ -8,7 +8,7 @@ import pytest
 
 from small_run import params, write_run
 from thorax.artifacts.data import LeakageAudit, SplitSummary
-from thorax.dataset.dataset import cached_images, split_names
+from thorax.dataset import cached_images, split_names
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_csv
 from thorax.near_duplicates import near_across, near_identical

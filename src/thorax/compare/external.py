@@ -15,13 +15,13 @@ from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.compare.summary import headline
 from thorax.config import Data, Paths, load_params, load_paths
 from thorax.contamination import is_contaminated
-from thorax.dataset.dataset import NEVER, Dataset, cached_images, open_images
+from thorax.dataset import NEVER, Dataset, cached_images, open_images
 from thorax.download import download
 from thorax.errors import ConfigError, DataError
 from thorax.evaluate import POINTS
 from thorax.evaluate.results import subset_metrics
 from thorax.io import LABEL, write_json
-from thorax.models.model_file import DESCRIPTION
+from thorax.models.inference import DESCRIPTION
 from thorax.predict import ensemble, labeled, run_models
 from thorax.preprocess import preprocess
 from thorax.tasks import TASKS

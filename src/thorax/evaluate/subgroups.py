@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from thorax.artifacts.evaluation import Attribute, Gap, Group, Subgroups
 from thorax.config import Evaluate, Paths
-from thorax.dataset.dataset import NEVER, open_dataset
+from thorax.dataset import NEVER, open_dataset
 from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.io import rounded
 from thorax.metrics.bootstrap import Replicates, estimate, over_replicates, resample

@@ -25,15 +25,14 @@ from thorax.artifacts.explanation import (
 )
 from thorax.artifacts.model import ModelFile
 from thorax.config import Evaluate, Explain, Paths
-from thorax.dataset.dataset import GEOMETRY, NEVER, Dataset, open_dataset
+from thorax.dataset import GEOMETRY, NEVER, Dataset, open_dataset
 from thorax.dataset.loader import Batches
 from thorax.explain import gradcam
 from thorax.explain.occlusion import is_shortcut, occlude, occlusion_tests
 from thorax.io import read_csv, replacing
 from thorax.metrics.bootstrap import resample
 from thorax.metrics.predictions import Predictions, read_predictions
-from thorax.models.inference import open_model, predict_logits, single_device
-from thorax.models.model_file import untrained
+from thorax.models.inference import open_model, predict_logits, single_device, untrained
 
 Item = TypeVar("Item")
 

@@ -11,7 +11,7 @@ from thorax.artifacts.data import SplitSummary
 from thorax.artifacts.evaluation import PredictionsInfo
 from thorax.config import Paths
 from thorax.contamination import is_contaminated
-from thorax.dataset.dataset import Dataset, open_dataset
+from thorax.dataset import Dataset, open_dataset
 from thorax.io import write_csv
 from thorax.metrics.predictions import IDS, Predictions
 from thorax.models.inference import open_model, predict_logits, single_device

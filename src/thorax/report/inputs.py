@@ -19,7 +19,7 @@ from thorax.artifacts.evaluation import (
 from thorax.artifacts.explanation import Localization, Occlusion
 from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.config import Paths, Report
-from thorax.dataset.dataset import join, open_images
+from thorax.dataset import join, open_images
 from thorax.io import LABEL, read_csv, sha256_file
 from thorax.provenance import RunMetadata, recorded_run
 

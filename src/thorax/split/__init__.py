@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from thorax.artifacts.data import LeakageAudit, SplitSummary, SubsetCounts
 from thorax.config import Paths, Split
-from thorax.dataset.dataset import NEVER, cached_images, split_names
+from thorax.dataset import NEVER, cached_images, split_names
 from thorax.errors import DataError, IntegrityError
 from thorax.io import LABEL, class_names, write_csv
 from thorax.near_duplicates import near_identical

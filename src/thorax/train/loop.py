@@ -22,8 +22,7 @@ from thorax.errors import NumericsError
 from thorax.io import rounded
 from thorax.metrics.classification import beats, headline
 from thorax.models.build import head_weights, keep_frozen_in_eval, set_trainable
-from thorax.models.inference import predict_logits
-from thorax.models.model_file import save
+from thorax.models.inference import predict_logits, save
 from thorax.progress import bar
 from thorax.tasks import TASKS, label_weights
 from thorax.train.checkpoint import Checkpoint, checkpoint

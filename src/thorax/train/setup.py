@@ -11,7 +11,7 @@ from torch import nn
 
 from thorax.artifacts.model import Epoch, ModelFile, Training
 from thorax.config import Augment, Model, Paths, Preprocess, Train, check
-from thorax.dataset.dataset import Dataset, open_dataset
+from thorax.dataset import Dataset, open_dataset
 from thorax.dataset.loader import Batches, normalization
 from thorax.errors import ConfigError, DataError
 from thorax.io import read_json
