@@ -76,7 +76,7 @@ def measure(
 
 def reverse(label: str, params: Params, explainer: Explainer) -> tuple[float, float]:
     """AUROC of the label on the test visits, and X-rayed again with the marker's rates swapped."""
-    part, output = explainer.part, explainer.part.outputs.index(label)
+    part, output = explainer.predictions, explainer.predictions.outputs.index(label)
     y = part.y[:, output]
     prevalence = float(explainer.dataset.targets[:, output].mean())
     rates = marker_rates(prevalence, params.data.phantom.marker_correlation)
