@@ -28,6 +28,9 @@ HEADLINE = {"auroc": 0.9, "auroc_low": 0.88, "auroc_high": 0.93, "average_precis
             "sensitivity": 0.8, "f1": 0.8, "loss": 0.4}  # fmt: skip
 
 
+CACHE = Path(".dvc/cache")
+
+
 def sh(*command):
     return subprocess.check_output(command, text=True).strip()
 
@@ -42,6 +45,14 @@ def start(folder: Path) -> None:
     (folder / "dvc.yaml").write_text(json.dumps(DVC_YAML))
     (folder / "metrics").mkdir()
     shutil.copy(ROOT / "params.yaml", folder)
+
+
+def start_with_a_run(folder: Path) -> None:
+    """The same with a run in the working tree and in DVC's cache; nothing is committed yet."""
+    start(folder)
+    write_metrics()
+    write_outputs()
+    store(CACHE)
 
 
 def commit(message: str) -> None:

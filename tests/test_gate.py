@@ -12,11 +12,12 @@ import pytest
 
 from made_up_predictions import predictions
 from made_up_repository import (
+    CACHE,
     commit,
     commit_experiment,
     results,
     sh,
-    start,
+    start_with_a_run,
     store,
     write_metrics,
     write_outputs,
@@ -26,17 +27,12 @@ from thorax.cli import main
 from thorax.compare.gate import Verdict, compare, unpaired_verdict
 from thorax.errors import ConfigError, DataError
 
-CACHE = Path(".dvc/cache")
-
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A repository whose only commit holds the run that also stands in the working tree."""
     monkeypatch.chdir(tmp_path)
-    start(tmp_path)
-    write_metrics()
-    write_outputs()
-    store(CACHE)
+    start_with_a_run(tmp_path)
     commit("start")
     return tmp_path
 

@@ -8,6 +8,7 @@ import pytest
 
 from made_up_predictions import predictions
 from made_up_repository import (
+    CACHE,
     commit,
     commit_experiment,
     results,
@@ -20,8 +21,6 @@ from made_up_repository import (
 from thorax.compare import history
 from thorax.compare.history import NotCachedError, NotRecordedError, working_tree
 from thorax.errors import ConfigError, DataError
-
-CACHE = Path(".dvc/cache")
 
 
 @pytest.fixture

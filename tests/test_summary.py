@@ -4,21 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from made_up_repository import PATHS, commit, results, start, store, write_metrics, write_outputs
+from made_up_repository import (
+    CACHE,
+    PATHS,
+    commit,
+    results,
+    start_with_a_run,
+    store,
+    write_metrics,
+    write_outputs,
+)
 from thorax.artifacts import Estimate
 from thorax.compare.summary import changes, summary
 from thorax.config import METRICS, Paths
-
-CACHE = Path(".dvc/cache")
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    start(tmp_path)
-    write_metrics()
-    write_outputs()
-    store(CACHE)
+    start_with_a_run(tmp_path)
     return tmp_path
 
 
