@@ -10,11 +10,11 @@ from sklearn.preprocessing import OneHotEncoder
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import BaselineComparison, MetadataBaseline
 from thorax.config import Evaluate
-from thorax.metrics.bootstrap import estimate, resample
+from thorax.metrics.bootstrap import estimate, over_replicates, resample
 from thorax.metrics.classification import auroc_and_ap, ones
 from thorax.metrics.predictions import Predictions
 from thorax.parallel import cores
-from thorax.tasks import Array
+from thorax.tasks import Array, Values
 
 YEARS = 5  # width of an age band
 STEPS = 8  # bands of width and height per doubling
@@ -70,8 +70,13 @@ def baseline(
         p = _predicted(train, train_y[:, i], known) if len(train.columns) else None
         if p is None or len(np.unique(y)) < 2:
             return None
-        w = np.concatenate([ones(len(y)), replicates.take(rows).weights()])
-        return np.stack([auroc_and_ap(y, q[rows], w)[0] for q in (predictions.p[:, i], p)])
+        scores = {"model": predictions.p[rows, i], "baseline": p[rows]}
+
+        def aurocs(w: Array) -> Values:
+            return {name: auroc_and_ap(y, score, w)[0] for name, score in scores.items()}
+
+        exact, replicated = aurocs(ones(len(y))), over_replicates(aurocs, replicates.take(rows))
+        return np.stack([np.r_[exact[name], replicated[name]] for name in scores])
 
     with ThreadPoolExecutor(cores()) as pool:
         pairs = list(pool.map(both, range(len(predictions.outputs))))
