@@ -41,7 +41,16 @@ def params(**sections) -> Params:
 
 
 def write_run(
-    folder: Path, *, images=48, size=32, task="multi-label", folds=1, seed=0, test=True, **about
+    folder: Path,
+    *,
+    images=48,
+    size=32,
+    task="multi-label",
+    folds=1,
+    seed=0,
+    test=True,
+    val=False,
+    **about,
 ) -> Paths:
     """Bright squares mean class A, bright stripes class B; two images a patient.
 
@@ -79,12 +88,13 @@ def write_run(
         }
     )  # fmt: skip
     write_csv(manifest, Path(paths.manifest))
-    in_test = (number % 6 == 5) & test
+    in_test, in_val = (number % 6 == 5) & test, (number % 6 == 4) & val
     fold = number % 5 % folds if folds > 1 else np.where(number % 6 == 4, 0, -1)
     split = pd.DataFrame(
         {
             "image_id": ids, "patient_id": number.astype(str), "group": number,
-            "subset": np.where(in_test, "test", "trainval"), "fold": np.where(in_test, -1, fold),
+            "subset": np.select([in_test, in_val], ["test", "val"], "trainval"),
+            "fold": np.where(in_test | in_val, -1, fold),
         }
     )  # fmt: skip
     write_csv(split, Path(paths.split))
@@ -156,7 +166,7 @@ def train_folds(paths: Paths, settings: Params, folds) -> None:
 
 @cache
 def finished_run(
-    task="multi-label", folds=1, *, images=60, test=True, n_bootstrap=50
+    task="multi-label", folds=1, *, images=60, test=True, val=False, n_bootstrap=50
 ) -> tuple[Paths, Params]:
     """Everything that the stages up to `explain` really write, made once per test process.
 
@@ -169,7 +179,7 @@ def finished_run(
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     settings = params(evaluate={"n_bootstrap": n_bootstrap, "min_subgroup_size": 5})
     with chdir(folder):
-        paths = write_run(folder, task=task, images=images, folds=folds, test=test)
+        paths = write_run(folder, task=task, images=images, folds=folds, test=test, val=val)
         train_folds(paths, settings, range(folds))
         evaluate(settings.evaluate, paths)
         explain(settings.explain, settings.evaluate, paths)

@@ -72,7 +72,7 @@ def test_a_model_without_a_list_is_named(tmp_path):
 def test_training_lists_everybody_it_saw_and_nobody_of_the_test_set():
     paths, _ = finished_run("multi-label", folds=2)
     dataset = open_dataset(paths)
-    test = dataset.table.iloc[dataset.rows("test", 0)]
+    test = dataset.table.iloc[dataset.held_out("test")]
     seen = dataset.table.drop(test.index)
     for fold in (0, 1):
         folder = Path(paths.models) / str(fold)

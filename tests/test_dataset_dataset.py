@@ -64,14 +64,15 @@ def test_an_image_of_the_cache_that_the_manifest_lacks_is_refused(tmp_path):
         cached_images(paths)
 
 
-@pytest.mark.parametrize("folds", [1, 3])
-def test_every_image_has_one_place_in_each_fold(tmp_path, folds):
-    dataset = open_dataset(write_run(tmp_path, folds=folds))
+@pytest.mark.parametrize(("folds", "val"), [(1, False), (3, False), (3, True)])
+def test_every_image_has_one_place_in_each_fold(tmp_path, folds, val):
+    dataset = open_dataset(write_run(tmp_path, folds=folds, val=val))
+    held_out = [dataset.held_out(name) for name in ("val", "test")]
+    assert (len(held_out[0]) > 0) == val
+    assert len(held_out[1]) > 0
     for fold in range(folds):
-        rows = [dataset.rows(name, fold) for name in ("train", "val", "test")]
-        np.testing.assert_array_equal(np.sort(np.concatenate(rows)), np.arange(48))
-    test = dataset.table["subset"] == "test"
-    np.testing.assert_array_equal(dataset.rows("test", 0), np.flatnonzero(test))
+        rows = [dataset.rows(name, fold) for name in ("train", "val")]
+        np.testing.assert_array_equal(np.sort(np.concatenate([*rows, *held_out])), np.arange(48))
 
 
 def test_targets_are_the_labels_of_the_outputs_and_nan_where_unknown(tmp_path):

@@ -22,8 +22,8 @@ from thorax.evaluate import choose_thresholds, evaluate, headline
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.io import read_csv, read_json
 from thorax.metrics import classification
-from thorax.metrics.calibration import fit_temperature
 from thorax.metrics.predictions import Predictions, read_decided, read_predictions
+from thorax.metrics.scaling import fit_scaling
 from thorax.predict import predict
 
 TASKS = ["multi-label", "binary", "multi-class"]
@@ -95,7 +95,10 @@ class TestMetricsFile:
         subset = metrics_of(made_up(classes=classes))
         flags = {"leaky": False, "contaminated": False} | ({flag: True} if flag else {})
         folds = fold_metrics({}, np.zeros(classes))
-        results = Results(settings=params().evaluate, val=subset, test=subset, folds=folds, **flags)
+        results = Results(
+            settings=params().evaluate, out_of_fold=False, thresholds={}, val=subset, test=subset,
+            folds=folds, **flags,
+        )  # fmt: skip
         figures = headline(results)
         assert set(figures) == {"test", "val"} | ({flag} if flag else set())
         assert len(figures["test"]) == 8
@@ -245,7 +248,7 @@ def test_the_bundle_holds_every_model_and_what_it_is_used_with(run):
         for name in files:
             trained = (Path(paths.models) / str(fold) / name).read_bytes()
             assert frozen(paths)[f"{fold}/{name}"] == trained
-    assert list(points_of(paths).thresholds) == predictions_of(paths, "val").outputs
+    assert list(points_of(paths).scaling) == predictions_of(paths, "val").outputs
 
 
 def test_permuting_the_test_labels_changes_nothing_that_is_frozen(run, tmp_path):
@@ -268,10 +271,11 @@ def test_permuting_the_test_labels_changes_nothing_that_is_frozen(run, tmp_path)
 def test_what_is_frozen_is_chosen_on_validation(run):
     paths, settings = run
     val, points = predictions_of(paths, "val"), points_of(paths)
-    assert list(points.thresholds.values()) == choose_thresholds(settings.evaluate, val).tolist()
-    assert points.temperature == fit_temperature(val)[0]
+    chosen = {} if val.task.exclusive else choose_thresholds(settings.evaluate, val)
+    assert points.thresholds == {name: each.value for name, each in chosen.items()}
+    assert results_of(paths).thresholds == chosen
     calibration = Calibration.read(Path(paths.evaluation) / "calibration.json")
-    assert (calibration.temperature, calibration.reason) == fit_temperature(val)
+    assert calibration.scaling == points.scaling
     assert calibration.val.log_loss.raw == results_of(paths).val.metrics["loss"].value
     for each in calibration.test.classes.values():
         prevalences = [at.prevalence for at in each.predictive_values]
@@ -281,9 +285,23 @@ def test_what_is_frozen_is_chosen_on_validation(run):
 def test_a_single_class_present_in_validation_is_decided_at_one_half():
     part = made_up()
     part.y[:, 1] = 0
-    thresholds = choose_thresholds(params().evaluate, part)
-    assert thresholds[0] != 0.5
-    assert thresholds[1] == 0.5
+    first, second, *_ = choose_thresholds(params().evaluate, part).values()
+    assert first.low < first.value < first.high
+    assert second.value is None
+    assert "single class present in validation: 0.5" in second.reason
+
+
+def test_with_several_folds_what_is_frozen_fits_their_ensemble_or_says_that_it_does_not():
+    paths, _ = finished_run("multi-label", folds=2, val=True)
+    val, points = predictions_of(paths, "val"), points_of(paths)
+    assert points.for_ensemble
+    assert points.scaling == fit_scaling(val)
+    assert not results_of(paths).out_of_fold
+    paths, _ = finished_run("multi-label", folds=2)
+    points = points_of(paths)
+    assert not points.for_ensemble
+    assert results_of(paths).out_of_fold
+    assert all("out of fold" in scaling.reason for scaling in points.scaling.values())
 
 
 def test_a_target_is_written_as_it_stands_in_the_parameters(run, tmp_path):

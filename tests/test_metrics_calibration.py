@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss, log_loss as sklearn_log_loss
+from sklearn.metrics import brier_score_loss
 
+from thorax.artifacts.model import Scaling
 from thorax.metrics.calibration import (
     HISTOGRAM_BINS,
     RISKS,
@@ -14,14 +15,13 @@ from thorax.metrics.calibration import (
     calibration,
     calibration_error,
     equal_mass,
-    fit_temperature,
-    log_loss,
     net_benefit,
     predictive_values,
     reliability,
 )
 from thorax.metrics.classification import counts, ones, rates
 from thorax.metrics.predictions import IDS, Predictions
+from thorax.metrics.scaling import fit_scaling, scale
 
 PREVALENCES = [0.01, 0.3]
 TASKS = ["multi-label", "multi-class"]
@@ -55,52 +55,6 @@ def sample(n=1500, seed=1):
     return (rng.random(n) < p**2).astype(float), p
 
 
-class TestTemperature:
-    @pytest.mark.parametrize("task", TASKS)
-    @pytest.mark.parametrize("true", [0.6, 2.5])
-    def test_recovers_a_known_one(self, task, true):
-        temperature, reason = fit_temperature(overconfident(task, t=true))
-        assert temperature == pytest.approx(true, rel=0.05)
-        assert reason == ""
-
-    @pytest.mark.parametrize("task", TASKS)
-    def test_no_other_has_less_loss(self, task):
-        part = overconfident(task, n=500)
-        temperature, _ = fit_temperature(part)
-        grid = np.exp(np.linspace(-4, 4, 400))
-        assert log_loss(part, temperature) <= min(log_loss(part, t) for t in grid) + 1e-9
-
-    @pytest.mark.parametrize("task", TASKS)
-    def test_its_loss_is_scikit_learns(self, task):
-        part = overconfident(task, n=300)
-        for temperature in (1.0, 2.5):
-            p = part.task.activation(part.z / temperature)
-            if task == "multi-class":
-                expected = sklearn_log_loss(part.y.argmax(axis=1), p)
-            else:
-                expected = sklearn_log_loss(part.y.ravel(), p.ravel())
-            assert log_loss(part, temperature) == pytest.approx(expected, abs=1e-12)
-
-    def test_unknown_labels_do_not_count(self):
-        part = overconfident(n=400)
-        assert fit_temperature(with_unknown(part)) == fit_temperature(part)
-
-    def test_undefined_where_there_is_no_best(self):
-        def fitted(y, z, task="multi-label"):
-            return fit_temperature(predictions(np.array(y, float), np.array(z, float), task))
-
-        z = [[-1.4], [0.8], [2.2]]
-        assert fitted(np.ones((3, 1)), z) == (None, "validation has a single class present")
-        assert fitted(np.zeros((0, 1)), np.zeros((0, 1)))[0] is None
-        separated = fitted([[0], [1], [1]], z)
-        assert separated == fitted(np.eye(3), np.eye(3) * 2, "multi-class")
-        assert separated[0] is None
-        assert "without an error" in separated[1]
-        temperature, reason = fitted([[1], [0], [0]], z)
-        assert temperature is None
-        assert "by chance" in reason
-
-
 class TestScores:
     def test_brier_as_scikit_learn_has_it(self):
         y, p = sample()
@@ -120,8 +74,7 @@ class TestScores:
 
     def test_scaling_calibrates_the_overconfident(self):
         part = overconfident()
-        temperature, _ = fit_temperature(part)
-        scaled = expit(part.z / temperature)
+        scaled = expit(scale(part.z, fit_scaling(part)))
         before, after = (calibration_error(part.y[:, 0], p[:, 0]) for p in (part.p, scaled))
         assert before > 0.1
         assert after < 0.015
@@ -186,10 +139,13 @@ class TestDecisions:
         assert values.npv == round(counted["npv"].item(), 4)
 
 
-def described(part, thresholds=0.5, temperature=2.0, prevalences=PREVALENCES):
+HALF = Scaling(slope=0.5, intercept=0.0)
+NONE = Scaling(slope=None, intercept=None, reason="because")
+
+
+def described(part, thresholds=0.5, scaling=HALF, prevalences=PREVALENCES):
     limits = np.full(len(part.outputs), thresholds)
-    reason = "" if temperature else "because"
-    return calibration(part, part, limits, temperature, reason, prevalences)
+    return calibration(part, part, limits, dict.fromkeys(part.outputs, scaling), prevalences)
 
 
 def leaves(value):
@@ -203,8 +159,8 @@ def leaves(value):
 class TestArtifact:
     @pytest.mark.parametrize("task", TASKS)
     def test_has_short_numbers_and_curves_before_and_after(self, task):
-        artifact = described(overconfident(task, n=400), temperature=2.5)
-        assert artifact.temperature == 2.5
+        artifact = described(overconfident(task, n=400))
+        assert artifact.scaling["a"] == HALF
         numbers = [v for v in leaves(artifact.model_dump()) if isinstance(v, float)]
         assert all(round(value, 4) == value for value in numbers)
         first = artifact.test.classes["a"]
@@ -236,14 +192,14 @@ class TestArtifact:
     @pytest.mark.parametrize("label", [0.0, 1.0])
     def test_a_single_class_present_leaves_gaps_with_reasons(self, label):
         z = np.linspace(-3, 3, 20)[:, None]
-        first = described(predictions(np.full((20, 1), label), z), temperature=None)
+        first = described(predictions(np.full((20, 1), label), z), scaling=NONE)
         first = first.test.classes["a"]
         assert first.net_benefit is None
         assert first.reliability_scaled is None
         assert [at.ppv for at in first.predictive_values] == [None, None]
         assert first.brier.raw == round(float(np.mean((expit(z) - label) ** 2)), 4)
         assert first.brier.scaled is first.ece.scaled is None
-        assert set(first.reasons) == {"net_benefit"}
+        assert set(first.reasons) == {"net_benefit", "intercept", "slope"}
 
     def test_never_positive_has_no_predictive_value(self):
         y, p = sample(100)
@@ -255,17 +211,17 @@ class TestArtifact:
     def test_an_empty_subset_is_all_gaps(self, task):
         part = overconfident(task, n=50)
         none = predictions(part.y[:0], part.z[:0], task)
-        test = calibration(part, none, np.full(3, 0.5), 2.0, "", PREVALENCES).test
+        scaling = dict.fromkeys("abc", HALF)
+        test = calibration(part, none, np.full(3, 0.5), scaling, PREVALENCES).test
         assert test.log_loss.raw is test.log_loss.scaled is None
         first = test.classes["a"]
         assert (first.known, first.brier.raw, first.ece.scaled) == (0, None, None)
         assert first.reliability is first.reliability_scaled is first.net_benefit is None
         assert first.reasons["brier"] == "no known label"
 
-    def test_without_a_temperature_only_the_raw_scores_are_described(self):
-        artifact = described(overconfident(n=60), temperature=None)
+    def test_without_a_scaling_only_the_raw_scores_are_described(self):
+        artifact = described(overconfident(n=60), scaling=NONE)
         first = artifact.val.classes["a"]
-        assert artifact.reason == "because"
-        assert artifact.val.log_loss.scaled is None
+        assert artifact.val.log_loss.scaled == artifact.val.log_loss.raw
         assert first.reliability_scaled is first.net_benefit.scaled is None
         assert first.brier.raw is not None

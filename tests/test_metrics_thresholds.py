@@ -3,14 +3,17 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from dvc.utils.hydra import apply_overrides
+from scipy.special import logit
 from sklearn.metrics import f1_score
 
 from small_run import ROOT
 from thorax.config import AtSensitivity, AtSpecificity, Params, check, load_params, read_yaml
 from thorax.errors import ConfigError
-from thorax.metrics.thresholds import choose
+from thorax.metrics.bootstrap import resample
+from thorax.metrics.thresholds import choose as choose_over
 
 TARGETS = [0.07, 0.5, 0.9, 0.95, 1.0]
 
@@ -19,6 +22,16 @@ def sample(seed=4, n=150):
     rng = np.random.default_rng(seed)
     y = np.r_[0.0, 1.0, rng.integers(0, 2, n)]
     return y, np.round(rng.random(n + 2) * 0.7 + 0.3 * y, 2)
+
+
+def chosen_over(rule, y, p, n_bootstrap=400):
+    """With each image a patient."""
+    return choose_over(rule, y, p, resample(pd.Series(range(len(y))), n_bootstrap, 0))
+
+
+def choose(rule, y, p):
+    """The sample's own choice, without replicates."""
+    return chosen_over(rule, y, p, 0).value
 
 
 def reached(y, p, t):
@@ -72,8 +85,8 @@ def test_no_higher_threshold_has_the_sensitivity(seed, least):
     y, p = sample(seed, 100)
     chosen = choose(AtSensitivity(sensitivity=least), y, p)
     assert reached(y, p, chosen)[0] >= least
-    higher = [t for t in np.r_[np.unique(p), np.nextafter(chosen, 2)] if t > chosen]
-    assert all(reached(y, p, t)[0] < least for t in higher)
+    above = np.unique(p)[np.unique(p) >= chosen]  # the next decision is over the lowest of these
+    assert all(reached(y, p, t)[0] < least for t in above[1:])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -87,7 +100,8 @@ def test_no_lower_threshold_has_the_specificity(seed, least):
 
 def test_counts_and_not_their_rounding_decide():
     y, p = np.r_[np.ones(100), np.zeros(100)], np.tile(np.arange(1, 101) / 1000, 2)
-    assert choose(AtSensitivity(sensitivity=0.07), y, p) == 0.094  # 7 of 100, exactly
+    assert choose(AtSensitivity(sensitivity=0.07), y, p) == pytest.approx(0.0935)
+    assert reached(y, p, 0.0935)[0] == 0.07  # 7 of 100, exactly
     assert choose(AtSpecificity(specificity=0.07), y, p) == pytest.approx(0.0075)
     assert reached(y, p, 0.0075)[1] == 0.07
 
@@ -105,6 +119,37 @@ def test_it_never_reaches_the_next_lower_score(rule, lower):
     """Not even between neighboring floating-point numbers."""
     y, p = np.array([0.0, 1.0]), np.array([lower, np.nextafter(lower, 2)])
     assert p[0] < choose(rule, y, p) <= p[1]
+
+
+@pytest.mark.parametrize("rule", ["youden", "f1", AtSensitivity(sensitivity=0.9)])
+def test_replicates_are_the_choices_on_images_drawn_as_often(rule):
+    y, p = sample()
+    replicates = resample(pd.Series(np.arange(len(y)) // 2), 60, 0)
+    drawn = [np.repeat(np.arange(len(y)), times) for times in replicates.weights().astype(int)]
+    own = [choose(rule, y[rows], p[rows]) for rows in drawn]
+    # Other images lie between the same scores: the decisions agree, the half way does not.
+    chosen = choose_over(rule, y, p, replicates)
+    low, high = np.quantile(own, [0.025, 0.975])
+    assert (chosen.low, chosen.high) == pytest.approx((low, high), abs=0.02)
+    assert chosen.low <= chosen.value <= chosen.high
+
+
+def test_on_a_plateau_it_moves_less_than_the_best_of_the_sample():
+    """Samples of one model."""
+    rng = np.random.default_rng(0)
+    alone, bagged = [], []
+    for _ in range(30):
+        y = (rng.random(400) < 0.3).astype(float)
+        p = 1 / (1 + np.exp(-rng.normal(np.where(y == 1, 0.9, -0.9), 1)))
+        alone.append(choose("youden", y, p))
+        bagged.append(chosen_over("youden", y, p, 200).value)
+    assert np.std(logit(bagged)) < 0.85 * np.std(logit(alone))
+
+
+def test_without_labels_of_both_kinds_it_says_so():
+    chosen = chosen_over("f1", np.ones(4), np.linspace(0, 1, 4))
+    assert (chosen.value, chosen.low) == (None, None)
+    assert "single class" in chosen.reason
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ import thorax.predict
 from small_run import finished_run
 from thorax.artifacts.data import SplitSummary
 from thorax.artifacts.evaluation import PredictionsInfo
-from thorax.artifacts.model import ModelFile
+from thorax.artifacts.model import ModelFile, TrainedOn
+from thorax.contamination import hashes
 from thorax.dataset import open_dataset
 from thorax.dataset.loader import Batches
 from thorax.errors import IntegrityError
@@ -137,9 +138,22 @@ def test_validation_is_out_of_fold_by_the_model_that_did_not_see_it(run):
         np.testing.assert_allclose(part.z, z, atol=1e-5)
 
 
+def test_what_no_fold_trained_on_is_predicted_by_all_of_them():
+    run, _ = finished_run("multi-label", folds=2, val=True)
+    dataset, val = open_dataset(run), of(run, "val")
+    assert set(val.images["subset"]) == {"val"}
+    rows = dataset.held_out("val")
+    models = [Path(run.models) / str(fold) for fold in (0, 1)]
+    p = [expit(z) for (z,) in run_models(dataset, models, [[rows]] * 2)]
+    np.testing.assert_allclose(val.p, np.mean(p, axis=0), rtol=1e-5)
+    seen = TrainedOn.read(models[0] / "trained_on.json").images
+    assert set(hashes("image", dataset.table["sha256"].iloc[rows])) <= set(seen)
+
+
 def test_it_says_what_the_tables_are_of(run):
     info = PredictionsInfo.read(Path(run.predictions) / "predictions.json")
     assert (info.folds, info.leaky, info.contaminated) == ([0, 1], False, False)
+    assert info.out_of_fold
     assert info.outputs == ModelFile.read(Path(run.models) / "0" / "model.json").outputs
     columns = list(read_csv(Path(run.predictions) / "test.csv"))
     first = info.outputs[0]

@@ -21,7 +21,7 @@ from small_run import finished_run
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import Attribute, Bin, Gap, Group, NetBenefit
 from thorax.artifacts.explanation import AurocDrop, ClassOcclusion
-from thorax.artifacts.model import Epoch, Training
+from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
 from thorax.report import SECTIONS, charts, page, report, wording
@@ -621,11 +621,13 @@ class TestCalibration:
         changed = replace(run, calibration=run.calibration.model_copy(update={"test": subset}))
         assert "None: 0 present labels" in plain(calibration_section.section(changed).body)
 
-    def test_without_a_temperature_it_is_said_why(self, run):
-        changed = {"temperature": None, "reason": "a single class present"}
+    def test_without_a_scaling_it_is_said_why(self, run):
+        none = Scaling(slope=None, intercept=None, reason="no miscalibration beyond chance")
+        changed = {"scaling": dict.fromkeys(run.model.outputs, none)}
         bare = replace(run, calibration=run.calibration.model_copy(update=changed))
-        assert calibration_section.facts(bare)["Why there is none"] == "a single class present"
-        assert "diamonds" not in calibration_section.section(bare).body
+        body = calibration_section.section(bare).body
+        assert "no miscalibration beyond chance" in plain(body)
+        assert "diamonds" not in body
 
     def test_exclusive_classes_have_no_threshold_to_move(self):
         body = calibration_section.section(inputs_of("multi-class")).body

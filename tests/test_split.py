@@ -130,7 +130,7 @@ def test_too_few_patients_are_explained():
 def test_a_class_with_too_few_patients_for_the_folds_is_named():
     table = images_of(100)
     table["label_Rare"] = (table["patient_id"].isin(["3", "4", "5"])).astype(float)
-    with pytest.raises(DataError, match=r"Class Rare has 3 .* number of folds is 2"):
+    with pytest.raises(DataError, match=r"Class Rare has 3 .* number of folds is 1"):
         assign(table, [], settings(n_folds=5))
 
 

@@ -2,6 +2,7 @@
 
 from thorax.artifacts import Artifact, Estimate, Record
 from thorax.artifacts.data import Task
+from thorax.artifacts.model import Scaling
 from thorax.config import Evaluate
 
 
@@ -12,6 +13,8 @@ class PredictionsInfo(Artifact):
         task: key of `tasks.TASKS`.
         outputs: class of each model output, in the order of the columns.
         folds: models that predicted.
+        out_of_fold: each image of validation was predicted by the one model that has not seen it,
+            and not by the mean of all, as each image of test.
         leaky: the split keeps images apart that belong together.
         contaminated: a model was trained on patients or images of the test set.
     """
@@ -19,6 +22,7 @@ class PredictionsInfo(Artifact):
     task: Task
     outputs: list[str]
     folds: list[int]
+    out_of_fold: bool
     leaky: bool
     contaminated: bool
 
@@ -75,14 +79,18 @@ class Results(Artifact):
 
     Attributes:
         settings: the section `evaluate` they were computed with.
-        leaky, contaminated: as in `PredictionsInfo`.
+        out_of_fold, leaky, contaminated: as in `PredictionsInfo`.
+        thresholds: class → probability from which it is predicted positive, with the 95% interval
+            of its choice over patients; empty where the most likely class is predicted.
         val, test: metrics of each subset.
         folds: of each fold's own model.
     """
 
     settings: Evaluate
+    out_of_fold: bool
     leaky: bool
     contaminated: bool
+    thresholds: dict[str, Estimate]
     val: SubsetMetrics
     test: SubsetMetrics
     folds: FoldMetrics
@@ -93,7 +101,7 @@ class Results(Artifact):
 
 
 class Scaled(Record):
-    """A figure of raw probabilities and of those at the fitted temperature."""
+    """A figure of raw and of calibrated probabilities."""
 
     raw: float | None
     scaled: float | None
@@ -132,7 +140,9 @@ class ClassCalibration(Record):
         known, present: labels.
         predictive_values: at each of `evaluate.prevalences`.
         brier, ece: Brier score, expected calibration error.
-        reliability, reliability_scaled: bins of equal counts; None without labels or temperature.
+        intercept: calibration in the large: what the logits lack on average, 0 at best.
+        slope: under 1 the probabilities are too extreme, over 1 not extreme enough.
+        reliability, reliability_scaled: bins of equal counts; None without labels or scaling.
         net_benefit: None unless both outcomes occur.
         histogram_present, histogram_absent: images by probability, bins of equal width in 0–1.
         reasons: figure → why it is missing.
@@ -143,6 +153,8 @@ class ClassCalibration(Record):
     predictive_values: list[PredictiveValues]
     brier: Scaled
     ece: Scaled
+    intercept: Scaled
+    slope: Scaled
     reliability: list[Bin] | None
     reliability_scaled: list[Bin] | None
     net_benefit: NetBenefit | None
@@ -159,17 +171,15 @@ class SubsetCalibration(Record):
 
 
 class Calibration(Artifact):
-    """`evaluation/calibration.json`: probabilities before and after temperature scaling.
+    """`evaluation/calibration.json`: probabilities as they are and calibrated on validation.
 
     Attributes:
-        temperature: fitted on validation, None without one.
-        reason: why there is none.
+        scaling: class → how its logits are calibrated.
         risks: threshold probabilities of the decision curves.
         val, test: of each subset.
     """
 
-    temperature: float | None
-    reason: str
+    scaling: dict[str, Scaling]
     risks: list[float]
     val: SubsetCalibration
     test: SubsetCalibration

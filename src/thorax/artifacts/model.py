@@ -61,15 +61,27 @@ class TrainedOn(Artifact):
     images: list[str]
 
 
+class Scaling(Record):
+    """Calibrated logits are `slope` times the logits plus `intercept`; `reason` for neither."""
+
+    slope: float | None
+    intercept: float | None
+    reason: str = ""
+
+
 class OperatingPoints(Artifact):
     """`bundle/operating_points.json`: what is frozen beside the weights, chosen on validation.
 
     Attributes:
         rule: as `evaluate.threshold`.
-        thresholds: class → probability from which it is predicted positive.
-        temperature: what logits are divided by for calibrated probabilities; None without one.
+        thresholds: class → raw probability from which it is predicted positive; empty where the
+            most likely class is.
+        scaling: class → how its logits are calibrated.
+        for_ensemble: chosen on the mean probability of all models, which is what they are for; else
+            on single models out of fold, which are more extreme.
     """
 
     rule: str | float | dict[str, float]
     thresholds: dict[str, float]
-    temperature: float | None
+    scaling: dict[str, Scaling]
+    for_ensemble: bool

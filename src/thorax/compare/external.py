@@ -18,7 +18,7 @@ from thorax.contamination import is_contaminated
 from thorax.dataset import NEVER, Dataset, cached_images, open_images
 from thorax.download import download
 from thorax.errors import ConfigError, DataError
-from thorax.evaluate import POINTS
+from thorax.evaluate import POINTS, UNDECIDED
 from thorax.evaluate.results import subset_metrics
 from thorax.io import LABEL, write_json
 from thorax.models.inference import DESCRIPTION
@@ -62,7 +62,8 @@ def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced:
     rows = np.arange(len(dataset.table))
     logits = np.stack([z for (z,) in run_models(dataset, models, [[rows]] * len(models))])
     predictions = labeled(dataset, rows, ensemble(dataset.task, logits))
-    thresholds = np.array([points.thresholds[name] for name in predictions.outputs])
+    # Where the most likely class is predicted there are no thresholds, and none is used.
+    thresholds = np.array([points.thresholds.get(name, UNDECIDED) for name in predictions.outputs])
     decisions = predictions.task.decide(predictions.p, thresholds)
     metrics = subset_metrics(predictions, decisions, thresholds, params.evaluate)
     predictions.write_decided(decisions, to / "predictions.csv")

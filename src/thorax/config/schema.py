@@ -85,7 +85,7 @@ class Split(Section):
     method: Literal["patient", "official", "random"]
     seed: Seed
     test_fraction: Fraction
-    val_fraction: Annotated[float, Field(gt=0, lt=1)]
+    val_fraction: Fraction
     n_folds: Count
     folds: Annotated[list[Natural], Field(min_length=1)]
     on_leak: Literal["fail", "warn"]
@@ -98,6 +98,8 @@ class Split(Section):
             raise ValueError(
                 f"folds must be different numbers from 0 to n_folds - 1 = {self.n_folds - 1}"
             )
+        if self.n_folds == 1 and not self.val_fraction:
+            raise ValueError("val_fraction must be above 0 when n_folds is 1")
         if self.test_fraction + self.val_fraction >= 1:
             raise ValueError("test_fraction + val_fraction must stay under 1")
         return self

@@ -40,11 +40,16 @@ class Dataset:
     targets: NDArray[np.float64]
 
     def rows(self, subset: str, fold: int) -> NDArray[np.int64]:
-        """Cache rows of `train`, `val` (of one fold) or `test` (the same for all folds)."""
-        test = (self.table["subset"] == "test").to_numpy()
-        held_out = (self.table["fold"] == fold).to_numpy() & ~test
-        mask = {"train": ~test & ~held_out, "val": held_out, "test": test}[subset]
+        """Cache rows that the model of a fold trains on (`train`) and watches (`val`)."""
+        trainval = (self.table["subset"] == "trainval").to_numpy()
+        held_out = (self.table["fold"] == fold).to_numpy() & trainval
+        mask = {"train": trainval & ~held_out, "val": held_out}[subset]
         rows: NDArray[np.int64] = np.flatnonzero(mask)
+        return rows
+
+    def held_out(self, subset: str) -> NDArray[np.int64]:
+        """Cache rows that no fold trains on: `test`, and with several folds `val`."""
+        rows: NDArray[np.int64] = np.flatnonzero(self.table["subset"] == subset)
         return rows
 
     def rows_of(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
@@ -99,10 +104,11 @@ def split_names(assigned: pd.DataFrame) -> list[str]:
 
     A single fold beside images that are never validated on is a hold-out, called val.
     """
-    test, fold = assigned["subset"] == "test", assigned["fold"].astype(int)
-    hold_out = bool((fold[~test] == NEVER).any())
+    subset, fold = assigned["subset"], assigned["fold"].astype(int)
+    trainval = subset == "trainval"
+    hold_out = bool((fold[trainval] == NEVER).any())
     validated = "val" if hold_out else "fold_" + fold.astype(str)
-    names = np.where(test, "test", np.where(fold == NEVER, "train", validated))
+    names = np.where(trainval, np.where(fold == NEVER, "train", validated), subset)
     return [str(name) for name in names]
 
 

@@ -1,8 +1,8 @@
 """From logits to decisions, metrics and calibration; works on tables alone.
 
-Thresholds and the temperature are chosen on validation and then frozen in the bundle, beside every
-fold's model: not where the weights are made, because another rule must not retrain. Thresholds are
-on raw probabilities, before the temperature.
+Thresholds and the scaling of the logits are chosen on validation and then frozen in the bundle,
+beside every fold's model: not where the weights are made, because another rule must not retrain.
+Thresholds are on raw probabilities; the scaling rises, so it moves no decision.
 """
 
 import shutil
@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
-from thorax.artifacts.model import OperatingPoints
+from thorax.artifacts.model import OperatingPoints, Scaling
 from thorax.config import Evaluate, Paths
 from thorax.evaluate import curves
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.evaluate.subgroups import subgroup_metrics
 from thorax.io import read_csv, write_json
-from thorax.metrics.calibration import calibration, fit_temperature
+from thorax.metrics.bootstrap import resample
+from thorax.metrics.calibration import calibration
 from thorax.metrics.predictions import Predictions, read_predictions
+from thorax.metrics.scaling import fit_scaling
 from thorax.metrics.thresholds import choose
 
 POINTS = "operating_points.json"
@@ -29,15 +31,17 @@ UNDECIDED = 0.5  # threshold of a class of which validation has a single class p
 
 
 def evaluate(params: Evaluate, paths: Paths) -> None:
-    """Choose thresholds and temperature on validation, and compute every metric of both subsets."""
+    """Choose thresholds and scaling on validation, and compute every metric of both subsets."""
     folder, tables = Path(paths.evaluation), Path(paths.predictions)
     info = PredictionsInfo.read(tables / "predictions.json")
     val, test = (
         read_predictions(tables / f"{subset}.csv", info.task, info.outputs)
         for subset in ("val", "test")
     )
-    thresholds = choose_thresholds(params, val)
-    temperature, reason = fit_temperature(val)
+    chosen = choose_thresholds(params, val)
+    thresholds = np.array([UNDECIDED if t.value is None else t.value for t in chosen.values()])
+    frozen = dict(zip(info.outputs, thresholds.tolist(), strict=True))
+    scaling = choose_scaling(val, info)
     decisions = {
         subset: predictions.task.decide(predictions.p, thresholds)
         for subset, predictions in _named(val, test)
@@ -46,15 +50,17 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         predictions.write_decided(decisions[subset], folder / f"{subset}.csv")
     results = Results(
         settings=params,
+        out_of_fold=info.out_of_fold,
         leaky=info.leaky,
         contaminated=info.contaminated,
+        thresholds={} if val.task.exclusive else chosen,
         val=subset_metrics(val, decisions["val"], thresholds, params),
         test=subset_metrics(test, decisions["test"], thresholds, params),
         folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
     )
     results.write(folder / "results.json")
     write_json(Path(paths.metrics), headline(results))
-    calibration(val, test, thresholds, temperature, reason, params.prevalences).write(
+    calibration(val, test, thresholds, scaling, params.prevalences).write(
         folder / "calibration.json"
     )
     subset, evaluated = ("test", test) if len(test.y) else ("val", val)
@@ -67,16 +73,32 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         [Path(paths.models) / str(fold) for fold in info.folds],
         OperatingPoints(
             rule=params.model_dump()["threshold"],
-            thresholds=dict(zip(info.outputs, thresholds.tolist(), strict=True)),
-            temperature=temperature,
+            thresholds={name: t for name, t in frozen.items() if name in results.thresholds},
+            scaling=scaling,
+            for_ensemble=not info.out_of_fold,
         ),
     )
 
 
-def choose_thresholds(params: Evaluate, val: Predictions) -> NDArray[np.float64]:
-    """Threshold of each output [O], from validation only."""
-    chosen = (choose(params.threshold, val.y[:, i], val.p[:, i]) for i in range(len(val.outputs)))
-    return np.array([UNDECIDED if threshold is None else threshold for threshold in chosen])
+def choose_thresholds(params: Evaluate, val: Predictions) -> dict[str, Estimate]:
+    """Threshold of each output, from validation only."""
+    replicates = resample(val.images["patient_id"], params.n_bootstrap, params.seed)
+    return {
+        name: choose(params.threshold, val.y[:, i], val.p[:, i], replicates)
+        for i, name in enumerate(val.outputs)
+    }
+
+
+def choose_scaling(val: Predictions, info: PredictionsInfo) -> dict[str, Scaling]:
+    """Scaling of each output, from validation only.
+
+    The mean of several models is less extreme than each of them, so what is fitted to single
+    models out of fold would make its probabilities worse.
+    """
+    if info.out_of_fold:
+        reason = "validation is out of fold: no image tells how the mean of all models does"
+        return dict.fromkeys(val.outputs, Scaling(slope=None, intercept=None, reason=reason))
+    return fit_scaling(val)
 
 
 def write_bundle(folder: Path, models: list[Path], points: OperatingPoints) -> None:
@@ -85,7 +107,7 @@ def write_bundle(folder: Path, models: list[Path], points: OperatingPoints) -> N
     Args:
         folder: the bundle; what was there is replaced.
         models: a folder per fold, with weights, description and what it was trained on.
-        points: thresholds and temperature.
+        points: thresholds and scaling.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for model in models:

@@ -1,6 +1,6 @@
 """Whether probabilities mean what they say, and what decisions by them are worth.
 
-Temperature comes from validation; test is only described. Shapes: N images, O outputs. Functions
+The scaling comes from validation; test is only described. Shapes: N images, O outputs. Functions
 of one class take its known labels only.
 """
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from thorax.artifacts.evaluation import (
     Bin,
@@ -19,16 +18,17 @@ from thorax.artifacts.evaluation import (
     Scaled,
     SubsetCalibration,
 )
+from thorax.artifacts.model import Scaling
 from thorax.io import rounded
 from thorax.metrics.bootstrap import wilson
 from thorax.metrics.classification import counts, number, ones, rates
 from thorax.metrics.predictions import Predictions
+from thorax.metrics.scaling import intercept_and_slope, scale
 from thorax.tasks import Array
 
 ECE_BINS = 15  # of equal counts
 RELIABILITY_BINS = 10  # of equal counts
 HISTOGRAM_BINS = 20  # of equal width
-TEMPERATURES = (0.01, 100.0)  # searched
 # Threshold probabilities of the decision curve; beyond them nobody would decide by a score.
 RISKS = np.round(np.arange(1, 100) / 100, 2)
 
@@ -37,71 +37,70 @@ def calibration(
     val: Predictions,
     test: Predictions,
     thresholds: Array,
-    temperature: float | None,
-    reason: str,
+    scaling: dict[str, Scaling],
     prevalences: Sequence[float],
 ) -> Calibration:
     """Calibration of each subset and class.
 
     Args:
-        val: validation, out of fold if there are several.
+        val: validation.
         test: the held-out images; they are described and choose nothing.
         thresholds: on raw probabilities, chosen on validation [O].
-        temperature: as from `fit_temperature`; None leaves what depends on it undefined.
-        reason: why there is no temperature.
+        scaling: as from `fit_scaling`; a class without leaves what depends on it undefined.
         prevalences: for which PPV and NPV are also stated.
     """
     return Calibration(
-        temperature=temperature,
-        reason=reason,
+        scaling=scaling,
         risks=RISKS.tolist(),
-        val=_subset(val, thresholds, temperature, prevalences),
-        test=_subset(test, thresholds, temperature, prevalences),
+        val=_subset(val, thresholds, scaling, prevalences),
+        test=_subset(test, thresholds, scaling, prevalences),
     )
 
 
 def _subset(
     predictions: Predictions,
     thresholds: Array,
-    temperature: float | None,
+    scaling: dict[str, Scaling],
     prevalences: Sequence[float],
 ) -> SubsetCalibration:
-    p = predictions.p
-    after = (
-        predictions.task.activation(predictions.z / temperature) if temperature and len(p) else None
-    )
+    z = scale(predictions.z, scaling)
+    p, after = predictions.p, predictions.task.activation(z)
     d = predictions.task.decide(p, thresholds)
     classes = {}
     for i, name in enumerate(predictions.outputs):
         known = ~np.isnan(predictions.y[:, i])
         y = predictions.y[known, i]
-        tempered = None if after is None else after[known, i]
-        classes[name] = _class(y, p[known, i], tempered, d[known, i], prevalences)
-    raw = rounded(log_loss(predictions)) if np.isfinite(predictions.y).any() else None
-    cooled = (
-        rounded(log_loss(predictions, temperature)) if raw is not None and temperature else None
-    )
-    return SubsetCalibration(log_loss=Scaled(raw=raw, scaled=cooled), classes=classes)
+        scaled = None if scaling[name].slope is None else after[known, i]
+        classes[name] = _class(y, p[known, i], scaled, d[known, i], prevalences)
+    losses: list[float | None] = [None, None]
+    if np.isfinite(predictions.y).any():
+        losses = [rounded(log_loss(predictions, z)) for z in (predictions.z, z)]
+    return SubsetCalibration(log_loss=Scaled(raw=losses[0], scaled=losses[1]), classes=classes)
 
 
 def _class(
-    y: Array, p: Array, tempered: Array | None, d: Array, prevalences: Sequence[float]
+    y: Array, p: Array, scaled: Array | None, d: Array, prevalences: Sequence[float]
 ) -> ClassCalibration:
     """Everything of one class.
 
     Args:
         y: known labels [N].
         p: raw probabilities [N].
-        tempered: probabilities at the fitted temperature [N], None without one.
+        scaled: calibrated probabilities [N], None without a scaling.
         d: decisions [N].
         prevalences: for which PPV and NPV are stated.
     """
     present = int(y.sum())
     both = 0 < present < len(y)
-    tempered = tempered if len(y) else None
+    scaled = scaled if len(y) else None
+    lines = [(None, None) if s is None else intercept_and_slope(y, s) for s in (p, scaled)]
+    intercept, slope = (Scaled(raw=raw, scaled=after) for raw, after in zip(*lines, strict=True))
     reasons = {}
     if not both:
-        reasons["net_benefit"] = f"{present} present and {len(y) - present} absent labels"
+        counted = f"{present} present and {len(y) - present} absent labels"
+        reasons = dict.fromkeys(("net_benefit", "intercept", "slope"), counted)
+    elif slope.raw is None:
+        reasons["slope"] = "the scores separate the labels without an error"
     if not len(y):
         reasons |= dict.fromkeys(("brier", "ece", "reliability"), "no known label")
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
@@ -109,50 +108,29 @@ def _class(
         known=len(y),
         present=present,
         predictive_values=_stated(y, d, prevalences),
-        brier=_scaled(brier, y, p, tempered),
-        ece=_scaled(calibration_error, y, p, tempered),
+        brier=_scaled(brier, y, p, scaled),
+        ece=_scaled(calibration_error, y, p, scaled),
+        intercept=intercept,
+        slope=slope,
         reliability=reliability(y, p) if len(y) else None,
-        reliability_scaled=None if tempered is None else reliability(y, tempered),
-        net_benefit=_net_benefits(y, p, tempered) if both else None,
+        reliability_scaled=None if scaled is None else reliability(y, scaled),
+        net_benefit=_net_benefits(y, p, scaled) if both else None,
         histogram_present=np.histogram(p[y == 1], edges)[0].tolist(),
         histogram_absent=np.histogram(p[y == 0], edges)[0].tolist(),
         reasons=reasons,
     )
 
 
-def fit_temperature(val: Predictions) -> tuple[float | None, str]:
-    """The temperature with the least log loss of known labels, one for all classes.
-
-    Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2.
-
-    Returns:
-        The temperature and an empty reason, or None and why there is none.
-    """
-    if len(np.unique(val.y[~np.isnan(val.y)])) < 2:
-        return None, "validation has a single class present"
-
-    def loss(log_temperature: float) -> float:
-        return log_loss(val, float(np.exp(log_temperature)))
-
-    low, high = np.log(TEMPERATURES)
-    best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-7}).x
-    if loss(low) <= loss(best):
-        return None, "validation is separated without an error: no temperature is the best"
-    if loss(high) <= loss(best):
-        return None, "validation is ranked no better than by chance: no temperature is the best"
-    return round(float(np.exp(best)), 4), ""
-
-
-def log_loss(predictions: Predictions, temperature: float = 1.0) -> float:
-    """Mean cross-entropy at a temperature: per image for exclusive classes, else per label."""
-    return float(np.nanmean(predictions.task.log_loss(predictions.z / temperature, predictions.y)))
+def log_loss(predictions: Predictions, z: Array) -> float:
+    """Mean cross-entropy of logits [N, O]: per image for exclusive classes, else per label."""
+    return float(np.nanmean(predictions.task.log_loss(z, predictions.y)))
 
 
 def _scaled(
-    figure: Callable[[Array, Array], float | None], y: Array, p: Array, tempered: Array | None
+    figure: Callable[[Array, Array], float | None], y: Array, p: Array, scaled: Array | None
 ) -> Scaled:
     return Scaled(
-        raw=rounded(figure(y, p)), scaled=None if tempered is None else rounded(figure(y, tempered))
+        raw=rounded(figure(y, p)), scaled=None if scaled is None else rounded(figure(y, scaled))
     )
 
 
@@ -194,13 +172,13 @@ def reliability(y: Array, p: Array) -> list[Bin]:
     return rows
 
 
-def _net_benefits(y: Array, p: Array, tempered: Array | None) -> NetBenefit:
+def _net_benefits(y: Array, p: Array, scaled: Array | None) -> NetBenefit:
     def curve(scores: Array) -> list[float]:
         return [round(value, 4) for value in net_benefit(y, scores, RISKS).tolist()]
 
     return NetBenefit(
         raw=curve(p),
-        scaled=None if tempered is None else curve(tempered),
+        scaled=None if scaled is None else curve(scaled),
         treat_all=curve(np.ones_like(y)),
     )
 

@@ -1,68 +1,81 @@
 """Decision thresholds, chosen on validation predictions alone and then frozen."""
 
 import numpy as np
-from sklearn.metrics import precision_recall_curve, roc_curve
+from numpy.typing import NDArray
+from scipy.special import expit, logit
 
+from thorax.artifacts import Estimate
 from thorax.config import AtSensitivity, AtSpecificity
+from thorax.metrics.bootstrap import Replicates, over_replicates, percentiles
 from thorax.tasks import Array
 
 Rule = str | float | AtSensitivity | AtSpecificity
 
 
-def choose(rule: Rule, y: Array, p: Array) -> float | None:
+def choose(rule: Rule, y: Array, p: Array, replicates: Replicates) -> Estimate:
     """Threshold of one class: decide for it where p >= threshold.
+
+    The largest Youden index or F1 of a sample often lies on a wide plateau, where a single image
+    decides which end of it is taken. So these two are bagged (Breiman 1996): the mean over the
+    replicates on the logit scale. A target is met exactly on validation itself. All carry the 95%
+    interval of the choice over patients.
 
     Args:
         rule: `youden` (largest sensitivity + specificity - 1, Youden 1950), `f1` (largest F1), the
             sensitivity or specificity to reach, or the threshold itself.
         y: validation labels [N], NaN for unknown.
         p: validation probabilities [N].
+        replicates: of the patients of these N images.
 
     Returns:
         A number between 0 and 1, or None where a single class is present in validation. Just over
         the highest score where none is high enough for the specificity: never predicted positive.
     """
     if isinstance(rule, int | float):
-        return rule
+        return Estimate(value=rule)
     known = ~np.isnan(y)
     y, p = y[known], p[known]
     if len(np.unique(y)) < 2:
-        return None
-    if isinstance(rule, AtSensitivity):
-        return _at_sensitivity(rule.sensitivity, p[y == 1])
-    if isinstance(rule, AtSpecificity):
-        return _at_specificity(rule.specificity, p[y == 0], np.unique(p))
-    if rule == "youden":
-        false_positive, true_positive, candidates = roc_curve(y, p, drop_intermediate=False)
-        # The first candidate is infinity: nobody is predicted positive. A model worse than chance
-        # would take it, and a threshold must be a number.
-        gain, candidates = (true_positive - false_positive)[1:], candidates[1:]
-    else:
-        precision, recall, candidates = precision_recall_curve(y, p)
-        gain = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-        gain = gain[:-1]
-    return _below(float(candidates[: len(gain)][gain.argmax()]), p)
+        return Estimate(value=None, reason="a single class present in validation: 0.5")
+
+    def best(weights: Array) -> dict[str, Array]:
+        return {"threshold": _best(rule, y, p, weights)}
+
+    value = best(np.ones((1, len(y))))["threshold"][0]
+    chosen = over_replicates(best, replicates.take(known))["threshold"]
+    low, high, undefined = percentiles(chosen)
+    if rule in ("youden", "f1") and low is not None:
+        value = expit(np.nanmean(logit(np.clip(chosen, 1e-300, 1 - 1e-16))))
+    return Estimate(value=float(value), low=low, high=high, undefined_replicates=undefined)
 
 
-def _at_sensitivity(least: float, present: Array) -> float:
-    """The highest threshold that predicts at least this fraction of the positives positive."""
-    scores = np.unique(present)[::-1]
-    positive = len(present) - np.searchsorted(np.sort(present), scores)
-    return float(scores[np.argmax(positive / len(present) >= least)])
+def _best(rule: Rule, y: Array, p: Array, weights: Array) -> Array:
+    """The best threshold [R] under each row of image weights [R, N]; NaN with a single class."""
+    order = np.argsort(-p, kind="stable")
+    y, p, weights = y[order], p[order], weights[:, order]
+    last = np.append(p[1:] != p[:-1], True)  # of equal scores; between them no threshold fits
+    tp = np.cumsum(weights * y, axis=1)
+    fp = np.cumsum(weights * (1 - y), axis=1)
+    present, absent = tp[:, -1:].copy(), fp[:, -1:].copy()
+    tp, fp = tp[:, last], fp[:, last]
+    with np.errstate(invalid="ignore"):
+        if isinstance(rule, AtSensitivity):
+            cut = np.argmax(tp / present >= rule.sensitivity, axis=1)
+        elif isinstance(rule, AtSpecificity):  # -1: over all scores
+            cut = (((absent - fp) / absent) >= rule.specificity).sum(axis=1) - 1
+        elif rule == "youden":
+            cut = np.argmax(tp / present - fp / absent, axis=1)
+        else:
+            cut = np.argmax(2 * tp / (tp + fp + present), axis=1)
+    thresholds = np.append(_between(p[last]), np.nextafter(p[0], 2))[cut]
+    return np.where((present > 0) & (absent > 0), thresholds[:, None], np.nan)[:, 0]
 
 
-def _at_specificity(least: float, absent: Array, scores: Array) -> float:
-    """The lowest threshold that predicts at least this fraction of the negatives negative."""
-    negative = np.searchsorted(np.sort(absent), scores) / len(absent)
-    enough = scores[negative >= least]
-    return _below(float(enough[0]), scores) if len(enough) else float(np.nextafter(scores[-1], 2))
+def _between(scores: Array) -> NDArray[np.float64]:
+    """Half way from each falling score to the next: the same decisions, and no image on the edge.
 
-
-def _below(score: float, p: Array) -> float:
-    """Half way to the next lower score: the same decisions, no bias toward the positives."""
-    lower = p[p < score]
-    if not len(lower):
-        return score
-    half = (score + float(lower.max())) / 2
-    # Between neighboring floating-point numbers there is none.
-    return half if lower.max() < half <= score else score
+    The lowest score stays, and so do neighboring floating-point numbers: there is none between.
+    """
+    lower = np.append(scores[1:], scores[-1])
+    half = (scores + lower) / 2
+    return np.where((lower < half) & (half <= scores), half, scores)

@@ -24,7 +24,10 @@ ADVICE = (
 
 
 def predict(folds: Sequence[int], paths: Paths) -> None:
-    """Write logits of validation (out of fold) and test (of the folds' mean probability).
+    """Write logits of validation and test, of the folds' mean probability.
+
+    Where every image of validation is in a fold, its logits are those of the model that has not
+    seen it (out of fold).
 
     Writes `val.csv`, `test.csv`, `test_by_fold.csv` (`fold, image_id, logit_<class>` of each fold's
     own model) and `predictions.json`.
@@ -35,7 +38,7 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
     dataset = open_dataset(paths)
     models = [Path(paths.models) / str(fold) for fold in folds]
     leaky = SplitSummary.read(Path(paths.split_summary)).leaky
-    test_rows = dataset.rows("test", folds[0])
+    test_rows, shared = dataset.held_out("test"), dataset.held_out("val")
     contaminated = is_contaminated(
         models,
         dataset.patient_namespace,
@@ -43,18 +46,22 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
         allowed=leaky,
         advice=ADVICE,
     )
-    val_rows = [dataset.rows("val", fold) for fold in folds]
+    val_rows = [shared if len(shared) else dataset.rows("val", fold) for fold in folds]
     logits = run_models(dataset, models, [[rows, test_rows] for rows in val_rows])
+    val_logits, by_fold = [z for z, _ in logits], np.stack([z for _, z in logits])
+    if len(shared):
+        val = labeled(dataset, shared, ensemble(dataset.task, np.stack(val_logits)))
+    else:
+        val = labeled(dataset, np.concatenate(val_rows), np.concatenate(val_logits))
     folder = Path(paths.predictions)
-    val = labeled(dataset, np.concatenate(val_rows), np.concatenate([z for z, _ in logits]))
     val.write(folder / "val.csv")
-    by_fold = np.stack([z for _, z in logits])
     labeled(dataset, test_rows, ensemble(dataset.task, by_fold)).write(folder / "test.csv")
     write_csv(_long(dataset, folds, test_rows, by_fold), folder / "test_by_fold.csv")
     PredictionsInfo(
         task=dataset.task,
         outputs=dataset.outputs,
         folds=list(folds),
+        out_of_fold=len(folds) > 1 and not len(shared),
         leaky=leaky,
         contaminated=contaminated,
     ).write(folder / "predictions.json")

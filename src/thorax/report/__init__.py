@@ -81,5 +81,5 @@ def meta(inputs: Inputs) -> list[tuple[str, str]]:
         ("Model", inputs.model.model.name + (f" × {folds} folds" if folds > 1 else "")),
         ("Input", f"{size} × {size} px, gray"),
         ("Split", split.METHODS[inputs.split.settings.method][0]),
-        ("Evaluated on", wording.in_sentence(wording.subset_name(inputs.headline, folds))),
+        ("Evaluated on", wording.in_sentence(inputs.subset_name(inputs.headline))),
     ]

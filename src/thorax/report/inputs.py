@@ -22,6 +22,7 @@ from thorax.config import Paths, Report
 from thorax.dataset import join, open_images
 from thorax.io import LABEL, read_csv, sha256_file
 from thorax.provenance import RunMetadata, recorded_run
+from thorax.report import wording
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,14 @@ class Inputs:
     def headline(self) -> str:
         """The subset whose metrics come first."""
         return self.subsets[0]
+
+    def subset_name(self, subset: str) -> str:
+        """Name of a subset, and how it was predicted where there are several models."""
+        name, models = wording.subset_name(subset), len(self.models)
+        if models == 1 or subset not in self.subsets:
+            return name
+        alone = subset == "val" and self.results.out_of_fold
+        return f"{name} ({'out of fold' if alone else f'ensemble of {models}'})"
 
     @property
     def metrics(self) -> SubsetMetrics:

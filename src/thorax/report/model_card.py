@@ -35,7 +35,8 @@ def model_card(inputs: Inputs) -> str:
 
 def model_details(inputs: Inputs) -> Iterator[str]:
     """What the model is and how it was trained."""
-    model, temperature = inputs.model, inputs.points.temperature
+    model, scaling = inputs.model, inputs.points.scaling
+    scaled = [name for name, s in scaling.items() if s.slope is not None]
     outputs = wording.listed(model.outputs, len(model.outputs))
     start, size = model.model.weights, model.preprocess.image_size
     phases = model.training.train.phase_list()
@@ -50,7 +51,7 @@ def model_details(inputs: Inputs) -> Iterator[str]:
             f" {epochs}",
             "Models": str(len(inputs.models))
             + (" (mean of their probabilities)" if len(inputs.models) > 1 else ""),
-            "Temperature": "none" if temperature is None else wording.decimal(temperature),
+            "Calibrated on validation": wording.listed(scaled) or "no class",
             "Fingerprint": ", ".join(m.fingerprint for m in inputs.models.values()),
         }
     )
@@ -93,7 +94,7 @@ def metrics(inputs: Inputs) -> Iterator[str]:
 
 def evaluation_data(inputs: Inputs) -> Iterator[str]:
     """Which images the metrics are of."""
-    name = wording.subset_name(inputs.headline, len(inputs.models))
+    name = inputs.subset_name(inputs.headline)
     leaky = "Leaky: metrics overstate." if inputs.results.leaky else "No patient is in two subsets."
     yield (
         f"{name}: {people(inputs.metrics)}. {METHODS[inputs.split.settings.method][1]}"
@@ -117,7 +118,7 @@ def training_data(inputs: Inputs) -> Iterator[str]:
 def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
     """Metrics overall and by class, then by group (unitary) and pair of groups (intersectional)."""
     results = inputs.metrics
-    where = wording.in_sentence(wording.subset_name(inputs.headline, len(inputs.models)))
+    where = wording.in_sentence(inputs.subset_name(inputs.headline))
     overall = [[wording.metric_name(k), *_cells(results.metrics[k])] for k in METRICS]
     yield markdown_table(["Metric", where, "95% interval"], overall)
     keys = ("auroc", "sensitivity", "specificity")

@@ -37,13 +37,10 @@ def in_sentence(name: str) -> str:
     return name[:1].lower() + name[1:] if name[1:2].islower() else name
 
 
-def subset_name(subset: str, folds: int = 1) -> str:
-    """Name of a subset; with several folds, val is out of fold and test an ensemble."""
+def subset_name(subset: str) -> str:
+    """Name of a subset for a reader."""
     if subset.startswith("fold_"):
         return f"Fold {subset.removeprefix('fold_')}"
-    if folds > 1 and subset in ("val", "test"):
-        how = "out of fold" if subset == "val" else f"ensemble of {folds}"
-        return f"{_SUBSETS[subset]} ({how})"
     return _SUBSETS.get(subset, subset)
 
 
@@ -56,6 +53,15 @@ def decimal(value: float) -> str:
 def threshold(value: float) -> str:
     """Three significant digits: thresholds of rare findings are far below 0.001."""
     return f"{value:#.3g}"
+
+
+def threshold_range(chosen: Estimate) -> str:
+    """A threshold with the 95% interval of its choice, such as `0.0412 (0.0310–0.0655)`."""
+    if chosen.value is None:
+        return f"undefined ({chosen.reason})"
+    if chosen.low is None or chosen.high is None:
+        return threshold(chosen.value)
+    return f"{threshold(chosen.value)} ({threshold(chosen.low)}–{threshold(chosen.high)})"
 
 
 def count(value: float) -> str:

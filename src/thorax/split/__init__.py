@@ -21,7 +21,7 @@ from thorax.near_duplicates import near_identical
 from thorax.patient_ids import patients_by_rule
 from thorax.split.leakage import LEAKS, Images, audit_split, overlaps, summary as audit_text
 
-TEST = -2  # beside the folds 0, 1, … and NEVER
+TEST, VAL = -2, -3  # beside the folds 0, 1, … and NEVER
 
 
 def split(params: Split, paths: Paths) -> None:
@@ -74,6 +74,9 @@ def _audit(
 def assign(images: pd.DataFrame, near: list[tuple[int, int]], params: Split) -> pd.DataFrame:
     """Split table: `image_id, patient_id, group, subset, fold`, a row an image.
 
+    With several folds `val` is a subset that no fold trains on: there the operating points of their
+    ensemble are chosen.
+
     Args:
         images: manifest rows.
         near: row numbers of near-identical images.
@@ -99,8 +102,8 @@ def assign(images: pd.DataFrame, near: list[tuple[int, int]], params: Split) -> 
             "image_id": images["image_id"],
             "patient_id": images["patient_id"],
             "group": groups,
-            "subset": np.where(fold == TEST, "test", "trainval"),
-            "fold": np.where(fold == TEST, NEVER, fold),
+            "subset": np.select([fold == TEST, fold == VAL], ["test", "val"], "trainval"),
+            "fold": np.where(fold < NEVER, NEVER, fold),
         }
     )
 
@@ -204,9 +207,11 @@ def _order(subset: str) -> tuple[int, str]:
 
 def _fractions(params: Split, test_fraction: float) -> dict[int, float]:
     test = {TEST: test_fraction} if test_fraction > 0 else {}
-    if params.n_folds > 1:
-        return test | dict.fromkeys(range(params.n_folds), (1 - test_fraction) / params.n_folds)
-    return test | {0: params.val_fraction, NEVER: 1 - test_fraction - params.val_fraction}
+    rest = 1 - test_fraction - params.val_fraction
+    if params.n_folds == 1:
+        return test | {0: params.val_fraction, NEVER: rest}
+    val = {VAL: params.val_fraction} if params.val_fraction > 0 else {}
+    return test | val | dict.fromkeys(range(params.n_folds), rest / params.n_folds)
 
 
 def _official_test(images: pd.DataFrame) -> NDArray[np.bool_]:

@@ -107,7 +107,8 @@ def audit_split(images: Images, split: "pd.Series[str]", near: Pairs) -> list[Ov
     if folds:
         trainval = np.sort(np.concatenate([rows[name] for name in folds]))
         pairs = [("other folds", np.setdiff1d(trainval, rows[name]), name) for name in folds]
-        pairs.append(("trainval", trainval, "test"))
+        held_out = (("trainval", trainval, "val"), ("trainval", trainval, "test"))
+        pairs += [*held_out, ("val", rows.get("val", np.zeros(0, int)), "test")]
     else:
         pairs = [(a, rows.get(a, np.zeros(0, int)), b)
                  for a, b in (("train", "val"), ("train", "test"), ("val", "test"))]  # fmt: skip

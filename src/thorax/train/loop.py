@@ -58,7 +58,9 @@ def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths
     if run.fabric.is_global_zero:
         folder = Path(paths.models) / str(fold)
         save(run.model_file(params, history, paths), _on_cpu(run.network), folder)
-        seen = run.dataset.table.take(np.r_[run.train_rows, run.val_rows])
+        # Thresholds are chosen on `val` of several folds, so it counts as seen.
+        rows = np.r_[run.train_rows, run.val_rows, run.dataset.held_out("val")]
+        seen = run.dataset.table.take(rows)
         write_trained_on(folder, run.dataset.patient_namespace, seen)
         provenance.record_run(run.identity, run.clock.total(), run.clock.speed())
         print(run.clock.summary())

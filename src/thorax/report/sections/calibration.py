@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import ClassCalibration
+from thorax.artifacts.model import Scaling
 from thorax.report import charts, wording
 from thorax.report.components import Cell, Panel, Row, Section, Table, class_table, render, show
 from thorax.report.inputs import Inputs
@@ -18,6 +19,7 @@ STOPS = 101  # thresholds of the slider at most: the percentiles of the scores
 SHOWN = 7  # of them in the tables that need no script
 COUNTS = {"tp": "True positives", "fn": "False negatives", "fp": "False positives",
           "tn": "True negatives"}  # fmt: skip
+CALIBRATION = {"brier": "Brier score", "ece": "ECE", "intercept": "Intercept", "slope": "Slope"}
 RATES = {"sensitivity": ("tp", "fn"), "specificity": ("tn", "fp"), "precision": ("tp", "fp"),
          "npv": ("tn", "fn")}  # fmt: skip
 
@@ -25,17 +27,17 @@ RATES = {"sensitivity": ("tp", "fn"), "specificity": ("tn", "fp"), "precision": 
 def section(inputs: Inputs) -> Section:
     names = [] if inputs.dataset.exclusive else inputs.model.outputs
     stops = {name: threshold_stops(inputs, name) for name in names}
-    folds = len(inputs.models)
     classes = inputs.calibration.subset(inputs.headline).classes.items()
     body = render(
         "calibration.html",
         inputs=inputs,
-        folds=folds,
-        names={s: wording.subset_name(s, folds) for s in inputs.subsets},
+        names={s: inputs.subset_name(s) for s in inputs.subsets},
         rule=decision_rule(inputs),
         stops=[stop_table(name, table) for name, table in stops.items()],
         rates={key: wording.METRICS[key] for key in RATES},
         data=embedded(stops),
+        scaling=scaling_table(inputs),
+        scaled=any(s.slope is not None for s in inputs.calibration.scaling.values()),
         facts={name: show(cell) for name, cell in facts(inputs).items()},
         prevalences=[table for s in inputs.subsets for table in prevalence_tables(inputs, s)],
         tables=[calibration_table(inputs, s) for s in inputs.subsets],
@@ -100,11 +102,8 @@ def embedded(stops: dict[str, pd.DataFrame]) -> Markup:
 
 
 def facts(inputs: Inputs) -> dict[str, Cell]:
-    """The temperature and what it does to the log loss."""
-    temperature, reason = inputs.calibration.temperature, inputs.calibration.reason
-    shown: dict[str, Cell] = {"Temperature": Estimate(value=temperature, reason=reason)}
-    if temperature is None:
-        shown["Why there is none"] = reason
+    """What the scaling does to the log loss."""
+    shown: dict[str, Cell] = {}
     for subset in inputs.subsets:
         loss = inputs.calibration.subset(subset).log_loss
         values = [wording.decimal(x) for x in (loss.raw, loss.scaled) if x is not None]
@@ -127,28 +126,40 @@ def prevalence_tables(inputs: Inputs, subset: str) -> list[Table]:
     if not prevalences:
         return []
     columns = [f"{key} at {100 * at:g}%" for at in prevalences for key in ("PPV", "NPV")]
-    where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
+    where = wording.in_sentence(inputs.subset_name(subset))
     caption = f"Predictive values at other prevalences: {where}"
     classes = inputs.calibration.subset(subset).classes.items()
     rows = {name: cells(name, record) for name, record in classes}
     return [class_table(caption, ["Prevalence here", *columns], rows)]
 
 
-def calibration_table(inputs: Inputs, subset: str) -> Table:
-    """Brier score and calibration error of each class, raw and at the temperature."""
+def scaling_table(inputs: Inputs) -> Table:
+    """How the logits of each class are calibrated, or why they are not."""
 
-    def cells(record: ClassCalibration) -> list[Cell]:
-        pairs = {"brier": record.brier, "ece": record.ece}
+    def cells(scaling: Scaling) -> list[Cell]:
+        if scaling.slope is None:
+            return [Estimate(value=None, reason=scaling.reason)] * 2 + [scaling.reason]
+        return [Estimate(value=scaling.slope), Estimate(value=scaling.intercept), ""]
+
+    rows = {name: cells(scaling) for name, scaling in inputs.calibration.scaling.items()}
+    return class_table("Scaling of the logits", ["Slope", "Intercept", "Why none"], rows)
+
+
+def calibration_table(inputs: Inputs, subset: str) -> Table:
+    """Brier score, calibration error, intercept and slope of each class, raw and scaled."""
+
+    def cells(name: str, record: ClassCalibration) -> list[Cell]:
+        why = inputs.calibration.scaling[name].reason
         return [
-            Estimate(value=value, reason=record.reasons.get(key) or inputs.calibration.reason)
-            for key, pair in pairs.items()
-            for value in (pair.raw, pair.scaled)
+            Estimate(value=value, reason=record.reasons.get(key) or why)
+            for key in CALIBRATION
+            for value in getattr(record, key).model_dump().values()
         ]
 
-    columns = ["Brier score, raw", "Brier score, scaled", "ECE, raw", "ECE, scaled"]
-    where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
+    columns = [f"{name}, {how}" for name in CALIBRATION.values() for how in ("raw", "scaled")]
+    where = wording.in_sentence(inputs.subset_name(subset))
     classes = inputs.calibration.subset(subset).classes.items()
-    rows = {name: cells(record) for name, record in classes}
+    rows = {name: cells(name, record) for name, record in classes}
     return class_table(f"Calibration: {where}", columns, rows)
 
 

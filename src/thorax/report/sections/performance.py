@@ -24,7 +24,7 @@ UNDEFINED = {  # why a fold's model may lack a metric: in every class of the tes
 
 
 def section(inputs: Inputs) -> Section:
-    names = {s: wording.subset_name(s, len(inputs.models)) for s in inputs.subsets}
+    names = {s: inputs.subset_name(s) for s in inputs.subsets}
     body = render(
         "performance.html",
         inputs=inputs,
@@ -41,8 +41,8 @@ def section(inputs: Inputs) -> Section:
 
 def headline_table(inputs: Inputs) -> Table:
     """Every metric with its interval for each subset, and micro averages of the first."""
-    folds, several = len(inputs.models), len(inputs.model.outputs) > 1
-    columns = ["Metric", *(wording.subset_name(s, folds) for s in inputs.subsets)]
+    several = len(inputs.model.outputs) > 1
+    columns = ["Metric", *(inputs.subset_name(s) for s in inputs.subsets)]
     rows = []
     for key in METRICS:
         cells: list[Cell] = [inputs.results.subset(s).metrics[key] for s in inputs.subsets]
@@ -85,9 +85,9 @@ def metric_table(inputs: Inputs, subset: str) -> Table:
     columns = ["Present", *map(wording.metric_name, keys), *([] if exclusive else ["Threshold"])]
     for name, record in classes.items():
         present = wording.with_percent(record.positives, record.positives + record.negatives)
-        threshold = [] if exclusive else [wording.threshold(record.threshold)]
+        threshold = [] if exclusive else [wording.threshold_range(inputs.results.thresholds[name])]
         rows[name] = [present, *(record.metrics[key] for key in keys), *threshold]
-    where = wording.in_sentence(wording.subset_name(subset, len(inputs.models)))
+    where = wording.in_sentence(inputs.subset_name(subset))
     n_bootstrap = inputs.results.settings.n_bootstrap
     return class_table(f"By class: {where}", columns, rows, n_bootstrap)
 
@@ -108,7 +108,16 @@ def decision_rule(inputs: Inputs) -> str:
                  "f1": "the largest F1"}[rule]  # fmt: skip
     return (
         f"A class is predicted from its threshold upward; thresholds lie at {where}, chosen on"
-        " validation alone."
+        f" validation alone, with 95% intervals of the choice.{_of_single_models(inputs)}"
+    )
+
+
+def _of_single_models(inputs: Inputs) -> str:
+    if inputs.points.for_ensemble:
+        return ""
+    return (
+        " They were chosen on single models out of fold, while the mean of all models is less"
+        " extreme: set split.val_fraction above 0 to choose them on the ensemble."
     )
 
 

@@ -19,7 +19,7 @@ def section(inputs: Inputs) -> Section:
     subgroups = inputs.subgroups
     body = render(
         "subgroups.html",
-        subset=wording.in_sentence(wording.subset_name(inputs.headline, len(inputs.models))),
+        subset=wording.in_sentence(inputs.subset_name(inputs.headline)),
         subgroups=subgroups,
         smallest=inputs.results.settings.min_subgroup_size,
         gaps=[gap_text(name, gap) for name, gap in largest_gaps(subgroups.attributes)],

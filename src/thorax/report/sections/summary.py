@@ -14,7 +14,7 @@ def section(inputs: Inputs) -> Section:
     body = render(
         "summary.html",
         inputs=inputs,
-        subset=wording.subset_name(inputs.headline, len(inputs.models)),
+        subset=inputs.subset_name(inputs.headline),
         lead=lead(inputs),
         metrics={key: wording.METRICS[key] for key in METRICS if key != "loss"},
         chance={"auroc": 50.0, "average_precision": mean_prevalence(inputs.metrics)},
