@@ -200,9 +200,25 @@ class TestWording:
         assert wording.interval(None, 0.2) == ""
 
     def test_folds_change_what_subsets_are_called(self):
-        names = [wording.subset_name("test"), wording.subset_name("test", 5),
-                 wording.subset_name("fold_3", 5)]  # fmt: skip
-        assert names == ["Test", "Test (ensemble of 5)", "Fold 3"]
+        assert [wording.subset_name(name) for name in ("test", "fold_3")] == ["Test", "Fold 3"]
+        run = inputs_of("multi-label")
+        several = {"models": {0: run.model, 1: run.model}}
+        names = {run.subset_name("val")}
+        for out_of_fold in (False, True):
+            results = run.results.model_copy(update={"out_of_fold": out_of_fold})
+            changed = replace(run, results=results, **several)
+            names |= {changed.subset_name("val"), changed.subset_name("test")}
+        assert names == {
+            "Validation", "Validation (out of fold)", "Validation (ensemble of 2)",
+            "Test (ensemble of 2)",
+        }  # fmt: skip
+
+    def test_thresholds_for_single_models_are_a_caveat_of_their_ensemble(self):
+        run = inputs_of("multi-label")
+        points = run.points.model_copy(update={"for_ensemble": False})
+        titles = [caveat.title for caveat in caveats(replace(run, points=points))]
+        assert "Thresholds of single models" in titles
+        assert "Thresholds of single models" not in [caveat.title for caveat in caveats(run)]
 
     def test_enumerations_and_names_in_sentences(self):
         assert wording.listed("abc") == "a, b and c"

@@ -15,7 +15,7 @@ from thorax.io import rounded
 from thorax.metrics.predictions import Predictions
 from thorax.tasks import Array
 
-SIGNIFICANCE = 0.01  # of the likelihood-ratio test against leaving the logits as they are
+SIGNIFICANCE = 0.001  # of the likelihood-ratio test against leaving the logits as they are
 SLOPES = (0.01, 100.0)  # searched
 
 

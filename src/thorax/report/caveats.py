@@ -105,6 +105,14 @@ def _folds(inputs: Inputs) -> Iterator[Caveat]:
             f"{len(inputs.models)} of {len(folds)} folds have a model; images of the others are in"
             " no validation metric.",
         )
+    if not inputs.points.for_ensemble and "test" in inputs.subsets:
+        yield Caveat(
+            "care",
+            "Thresholds of single models",
+            "They were chosen out of fold, where one model predicts each image; test is predicted"
+            " by the mean of all, which is less extreme, so a target is missed. Set"
+            " split.val_fraction above 0.",
+        )
     settings = [model.training.model_dump(exclude={"fold", "history"})
                 for model in inputs.models.values()]  # fmt: skip
     if any(other != settings[0] for other in settings):
