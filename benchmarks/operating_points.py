@@ -96,7 +96,7 @@ def ensemble_row(members, noise, n, rng) -> dict:
 
 
 def calibration_row(prevalence, n, kind, rng) -> dict:
-    """Calibrated logits, moved as `kind` says, and what a scaling fitted to n images makes of them."""
+    """What a scaling fitted to n images makes of logits that were moved as `kind` says."""
     sample = rng.normal(0, SPREAD, 200_000)
     center = brentq(lambda c: expit(c + sample).mean() - prevalence, -12, 12)
     slope, shift = {"calibrated": (1, 0), "class weights": (1, -logit(prevalence)),
