@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from thorax.archives import Survey, file_name
-from thorax.download.sources.messages import listed
-from thorax.download.sources.tables import decode, read_rows
+from thorax.download.sources.tables import decode, listed, read_rows
 from thorax.errors import DataError
 
 BOXES, OUTLINES = "bbox_list_2017.csv", "outlines.csv"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from thorax.artifacts.data import Task
 from thorax.download.sources.base import LabelTable
-from thorax.download.sources.messages import listed, listed_images
+from thorax.download.sources.tables import listed, listed_images
 from thorax.errors import DataError
 from thorax.io import LABEL, MANIFEST_COLUMNS, class_names
 
@@ -152,11 +152,10 @@ def _patient_problems(table: pd.DataFrame) -> list[str]:
             "Name one for each, a different one where nothing is known: "
             f"{listed_images(table[missing])}"
         ]
-    patients = table["patient_id"].nunique()
-    if patients < 2:
+    if table["patient_id"].nunique() == 1:
         return [
-            f"{len(table):,} images of {patients} patient{'s' * (patients != 1)}; at least 2 "
-            "patients are needed to train on one and validate on another."
+            f"{len(table):,} images of 1 patient; at least 2 patients are needed to train on one "
+            "and validate on another."
         ]
     return []
 

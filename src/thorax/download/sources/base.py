@@ -38,9 +38,6 @@ class Source:
     """How one data set is fetched into the raw store and read from there or from `data.path`.
 
     Attributes:
-        title: name of the data set.
-        citation: whom to cite.
-        license: terms of use.
         read: labeled list from what lies on disk; opens no image.
         patient_namespace: within which a patient's identifier means one person.
         store: name of the folder or archive in the raw store that `fetch` fills.

@@ -11,8 +11,7 @@ from thorax.config import Data, TableCard, check, read_yaml
 from thorax.download.sources.base import LabelTable
 from thorax.download.sources.labels import read_labels
 from thorax.download.sources.match import SPLITS, attach
-from thorax.download.sources.messages import listed, listed_images, unknown_labels
-from thorax.download.sources.tables import read_table
+from thorax.download.sources.tables import listed, listed_images, read_table, unknown_labels
 from thorax.errors import ConfigError, DataError
 from thorax.io import LABEL, main_root
 

@@ -10,7 +10,7 @@ from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Item, LabelTable
 from thorax.download.sources.match import SPLITS
-from thorax.download.sources.messages import listed
+from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
 from thorax.patient_ids import kermany_patient

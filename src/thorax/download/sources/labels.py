@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from thorax.config import TableCard
-from thorax.download.sources.messages import unknown_labels
+from thorax.download.sources.tables import unknown_labels
 from thorax.io import LABEL
 
 Labels = tuple[pd.DataFrame, list[str]]  # columns `label_<class>`; problems: cells with no meaning
@@ -34,14 +34,10 @@ def split_labels(
     where: str,
     unknown: Collection[str] = (),
 ) -> Labels:
-    """Labels from one column such as `Mass|Nodule`.
+    """Labels from one column such as `Mass|Nodule`; without a separator a cell is one word.
 
-    Args:
-        texts: the cells.
-        classes: class of each word, None for no class; an empty word stands for an empty cell.
-        separator: between words; None where a cell is one word.
-        where: place of the column, for messages.
-        unknown: words that make all classes of an image unknown.
+    `classes` gives each word its class or None for no class, an empty word standing for an empty
+    cell; `unknown` words make all classes of an image unknown.
     """
     names = list(dict.fromkeys(name for name in classes.values() if name is not None))
     meaning: dict[str, list[float]] = {}

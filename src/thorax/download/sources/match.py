@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from thorax.archives import path_in_data
-from thorax.download.sources.messages import listed
+from thorax.download.sources.tables import listed
 
 # Names of the official split in folders and tables; nobody is tested on `val`.
 SPLITS = {
@@ -49,11 +49,8 @@ def match_images(names: Sequence[str], images: Mapping[str, str]) -> Matches:
     """Find the image that each name of a table means, in any folder depth or archive.
 
     A name matches a path that ends with it. Folders that all names start with may be missing on
-    disk (`CheXpert-v1.0/train/…` in a table whose images were unpacked elsewhere).
-
-    Args:
-        names: file names or relative paths; surplus leading folders only if all share them.
-        images: SHA-256 by location.
+    disk (`CheXpert-v1.0/train/…` in a table whose images were unpacked elsewhere). `images` are
+    SHA-256 by location.
     """
     wanted = [name.replace("\\", "/").strip("/").removeprefix("./") for name in names]
     order = sorted(images, key=lambda place: ("!" in place, len(place), place))

@@ -14,8 +14,7 @@ from thorax.config import Data
 from thorax.download.sources.base import Item, LabelTable
 from thorax.download.sources.labels import split_labels
 from thorax.download.sources.match import attach
-from thorax.download.sources.messages import listed, listed_images
-from thorax.download.sources.tables import decode, read_table
+from thorax.download.sources.tables import decode, listed, listed_images, read_table
 from thorax.errors import DataError
 from thorax.io import LABEL
 
@@ -98,11 +97,7 @@ def read(survey: Survey, _data: Data) -> LabelTable:
 
 
 def read_layout(survey: Survey, classes: Sequence[str]) -> LabelTable:
-    """Read any data set in NIH's layout.
-
-    Args:
-        survey: images and tables; what lies in a folder `masks` is no image to classify.
-        classes: the labels that may occur, in the order of the columns.
+    """Read any data set in NIH's layout; what lies in a folder `masks` is no image to classify.
 
     Raises:
         DataError: no entry table, or a column missing; other problems go to the result.

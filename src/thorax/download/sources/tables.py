@@ -1,13 +1,16 @@
-"""Tables as text; every mistake says where it is."""
+"""Tables as text, and how a message names their rows and words; every mistake says where it is."""
 
 import csv
+import difflib
 import gzip
 import io
+from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
 
-from thorax.download.sources.messages import listed
 from thorax.errors import DataError
+
+_LISTED = 20  # examples in one message
 
 
 def decode(content: bytes, location: str) -> str:
@@ -100,3 +103,26 @@ def _delimited(text: str, location: str) -> pd.DataFrame:
     index = [f"row {number}" for number in rows]
     table = pd.DataFrame(list(rows.values()), index=index, columns=header, dtype=str)
     return table[named]
+
+
+def listed(items: Iterable[object]) -> str:
+    """Join the first 20 items and say how many more there are."""
+    texts = [str(item) for item in items]
+    more = len(texts) - _LISTED
+    return ", ".join(texts[:_LISTED]) + (f" … and {more:,} more" if more > 0 else "")
+
+
+def listed_images(rows: pd.DataFrame) -> str:
+    """The images of a labeled list, each with where its row stands."""
+    return listed(rows["image_id"] + " (" + rows.index + ")")
+
+
+def unknown_labels(rows: Mapping[str, int], known: Collection[str], where: str) -> str:
+    """Describe labels that stand for no class; `rows` is the number of rows of each."""
+    words = []
+    for label, count in sorted(rows.items(), key=lambda item: (-item[1], item[0])):
+        near = difflib.get_close_matches(label, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        words.append(f"{label!r} ({count:,} row{'s' * (count > 1)}{hint})")
+    allowed = ", ".join(repr(name) for name in known)
+    return f"{len(words)} unknown in {where}: {listed(words)}. Known are {allowed}."
