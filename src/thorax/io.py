@@ -46,14 +46,20 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file that an earlier stage wrote; a `DataError` says which one is broken."""
+@contextmanager
+def _reading(path: Path, what: str) -> Iterator[None]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        yield
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Run `dvc repro` to make it.") from None
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON ({error}). Run `dvc repro` again.") from None
+    except ValueError as error:  # of json and pandas alike
+        raise DataError(f"{path} is not {what} ({error}). Run `dvc repro` again.") from None
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that an earlier stage wrote; a `DataError` says which one is broken."""
+    with _reading(path, "valid JSON"):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def rounded(value: float | None, decimals: int = 4) -> float | None:
@@ -108,12 +114,8 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def read_csv(path: Path, numbers: list[str] | None = None) -> pd.DataFrame:
     """Read a CSV as text; columns in `numbers` (and all `label_…`) become floats, empty is NaN."""
-    try:
+    with _reading(path, "a valid table"):
         table = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist. Run `dvc repro` to make it.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path} is not a valid table ({error}). Run `dvc repro` again.") from None
     labels = [column for column in table.columns if column.startswith(LABEL)]
     for column in [*labels, *(numbers or [])]:
         table[column] = pd.to_numeric(table[column].replace("", None))

@@ -19,13 +19,9 @@ def cores() -> int:
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int
 ) -> Iterator[Result]:
-    """Yield the results in the order of the items.
+    """Yield the results in the order of the items, which the calling thread takes as needed.
 
-    Args:
-        function: called in threads.
-        items: taken only as needed, by the calling thread.
-        threads: at work at once.
-        ahead: results that may wait, so that memory stays bounded however many items there are.
+    At most `ahead` results wait, so that memory stays bounded however many items there are.
     """
     with ThreadPoolExecutor(threads) as pool:
         jobs: Iterator[Future[Result]] = (pool.submit(function, item) for item in items)

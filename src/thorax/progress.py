@@ -26,12 +26,8 @@ def bar(
 ) -> "tqdm[Any]":
     """Show progress of `what`, advanced with `.update(n)`; use it in a `with` block.
 
-    Args:
-        what: the work, in the present.
-        total: steps from beginning to end, where it is known beforehand.
-        unit: of a step; `B` is shown in kB, MB, GB.
-        start: steps that an earlier try did already.
-        keep: whether the finished bar stays on the terminal.
+    Steps of the unit `B` are shown in kB, MB, GB. An earlier try did `start` of the `total` steps.
+    With `keep` the finished bar stays on the terminal.
     """
     terminal = sys.stderr.isatty()
     every = 0.2 if terminal else 60.0

@@ -4,7 +4,6 @@ These differ from run to run, so in an output they would make equal results look
 kept by the model's fingerprint in the user's checkout, and shown where they belong to a model.
 """
 
-import os
 import platform
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from thorax.io import main_root, read_json, write_json
+from thorax.parallel import cores
 
 FOLDER = Path(".dvc/tmp/run_metadata")
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "dvc")
@@ -21,8 +21,7 @@ PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "dvc")
 
 def machine() -> str:
     """GPU if there is one, else processor, with the number of cores that may be used."""
-    cores = len(os.sched_getaffinity(0))
-    return f"{_gpu() or _processor()}, {cores} cores"
+    return f"{_gpu() or _processor()}, {cores()} cores"
 
 
 def _gpu() -> str | None:

@@ -11,9 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from thorax.config.card import (
-    TableCard as TableCard,
-)
+from thorax.config.card import TableCard as TableCard
 from thorax.config.mistakes import mistakes
 from thorax.config.overrides import (
     as_override as as_override,
@@ -54,23 +52,17 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path} is not valid YAML:\n{error}") from None
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str | bytes) -> Any:
     """Values of a YAML 1.2 text."""
     return YAML(typ="safe", pure=True).load(text)
 
 
 def load_params(path: Path = Path("params.yaml"), overrides: Sequence[str] = ()) -> Params:
-    """Read and check all sections; one `ConfigError` lists every mistake.
-
-    Args:
-        path: the file.
-        overrides: `key=value` on top of it, as DVC would write them for `-S`.
-    """
-    if not overrides:
-        return check(read_yaml(path), Params, str(path))
-    return check(
-        parse_yaml(overridden(path, overrides).decode()), Params, f"{path} with your changes"
-    )
+    """Read and check all sections, with `key=value` overrides as DVC would write them for `-S`."""
+    if overrides:
+        values = parse_yaml(overridden(path, overrides))
+        return check(values, Params, f"{path} with your changes")
+    return check(read_yaml(path), Params, str(path))
 
 
 def load_paths(path: Path = Path("dvc.yaml")) -> Paths:

@@ -21,10 +21,7 @@ def random_numbers(seed: int, epoch: int, n_images: int) -> NDArray[np.float32]:
 def affine(params: Augment, random: NDArray[np.float32], size: int) -> NDArray[np.float64]:
     """Matrices [B, 2, 3] from source to destination pixels, about the image's center.
 
-    Args:
-        params: the largest amounts.
-        random: [B, N_RANDOM], a row an image.
-        size: height and width, pixels.
+    `random` is [B, N_RANDOM], a row an image; `size` its height and width in pixels.
     """
     signed = random.astype(np.float64) * 2 - 1
     shift_x, shift_y = (signed[:, i] * params.shift * size for i in (0, 1))

@@ -53,7 +53,8 @@ def build(params: Model, outputs: int, image_size: int) -> nn.Module:
         network.avgpool = nn.AdaptiveAvgPool2d(1)  # a dense head on VGG averages over the image
         features = VGG_WIDTH
     else:
-        features = _first_linear(network.get_submodule(path)).in_features
+        replaced = network.get_submodule(path).modules()
+        features = next(m for m in replaced if isinstance(m, nn.Linear)).in_features
     _silence_dropout_before(network, path)
     layers: list[nn.Module] = []
     if params.hidden_units:
@@ -72,13 +73,13 @@ def _network(params: Model, image_size: int) -> nn.Module:
         require_imagenet(params.name)
     match params.name:
         case "cnn5":
-            return networks.cnn5(3)
+            return networks.cnn5()
         case "cnn-five-block":
-            return networks.cnn_five_block(3, image_size, params.dropout)
+            return networks.cnn_five_block(image_size, params.dropout)
         case "cnn-baseline":
-            return networks.cnn_baseline(3, image_size)
+            return networks.cnn_baseline(image_size)
         case "cnn-deep":
-            return networks.cnn_deep(3, image_size)
+            return networks.cnn_deep(image_size)
         case name if name.startswith("efficientnet"):
             make = EfficientNet.from_pretrained if pretrained else EfficientNet.from_name
             # Its padding is laid out once for one image size, not computed as images come.
@@ -86,10 +87,6 @@ def _network(params: Model, image_size: int) -> nn.Module:
         case name:
             weights = "DEFAULT" if pretrained else None
             return torchvision.models.get_model(name, weights=weights)  # type: ignore[no-any-return]
-
-
-def _first_linear(head: nn.Module) -> nn.Linear:
-    return next(layer for layer in head.modules() if isinstance(layer, nn.Linear))
 
 
 def _silence_dropout_before(network: nn.Module, head: str) -> None:

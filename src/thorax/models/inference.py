@@ -77,15 +77,8 @@ def predict_logits(
     """Logits [N, outputs] for cache rows [N], in their order, on every process alike.
 
     Several processes divide the rows; these are padded to equal numbers for the exchange, and the
-    padding is dropped again by position.
-
-    Args:
-        fabric: the processes.
-        network: from images to logits, on the device.
-        batches: the cache, normalized for the network.
-        rows: at least one.
-        batch_size: images at once on each process; what training could hold, prediction can.
-        what: label of the progress bar.
+    padding is dropped again by position. `batch_size` is that of each process; what training could
+    hold, prediction can.
     """
     network.eval()
     per_process = -(-len(rows) // fabric.world_size)

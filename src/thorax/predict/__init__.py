@@ -39,12 +39,9 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
     models = [Path(paths.models) / str(fold) for fold in folds]
     leaky = SplitSummary.read(Path(paths.split_summary)).leaky
     test_rows, shared = dataset.held_out("test"), dataset.held_out("val")
+    tested = dataset.table.iloc[test_rows]
     contaminated = is_contaminated(
-        models,
-        dataset.patient_namespace,
-        dataset.table.iloc[test_rows],
-        allowed=leaky,
-        advice=ADVICE,
+        models, dataset.patient_namespace, tested, allowed=leaky, advice=ADVICE
     )
     val_rows = [shared if len(shared) else dataset.rows("val", fold) for fold in folds]
     logits = run_models(dataset, models, [[rows, test_rows] for rows in val_rows])
@@ -105,11 +102,7 @@ def _long(
 ) -> pd.DataFrame:
     """A row a fold and image."""
     columns = [f"logit_{name}" for name in dataset.outputs]
-    ids = dataset.table["image_id"].iloc[rows].reset_index(drop=True)
-    tables = []
-    for fold, z in zip(folds, logits, strict=True):
-        table = pd.DataFrame(z, columns=columns)
-        table.insert(0, "image_id", ids)
-        table.insert(0, "fold", fold)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    table = pd.DataFrame(np.concatenate(logits), columns=columns)
+    table.insert(0, "image_id", np.tile(dataset.table["image_id"].iloc[rows], len(folds)))
+    table.insert(0, "fold", np.repeat(folds, len(rows)))
+    return table
