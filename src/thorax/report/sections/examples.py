@@ -41,10 +41,8 @@ class Probability:
     """Probability of a class for one image, and whether the class is there."""
 
     name: str
-    text: str
-    percent: float
+    value: float
     true: bool | None
-    main: bool
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,7 @@ def probabilities(row: "pd.Series[float]", outputs: list[str], name: str) -> lis
     others = sorted((n for n in outputs if n != name), key=lambda n: -float(row[f"p_{n}"]))
     shown = []
     for output in [name, *others[:OTHERS]]:
-        p, y = float(row[f"p_{output}"]), row[f"y_{output}"]
+        y = row[f"y_{output}"]
         true = None if pd.isna(y) else bool(y == 1)
-        percent = round(100 * p, 1)
-        shown.append(Probability(output, wording.decimal(p), percent, true, output == name))
+        shown.append(Probability(output, float(row[f"p_{output}"]), true))
     return shown
