@@ -79,13 +79,14 @@ def sample_rows(table: pd.DataFrame, name: str, number: int) -> list[int]:
 
 def class_means(images: Gray, table: pd.DataFrame, name: str) -> Means | None:
     """Mean image of a class and how it differs from the images without it; None without images."""
-    present = np.flatnonzero(has_label(table, name))
-    absent = np.flatnonzero((table[LABEL + name] == 0).to_numpy())
+    label = table[LABEL + name].to_numpy()
+    most = max(min(AVERAGED, READ // images[0].size), 1)
+    present, absent = (evenly(np.flatnonzero(label == value), most) for value in (1, 0))
     if not len(present):
         return None
     mean = _mean(images, present)
     difference = mean - _mean(images, absent) if len(absent) else None
-    return Means(mean, difference, min(len(present), _averaged(images)))
+    return Means(mean, difference, len(present))
 
 
 def difference_map(difference: NDArray[np.float64], largest: float) -> NDArray[np.uint8]:
@@ -105,11 +106,6 @@ def overlay(image: NDArray[np.uint8], evidence: NDArray[np.uint8]) -> NDArray[np
 
 def _mean(images: Gray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     total = np.zeros(images.shape[1:], np.float64)
-    used = evenly(rows, _averaged(images))
-    for row in used:
+    for row in rows:
         total += images[row]
-    return total / len(used)
-
-
-def _averaged(images: Gray) -> int:
-    return int(min(AVERAGED, max(READ // (images.shape[1] * images.shape[2]), 1)))
+    return total / len(rows)

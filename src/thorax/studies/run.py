@@ -63,14 +63,10 @@ def run(
     queue: bool = False,
     fetch: bool = False,
 ) -> str:
-    """Run recipes one after another, or queue them; a failed one does not stop the others.
+    """Run recipes or variants one after another; a failed one does not stop the others.
 
-    Args:
-        names: of recipes or variants.
-        changes: `key=value` settings on top of each recipe's.
-        smoke: on phantoms shaped like the recipe's data, small and short.
-        queue: leave them to `dvc queue start`.
-        fetch: download what is missing.
+    `changes` are `key=value` settings on top of each recipe's. With `smoke` they run small and
+    short, on phantoms shaped like the recipe's data; with `queue` they wait for `dvc queue start`.
 
     Raises:
         ConfigError, DataError: a recipe cannot start; none is run.

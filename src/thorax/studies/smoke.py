@@ -1,8 +1,5 @@
 """Few phantoms in the layout of each real source, for trial runs of a recipe within minutes."""
 
-import csv
-import io
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,8 @@ from numpy.typing import NDArray
 
 from thorax.errors import ConfigError
 from thorax_phantom import write_archive
+from thorax_phantom.cohort import draw_patient
+from thorax_phantom.radiograph import acquire, render
 
 FOLDER = Path("data/raw/smoke")  # a folder for each source
 PATIENTS = 17  # of about 3.7 images each
@@ -51,7 +50,14 @@ def write_data(source: str, folder: Path) -> Path:
 def _nih(folder: Path) -> None:
     """The phantom archive is in NIH's layout already, its findings are some of NIH's."""
     folder.mkdir()
-    _archive(folder / "phantom.zip")
+    write_archive(
+        folder / "phantom.zip",
+        patients=PATIENTS,
+        pixels=PIXELS,
+        seed=SEED,
+        marker_correlation=0.0,
+        marker_label="No Finding",
+    )
 
 
 def _kermany(folder: Path) -> None:
@@ -83,31 +89,13 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def _archive(path: Path) -> None:
-    write_archive(
-        path,
-        patients=PATIENTS,
-        pixels=PIXELS,
-        seed=SEED,
-        marker_correlation=0.0,
-        marker_label="No Finding",
-    )
-
-
 def _phantoms() -> Iterator[Phantom]:
-    with TemporaryDirectory() as temporary:
-        path = Path(temporary) / "phantom.zip"
-        _archive(path)
-        with zipfile.ZipFile(path) as archive:
-            table = io.StringIO(archive.read("Data_Entry_2017.csv").decode())
-            for row in csv.DictReader(table):
-                stem = row["Image Index"]
-                pixels = np.frombuffer(archive.read(f"images/{stem}"), np.uint8)
-                image = cv2.imdecode(pixels, cv2.IMREAD_GRAYSCALE)
-                assert image is not None
-                findings = frozenset(row["Finding Labels"].split("|")) - {"No Finding"}
-                visit = int(stem.split("_")[1].removesuffix(".png"))
-                yield Phantom(int(row["Patient ID"]), visit, findings, np.asarray(image, np.uint8))
+    for number in range(1, PATIENTS + 1):
+        patient = draw_patient(SEED, number)
+        for visit in patient.visits:
+            attenuation, _ = render(patient, visit, PIXELS)
+            image = acquire(SEED, patient, visit, attenuation, marker=False)
+            yield Phantom(number, visit.number, frozenset(visit.severity), image)
 
 
 def _uneven(phantom: Phantom) -> NDArray[np.uint8]:
