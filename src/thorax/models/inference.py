@@ -44,8 +44,7 @@ def load(folder: Path) -> tuple[ModelFile, nn.Module]:
 
 
 def single_device() -> Fabric:
-    """The first GPU, else the CPU with every core."""
-    torch.set_num_threads(cores())
+    """The first GPU, else the CPU."""
     return Fabric(devices=1)
 
 
@@ -54,12 +53,15 @@ def open_model(
 ) -> tuple[ModelFile, nn.Module, Batches]:
     """A model's description, its network on the device, and batches normalized for it.
 
+    On the CPU it runs with as many threads as it was trained with: another number gives other bits.
+
     Raises:
         IntegrityError: it was trained on other classes.
     """
     model, network = load(folder)
     if model.outputs != dataset.outputs:
         raise IntegrityError(f"{folder} was trained on other classes. Run `dvc repro`.")
+    torch.set_num_threads(model.training.train.num_threads or cores())
     network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = Batches(dataset.images, model.mean, model.std, fabric.device, channels_last=True)
     return model, network, batches
