@@ -23,9 +23,8 @@ from thorax.config import Evaluate, load_params
 from thorax.evaluate import choose_thresholds, curves
 from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.evaluate.results import fold_metrics, subset_metrics
-from thorax.evaluate.subgroups import _crossed, _Evaluation, attributes
+from thorax.evaluate.subgroups import Evaluation, attributes, crossed
 from thorax.io import write_json
-from thorax.metrics.bootstrap import resample
 from thorax.metrics.calibration import calibration, fit_temperature
 from thorax.metrics.predictions import Predictions
 from thorax.provenance import machine
@@ -71,16 +70,15 @@ def measure(
         return result
 
     def by_group() -> None:
-        replicates = resample(test.images["patient_id"], params.n_bootstrap, params.seed)
-        evaluation = _Evaluation(test, d, params.min_subgroup_size, replicates)
+        evaluation = Evaluation(test, d, params.min_subgroup_size)
         groups = attributes(metadata)
         for name in groups:
             evaluation.of(groups[name])
         for a, b in combinations(groups, 2):
-            evaluation.of(_crossed(groups[a], groups[b]))
+            evaluation.of(crossed(groups[a], groups[b]))
 
     def described(part: Predictions) -> SubsetMetrics:
-        return subset_metrics(part, part.task.decide(part.p, thresholds), thresholds, params)
+        return subset_metrics(part, part.task.decide(part.p, thresholds), thresholds)
 
     thresholds = timed("thresholds", lambda: choose_thresholds(params, val))
     d = test.task.decide(test.p, thresholds)
@@ -99,7 +97,7 @@ def measure(
     )
     timed("subgroups", by_group)
     known = features(metadata)
-    timed("metadata", lambda: baseline(known, val.y, test, known, params))
+    timed("metadata", lambda: baseline(known, val.y, test, known))
     with TemporaryDirectory() as folder:
         timed("curves", lambda: curves.write({"val": val, "test": test}, results, Path(folder)))
     return seconds
@@ -117,7 +115,6 @@ def main() -> None:
         "images": IMAGES,
         "patients": PATIENTS,
         "classes": CLASSES,
-        "n_bootstrap": params.n_bootstrap,
         "seconds": seconds,
         "total": round(sum(seconds.values()), 1),
     }

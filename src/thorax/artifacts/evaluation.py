@@ -29,6 +29,7 @@ class ClassMetrics(Record):
     Attributes:
         threshold: probability from which it is predicted positive.
         positives, negatives, unknown: labels.
+        positive_patients, negative_patients: patients with such an image.
         tp, fp, tn, fn: counts of images among the known labels.
         metrics: name → estimate, for every name in `metrics.classification.PER_CLASS`.
     """
@@ -37,6 +38,8 @@ class ClassMetrics(Record):
     positives: int
     negatives: int
     unknown: int
+    positive_patients: int
+    negative_patients: int
     tp: int
     fp: int
     tn: int
@@ -58,7 +61,7 @@ class SubsetMetrics(Record):
     images: int
     patients: int
     metrics: dict[str, Estimate]
-    micro: dict[str, float | None]
+    micro: dict[str, Estimate]
     classes: dict[str, ClassMetrics]
 
 
@@ -190,7 +193,11 @@ class Group(Record):
 
 
 class Gap(Record):
-    """Best and worst group by AUROC, and how likely chance gives a gap as large."""
+    """Best and worst group by AUROC, and how likely chance gives a gap as large.
+
+    Attributes:
+        p_value: None where an AUROC has no standard error.
+    """
 
     worst: str
     best: str
@@ -226,13 +233,11 @@ class Subgroups(Artifact):
     """`evaluation/subgroups.json`: whom the model fails.
 
     Attributes:
-        n_bootstrap: replicates behind every interval and p-value.
         attributes: single attributes.
         pairs: crossed ones, `sex × age`.
         metadata: the baseline that sees no image.
     """
 
-    n_bootstrap: int
     attributes: dict[str, Attribute]
     pairs: dict[str, Attribute]
     metadata: MetadataBaseline

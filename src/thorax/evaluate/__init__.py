@@ -48,8 +48,8 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         settings=params,
         leaky=info.leaky,
         contaminated=info.contaminated,
-        val=subset_metrics(val, decisions["val"], thresholds, params),
-        test=subset_metrics(test, decisions["test"], thresholds, params),
+        val=subset_metrics(val, decisions["val"], thresholds),
+        test=subset_metrics(test, decisions["test"], thresholds),
         folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
     )
     results.write(folder / "results.json")

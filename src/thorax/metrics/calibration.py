@@ -20,8 +20,8 @@ from thorax.artifacts.evaluation import (
     SubsetCalibration,
 )
 from thorax.io import rounded
-from thorax.metrics.bootstrap import wilson
 from thorax.metrics.classification import counts, number, ones, rates
+from thorax.metrics.intervals import wilson
 from thorax.metrics.predictions import Predictions
 from thorax.tasks import Array
 
