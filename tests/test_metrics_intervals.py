@@ -101,7 +101,7 @@ def test_ten_equal_images_a_patient_widen_the_interval_by_the_root_of_ten():
 
 
 def test_an_interval_on_the_logit_by_its_formula():
-    y, score, d, patients = sample(mixed=False)
+    y, _, d, patients = sample(mixed=False)
     found = share(y * d, y, patients, "with the finding")
     v, count = found.value, len(np.unique(patients.of_image[y == 1]))
     each = np.array([((d - v) * y)[patients.of_image == k].sum() for k in range(40)]) / y.sum()
@@ -227,7 +227,7 @@ def test_intervals_hold_the_truth_in_simulated_cohorts(case):
         "alike": benchmark["Design"](60, (6, 6), 0.85, 0.5),
         "near 1": benchmark["Design"](200, (2, 2), 0.99, 0.4),
     }[case]
-    found = benchmark["coverage"](design, 150, others=False)
+    found = benchmark["coverage"](design, 150, rival_cohorts=0)
     for name in benchmark["METRICS"]:
         assert found[name]["coverage"] >= 0.89
 

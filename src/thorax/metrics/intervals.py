@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import binomtest, t
+from scipy.special import expit, logit, stdtr, stdtrit
+from scipy.stats import binomtest
 
 from thorax.artifacts import Estimate
 from thorax.io import rounded
@@ -95,7 +95,7 @@ class Statistic:
         if self.at_end:
             return wilson(round(self.value) * self.patients, self.patients)
         at = self.linked()
-        half = float(t.ppf(0.975, self.df)) * np.sqrt(at.variance)
+        half = stdtrit(self.df, 0.975) * np.sqrt(at.variance)  # Student's t
         low, high = BACK[self.scale](at.value + half * np.array([-1, 1]))
         return float(low), float(high)
 
@@ -174,7 +174,9 @@ def p_value(a: Statistic, b: Statistic) -> float | None:
     if df < 1:
         return None
     apart = difference(a.linked(), b.linked())
-    return float(2 * t.sf(abs(apart.value) / np.sqrt(apart.variance), df)) if apart.value else 1.0
+    if not apart.value:
+        return 1.0
+    return float(2 * stdtr(df, -abs(apart.value) / np.sqrt(apart.variance)))
 
 
 def _satterthwaite(parts: Sequence[Statistic]) -> float:
