@@ -219,6 +219,14 @@ class TestIntervals:
         assert precision.value == pytest.approx(np.mean(two), abs=1e-4)
         assert precision.caution == "without class 1, where it is undefined"
 
+    def test_a_class_of_one_patient_leaves_a_mean_without_an_interval(self):
+        part = made_up(classes=3)
+        part.y[1:, 2] = 0
+        auroc = metrics_of(part).metrics["auroc"]
+        assert auroc.value is not None
+        assert (auroc.low, auroc.high) == (None, None)
+        assert auroc.caution == "no interval, as class 2 rests on one patient"
+
     def test_a_single_class_is_all_there_is(self):
         subset = metrics_of(made_up("binary", classes=1))
         (only,) = subset.classes.values()

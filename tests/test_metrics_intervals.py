@@ -179,6 +179,8 @@ def test_a_mean_leaves_out_what_is_undefined_and_keeps_the_covariance():
     found = mean([a, nothing, b])
     assert (found.value, found.influence.tolist()) == (pytest.approx(0.7), [0.1, 0.0])
     assert found.df == pytest.approx(100)  # equal variances of 50 each
+    assert (found.patients, found.basis) == (101, "in effect")
+    assert mean([nothing, b]) == b
     assert np.isnan(mean([nothing, nothing]).value)
 
 

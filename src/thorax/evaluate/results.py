@@ -76,13 +76,16 @@ def _macro(name: str, by_class: Mapping[str, Statistics]) -> Estimate:
     flatter the F1, and a precision of 0 would be made up.
     """
     estimate = mean([each[name] for each in by_class.values()]).estimate("undefined in every class")
-    without = [each for each, metrics in by_class.items() if not np.isfinite(metrics[name].value)]
-    if without and len(without) < len(by_class):
-        left_out = f"without {', '.join(without)}, where it is undefined"
-        return estimate.model_copy(
-            update={"caution": "; ".join(filter(None, [estimate.caution, left_out]))}
-        )
-    return estimate
+    if estimate.value is None:
+        return estimate
+    known = {each: np.isfinite(metrics[name].value) for each, metrics in by_class.items()}
+    undefined = ", ".join(each for each in by_class if not known[each])
+    single = ", ".join(each for each in by_class if known[each] and by_class[each][name].df < 1)
+    cautions = [
+        f"no interval, as {single} rests on one patient" if single else estimate.caution,
+        f"without {undefined}, where it is undefined" if undefined else "",
+    ]
+    return estimate.model_copy(update={"caution": "; ".join(filter(None, cautions))})
 
 
 def _loss_and_accuracy(predictions: Predictions, d: Array, patients: Patients) -> Statistics:

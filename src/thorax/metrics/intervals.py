@@ -143,13 +143,18 @@ def undefined(patients: Patients, basis: str) -> Statistic:
 
 
 def mean(statistics: Sequence[Statistic]) -> Statistic:
-    """Mean of those that are defined, at least one; its degrees of freedom are Satterthwaite's."""
+    """Mean of those that are defined, at least one; it rests on as many patients as its df say."""
     known = [each for each in statistics if np.isfinite(each.value)] or list(statistics[:1])
+    if len(known) == 1:
+        return known[0]
+    df = _satterthwaite(known)
     return replace(
-        min(known, key=lambda each: each.patients),
+        known[0],
         value=float(np.mean([each.value for each in known])),
         influence=np.mean([each.influence for each in known], axis=0),
-        df=_satterthwaite(known),
+        df=df,
+        patients=int(df) + 1,
+        basis="in effect",
     )
 
 
