@@ -74,7 +74,8 @@ def results(images=240, classes=("A", "B"), *, leaky=False, **metrics) -> Result
     estimates = dict.fromkeys(METRICS, Estimate(value=0.97, low=0.96, high=0.98))
     estimates |= {"loss": Estimate(value=0.1)} | metrics
     by_class = {
-        name: {"threshold": 0.5, "positives": 1, "negatives": 1, "unknown": 0, "tp": 1, "fp": 0,
+        name: {"threshold": 0.5, "positives": 1, "negatives": 1, "unknown": 0,
+               "positive_patients": 1, "negative_patients": 1, "tp": 1, "fp": 0,
                "tn": 1, "fn": 0, "metrics": {}}
         for name in classes
     }  # fmt: skip

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 import numpy as np
 import pytest
 
-from thorax.metrics.bootstrap import wilson
+from thorax.metrics.intervals import wilson
 from thorax.studies.claims import Claim, Confusion, hits, interval, matrices, verdict
 
 PNEUMONIA = {"accuracy": "91.03", "precision": "89.76", "sensitivity": "96.67", "f1": "93.09"}

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from small_run import finished_run, params
 from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary
@@ -82,10 +89,9 @@ def made_up(task="multi-label", classes=2, n=120, seed=0):
     return Predictions(task, names, images, y, rng.normal(0, 2, y.shape) + y)
 
 
-def metrics_of(part, **changes):
-    d = part.task.decide(part.p, np.full(len(part.outputs), 0.5))
-    settings = params(evaluate=changes).evaluate
-    return subset_metrics(part, d, np.full(len(part.outputs), 0.5), settings)
+def metrics_of(part):
+    thresholds = np.full(len(part.outputs), 0.5)
+    return subset_metrics(part, part.task.decide(part.p, thresholds), thresholds)
 
 
 class TestMetricsFile:
@@ -175,32 +181,54 @@ class TestIntervals:
     @pytest.mark.parametrize("task", ["multi-label", "multi-class"])
     def test_hold_their_value(self, task):
         subset = metrics_of(made_up(task, classes=3))
-        metrics = [subset.metrics, *(each.metrics for each in subset.classes.values())]
-        for estimates in metrics:
+        classes = [each.metrics for each in subset.classes.values()]
+        for estimates in (subset.metrics, subset.micro, *classes):
             for estimate in estimates.values():
                 assert estimate.low < estimate.value < estimate.high
 
-    def test_a_proportion_of_one_is_not_certain(self, run):
+    def test_nothing_is_certain(self, run):
         paths, _ = run
         for subset in ("val", "test"):
             for each in results_of(paths).subset(subset).classes.values():
-                for name, estimate in each.metrics.items():
-                    if estimate.value == 1 and name not in classification.PROPORTIONS:
-                        assert estimate.low is None or estimate.low < 1
-                    else:
-                        assert estimate.low <= estimate.value <= estimate.high
-                        assert estimate.low < 1
+                for estimate in each.metrics.values():
+                    if estimate.low is None:  # nothing, or one patient
+                        assert estimate.value is None or estimate.caution.endswith("(1)")
+                        continue
+                    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+                    assert estimate.low < estimate.high
 
     def test_that_of_a_proportion_of_one_is_wilsons_over_patients(self):
         y = np.array([1.0, 1, 1, 1, 0, 0])[:, None]
         images = pd.DataFrame({"patient_id": list("aabbcd")})
         part = Predictions("multi-label", ["A"], images, y, 4 * y - 2)
-        metrics = metrics_of(part, n_bootstrap=200).classes["A"].metrics
+        metrics = metrics_of(part).classes["A"].metrics
         low, high = binomtest(2, 2).proportion_ci(method="wilson")  # two patients, not four images
         sensitivity = metrics["sensitivity"]
         assert (sensitivity.low, sensitivity.high) == (round(low, 4), high)
-        assert 0 < sensitivity.undefined_replicates < 50  # only patients without it were drawn
+        assert sensitivity.caution == "under 30 patients with the finding (2)"
         assert metrics["npv"].low == sensitivity.low
+
+    def test_a_mean_says_which_classes_it_leaves_out(self):
+        """A class that is never predicted has an F1 of 0 and no precision."""
+        part = made_up(classes=3)
+        part.z[:, 1] = -9
+        subset = metrics_of(part)
+        per_class = [each.metrics for each in subset.classes.values()]
+        assert (per_class[1]["precision"].value, per_class[1]["f1"].value) == (None, 0)
+        f1, precision = subset.metrics["f1"], subset.metrics["precision"]
+        assert f1.value == pytest.approx(np.mean([m["f1"].value for m in per_class]), abs=1e-4)
+        assert f1.caution == ""
+        two = [per_class[i]["precision"].value for i in (0, 2)]
+        assert precision.value == pytest.approx(np.mean(two), abs=1e-4)
+        assert precision.caution == "without class 1, where it is undefined"
+
+    def test_a_class_of_one_patient_leaves_a_mean_without_an_interval(self):
+        part = made_up(classes=3)
+        part.y[1:, 2] = 0
+        auroc = metrics_of(part).metrics["auroc"]
+        assert auroc.value is not None
+        assert (auroc.low, auroc.high) == (None, None)
+        assert auroc.caution == "no interval, as class 2 rests on one patient"
 
     def test_a_single_class_is_all_there_is(self):
         subset = metrics_of(made_up("binary", classes=1))
@@ -221,6 +249,16 @@ def test_a_fold_is_measured_like_all_of_them(task):
     assert fold_metrics({0: part}, thresholds).std["auroc"] is None
 
 
+def test_micro_averages_are_over_all_known_labels():
+    part = made_up(classes=3)
+    part.y[:9, 1] = np.nan
+    micro, known = metrics_of(part).micro, ~np.isnan(part.y)
+    y, d = part.y[known], part.p[known] >= 0.5
+    for name, score in (("f1", f1_score), ("precision", precision_score),
+                        ("sensitivity", recall_score), ("accuracy", accuracy_score)):  # fmt: skip
+        assert micro[name].value == pytest.approx(score(y, d), abs=5.1e-5)
+
+
 def test_exclusive_classes_are_ranked_by_probability():
     part = made_up("multi-class", classes=3)
     expected = roc_auc_score(part.y.argmax(axis=1), part.p, multi_class="ovr")
@@ -233,6 +271,8 @@ def test_counts_add_up_to_the_images():
     part.y[:7, 0] = np.nan
     first = metrics_of(part).classes["class 0"]
     assert (first.unknown, first.positives + first.negatives) == (7, 113)
+    for value, patients in ((1, first.positive_patients), (0, first.negative_patients)):
+        assert patients == part.images["patient_id"][part.y[:, 0] == value].nunique()
     known = ~np.isnan(part.y[:, 0])
     matrix = confusion_matrix(part.y[known, 0], part.p[known, 0] >= 0.5)
     assert [first.tn, first.fp, first.fn, first.tp] == matrix.ravel().tolist()
@@ -307,7 +347,7 @@ def test_with_several_folds_what_is_frozen_fits_their_ensemble_or_says_that_it_d
 def test_a_target_is_written_as_it_stands_in_the_parameters(run, tmp_path):
     paths, settings = run
     changed = elsewhere(paths, tmp_path)
-    target = params(evaluate={"threshold": {"sensitivity": 0.9}, "n_bootstrap": 5}).evaluate
+    target = params(evaluate={"threshold": {"sensitivity": 0.9}}).evaluate
     evaluate(target, changed)
     points, val = points_of(changed), predictions_of(paths, "val")
     assert points.rule == {"sensitivity": 0.9}

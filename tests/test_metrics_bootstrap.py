@@ -1,16 +1,11 @@
 """The bootstrap draws patients, intervals say what is undefined, and no proportion is certain."""
 
-import math
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 
 from thorax.metrics import bootstrap
-from thorax.metrics.bootstrap import estimate, over_replicates, percentiles, resample, wilson
+from thorax.metrics.bootstrap import estimate, over_replicates, percentiles, resample
 from thorax.metrics.classification import per_class
 
 
@@ -108,21 +103,3 @@ def test_a_proportion_that_never_moves_from_an_end_has_no_interval(replicates, i
     found = estimate(0.5, replicates)
     assert (found.low, found.high) == interval
     assert estimate(0.0, np.zeros(50), bounded=False).low == 0  # a difference may be certain
-
-
-def test_wilson_by_its_formula():
-    z, k, n = 1.959963984540054, 7, 50
-    middle = (k / n + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(k / n * (1 - k / n) / n + z**2 / (4 * n**2))
-    assert wilson(k, n) == pytest.approx((middle - half, middle + half), abs=1e-12)
-    assert wilson(0, 10)[1] == binomtest(0, 10).proportion_ci(method="wilson").high
-
-
-@pytest.mark.slow
-def test_intervals_hold_the_truth_when_images_of_a_patient_are_alike():
-    """Only the bootstrap over patients does; the margins are three standard errors of 200 runs."""
-    path = Path(__file__).resolve().parent.parent / "benchmarks" / "coverage.py"
-    covered = runpy.run_path(str(path))["coverage"](cohorts=200, n_bootstrap=500)
-    assert 0.90 <= covered["patients"] <= 0.99
-    assert covered["images"] < 0.77
-    assert covered["delong"] < 0.77

@@ -15,6 +15,7 @@ from thorax.metrics.calibration import (
     calibration,
     calibration_error,
     equal_mass,
+    error_if_calibrated,
     net_benefit,
     predictive_values,
     reliability,
@@ -225,3 +226,22 @@ class TestArtifact:
         assert artifact.val.log_loss.scaled == artifact.val.log_loss.raw
         assert first.reliability_scaled is first.net_benefit.scaled is None
         assert first.brier.raw is not None
+
+
+@pytest.mark.parametrize("images", [100, 1000])
+def test_it_is_what_perfect_models_show(images):
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.5, 1, images)
+    shown = [calibration_error((rng.random(images) < p) * 1.0, p) for _ in range(100)]
+    assert error_if_calibrated(p) == pytest.approx(np.mean(shown), rel=0.1)
+
+
+def test_it_shrinks_with_the_root_of_the_images():
+    p = np.random.default_rng(0).random(400)
+    few, many = error_if_calibrated(p), error_if_calibrated(np.tile(p, 9))
+    assert few / many == pytest.approx(3, rel=0.15)
+
+
+def test_certain_probabilities_have_none_and_no_image_has_no_reference():
+    assert error_if_calibrated(np.array([0.0, 1.0, 1.0])) == 0
+    assert error_if_calibrated(np.zeros(0)) is None

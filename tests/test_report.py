@@ -163,7 +163,7 @@ def with_groups(inputs: Inputs, p_value: float | None = 0.01, under=(0.3, 0.05))
     groups = [group("M", 0.9, under[1]), group("F", 0.8, under[0]), small]
     gap = Gap(worst="F", best="M", auroc=0.1, p_value=p_value)
     sex = Attribute(classes=inputs.model.outputs, groups=groups, gap=gap)
-    changed = {"attributes": {"sex": sex}, "pairs": {}, "n_bootstrap": 77}
+    changed = {"attributes": {"sex": sex}, "pairs": {}}
     return replace(inputs, subgroups=inputs.subgroups.model_copy(update=changed))
 
 
@@ -240,13 +240,15 @@ class TestEstimates:
     def test_footnotes_say_replicates_and_reasons_once(self):
         why = Estimate(value=None, reason="0 present labels")
         fewer = Estimate(value=0.5, low=0.1, high=0.9, undefined_replicates=13)
-        table = Table("c", ["Class", "AUROC", "F1", "NPV"], [Row("A", [why, why, fewer])],
-                      ["note"], 2000)  # fmt: skip
+        doubted = Estimate(value=0.5, low=0.1, high=0.9, caution="under 30 patients with it (3)")
+        table = Table("c", ["Class", "AUROC", "F1", "NPV", "PPV"],
+                      [Row("A", [why, why, fewer, doubted])], ["note"], 2000)  # fmt: skip
         assert table.footnotes == [
             "note",
             "95% intervals are from 2,000 bootstrap replicates over patients.",
             "A: AUROC and F1: 0 present labels",
             "A: NPV: undefined in 13 of 2,000 replicates, which are left out",
+            "A: PPV: under 30 patients with it (3)",
         ]
 
     def test_a_table_escapes_its_cells(self):
@@ -317,11 +319,9 @@ class TestSummary:
         undefined = metrics.model_copy(update={"classes": {"B": classes["B"]}})
         assert summary.mean_prevalence(undefined) is None
 
-    def test_no_bootstrap_is_said(self, run):
-        settings = run.results.settings.model_copy(update={"n_bootstrap": 0})
-        bare = replace(run, results=run.results.model_copy(update={"settings": settings}))
-        assert "There are no intervals" in plain(summary.section(bare).body)
-        assert "intervals are from" not in " ".join(headline_table(bare).footnotes)
+    def test_the_method_of_the_intervals_is_said(self, run):
+        assert wording.INTERVALS in plain(summary.section(run).body)
+        assert wording.INTERVALS in model_card(run)
 
 
 class TestCaveats:
@@ -366,6 +366,15 @@ class TestCaveats:
         absent = without_test(with_undefined(run, "B"))
         items = [item for c in self.titled(absent, "Undefined values") for item in c.items]
         assert not any(item.startswith("Test") for item in items)
+
+    def test_classes_with_few_patients_are_named_whatever_their_images(self, run):
+        (caveat,) = self.titled(run, "Intervals that cannot be trusted")
+        patients = run.metrics.classes["A"].positive_patients
+        assert patients < run.metrics.classes["A"].positives
+        assert caveat.items[0].startswith("A: under 30 patients with")
+        sure = run.metrics.classes["A"].metrics["auroc"].model_copy(update={"caution": ""})
+        certain = with_metrics(run, "test", A={"auroc": sure}, B={"auroc": sure})
+        assert not self.titled(certain, "Intervals that cannot be trusted")
 
     def test_validation_that_flatters(self, run):
         val = Estimate(value=0.995, low=0.99, high=1.0)
@@ -520,12 +529,13 @@ class TestPictures:
 
 
 class TestPerformance:
-    def test_every_metric_with_its_interval_and_replicates(self, run):
+    def test_every_metric_with_its_interval_and_their_method(self, run):
         table = headline_table(run)
         assert table.columns == ["Metric", "Test", "Validation", "Test, micro average"]
         assert [row.head for row in table.rows] == [wording.metric_name(key) for key in METRICS]
         assert table.rows[0].cells[0] == run.metrics.metrics["auroc"]
-        assert "50 bootstrap replicates" in table.footnotes[0]
+        assert table.rows[3].cells[2] == run.metrics.micro[METRICS[3]]
+        assert table.footnotes[0] == wording.INTERVALS
 
     def test_undefined_values_keep_their_reason_under_the_table(self, run):
         table = metric_table(with_undefined(run, "B"), "test")
@@ -796,7 +806,6 @@ class TestSubgroups:
         assert [row.head for row in table.rows] == ["F", "M", "U"]
         assert table.columns[-1] == "Underdiagnosis rate"
         assert "under 30 images" in "".join(table.rows[2].cells)
-        assert "77 bootstrap replicates" in table.footnotes[0]
 
     def test_nothing_known_is_said(self, run):
         metadata = run.subgroups.metadata.model_copy(update={"columns": []})

@@ -49,6 +49,7 @@ class Estimate(Record):
         low, high: bounds of the interval, None where there is none.
         undefined_replicates: bootstrap replicates in which the figure is undefined; left out.
         reason: why `value` is None; else empty.
+        caution: why the interval may not hold the truth in 95% of samples; else empty.
     """
 
     value: float | None
@@ -56,3 +57,4 @@ class Estimate(Record):
     high: float | None = None
     undefined_replicates: int = 0
     reason: str = ""
+    caution: str = ""

@@ -33,6 +33,7 @@ class ClassMetrics(Record):
     Attributes:
         threshold: probability from which it is predicted positive.
         positives, negatives, unknown: labels.
+        positive_patients, negative_patients: patients with such an image.
         tp, fp, tn, fn: counts of images among the known labels.
         metrics: name → estimate, for every name in `metrics.classification.PER_CLASS`.
     """
@@ -41,6 +42,8 @@ class ClassMetrics(Record):
     positives: int
     negatives: int
     unknown: int
+    positive_patients: int
+    negative_patients: int
     tp: int
     fp: int
     tn: int
@@ -62,7 +65,7 @@ class SubsetMetrics(Record):
     images: int
     patients: int
     metrics: dict[str, Estimate]
-    micro: dict[str, float | None]
+    micro: dict[str, Estimate]
     classes: dict[str, ClassMetrics]
 
 
@@ -140,6 +143,8 @@ class ClassCalibration(Record):
         known, present: labels.
         predictive_values: at each of `evaluate.prevalences`.
         brier, ece: Brier score, expected calibration error.
+        ece_if_calibrated: expected calibration error of so many images if the raw probabilities
+            were right.
         intercept: calibration in the large: what the logits lack on average, 0 at best.
         slope: under 1 the probabilities are too extreme, over 1 not extreme enough.
         reliability, reliability_scaled: bins of equal counts; None without labels or scaling.
@@ -153,6 +158,7 @@ class ClassCalibration(Record):
     predictive_values: list[PredictiveValues]
     brier: Scaled
     ece: Scaled
+    ece_if_calibrated: float | None
     intercept: Scaled
     slope: Scaled
     reliability: list[Bin] | None
@@ -200,7 +206,11 @@ class Group(Record):
 
 
 class Gap(Record):
-    """Best and worst group by AUROC, and how likely chance gives a gap as large."""
+    """Best and worst group by AUROC, and how likely chance gives a gap as large.
+
+    Attributes:
+        p_value: None where an AUROC has no standard error.
+    """
 
     worst: str
     best: str
@@ -236,13 +246,11 @@ class Subgroups(Artifact):
     """`evaluation/subgroups.json`: whom the model fails.
 
     Attributes:
-        n_bootstrap: replicates behind every interval and p-value.
         attributes: single attributes.
         pairs: crossed ones, `sex × age`.
         metadata: the baseline that sees no image.
     """
 
-    n_bootstrap: int
     attributes: dict[str, Attribute]
     pairs: dict[str, Attribute]
     metadata: MetadataBaseline

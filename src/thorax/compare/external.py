@@ -1,7 +1,6 @@
 """The command `thorax evaluate BUNDLE`: a finished bundle on other images, nothing chosen again.
 
-Models, preprocessing, thresholds and classes are the bundle's; the data and the number of bootstrap
-replicates are those of `params.yaml`.
+Models, preprocessing, thresholds and classes are the bundle's; the data are those of `params.yaml`.
 """
 
 from collections.abc import Sequence
@@ -65,7 +64,7 @@ def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced:
     # Where the most likely class is predicted there are no thresholds, and none is used.
     thresholds = np.array([points.thresholds.get(name, UNDECIDED) for name in predictions.outputs])
     decisions = predictions.task.decide(predictions.p, thresholds)
-    metrics = subset_metrics(predictions, decisions, thresholds, params.evaluate)
+    metrics = subset_metrics(predictions, decisions, thresholds)
     predictions.write_decided(decisions, to / "predictions.csv")
     about = {"contaminated": contaminated, "bundle": str(bundle)}
     write_json(to / "results.json", {"external": metrics.model_dump(mode="json"), **about})

@@ -54,8 +54,8 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         leaky=info.leaky,
         contaminated=info.contaminated,
         thresholds={} if val.task.exclusive else chosen,
-        val=subset_metrics(val, decisions["val"], thresholds, params),
-        test=subset_metrics(test, decisions["test"], thresholds, params),
+        val=subset_metrics(val, decisions["val"], thresholds),
+        test=subset_metrics(test, decisions["test"], thresholds),
         folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
     )
     results.write(folder / "results.json")

@@ -9,13 +9,13 @@ from sklearn.preprocessing import OneHotEncoder
 
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import BaselineComparison, MetadataBaseline
-from thorax.config import Evaluate
-from thorax.metrics.bootstrap import estimate, over_replicates, resample
-from thorax.metrics.classification import auroc_and_ap, ones
+from thorax.metrics.influence import areas
+from thorax.metrics.intervals import Patients, Statistic, difference, mean
 from thorax.metrics.predictions import Predictions
 from thorax.parallel import cores
-from thorax.tasks import Array, Values
+from thorax.tasks import Array
 
+Pair = tuple[Statistic, Statistic]  # baseline, model
 YEARS = 5  # width of an age band
 STEPS = 8  # bands of width and height per doubling
 REASON = "no metadata, or a single class present"
@@ -46,11 +46,7 @@ def features(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline(
-    train: pd.DataFrame,
-    train_y: Array,
-    predictions: Predictions,
-    known: pd.DataFrame,
-    params: Evaluate,
+    train: pd.DataFrame, train_y: Array, predictions: Predictions, known: pd.DataFrame
 ) -> MetadataBaseline:
     """AUROC per class of a logistic regression on the categories, and of the model minus that.
 
@@ -59,24 +55,20 @@ def baseline(
         train_y: their labels [M, O], NaN unknown.
         predictions: the evaluated images.
         known: their `features`.
-        params: replicates and seed.
     """
-    replicates = resample(predictions.images["patient_id"], params.n_bootstrap, params.seed)
+    patients = Patients.of(predictions.images["patient_id"])
 
-    def both(i: int) -> Array | None:
-        """AUROC of model and baseline in one class, exact and then in each replicate [2, 1 + R]."""
+    def both(i: int) -> Pair | None:
+        """AUROC of the baseline and of the model in one class."""
         rows = ~np.isnan(predictions.y[:, i])
         y = predictions.y[rows, i]
         p = _predicted(train, train_y[:, i], known) if len(train.columns) else None
         if p is None or len(np.unique(y)) < 2:
             return None
-        scores = {"model": predictions.p[rows, i], "baseline": p[rows]}
-
-        def aurocs(w: Array) -> Values:
-            return {name: auroc_and_ap(y, score, w)[0] for name, score in scores.items()}
-
-        exact, replicated = aurocs(ones(len(y))), over_replicates(aurocs, replicates.take(rows))
-        return np.stack([np.r_[exact[name], replicated[name]] for name in scores])
+        alone, model = (
+            areas(y, score[rows], patients.take(rows))[0] for score in (p, predictions.p[:, i])
+        )
+        return alone, model
 
     with ThreadPoolExecutor(cores()) as pool:
         pairs = list(pool.map(both, range(len(predictions.outputs))))
@@ -86,22 +78,22 @@ def baseline(
         classes={
             name: _compared(pair) for name, pair in zip(predictions.outputs, pairs, strict=True)
         },
-        mean=_compared(np.mean(defined, axis=0) if defined else None),
+        mean=_compared((mean([a for a, _ in defined]), mean([b for _, b in defined])))
+        if defined
+        else _compared(None),
     )
 
 
-def _compared(pair: Array | None) -> BaselineComparison:
+def _compared(pair: Pair | None) -> BaselineComparison:
     if pair is None:
         undefined = Estimate(value=None, reason=REASON)
         return BaselineComparison(baseline=undefined, model=undefined, difference=undefined)
-    model, alone = pair
+    alone, model = pair
     return BaselineComparison(
-        baseline=_estimate(alone), model=_estimate(model), difference=_estimate(model - alone)
+        baseline=alone.estimate(),
+        model=model.estimate(),
+        difference=difference(model, alone).estimate(),
     )
-
-
-def _estimate(values: Array) -> Estimate:
-    return estimate(values[0], values[1:], REASON, bounded=False)
 
 
 def _predicted(train: pd.DataFrame, y: Array, known: pd.DataFrame) -> Array | None:

@@ -1,119 +1,118 @@
 """Metrics of a subset with intervals over patients and the reasons for what is undefined."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import ClassMetrics, FoldMetrics, SubsetMetrics
-from thorax.config import METRICS, Evaluate
+from thorax.config import METRICS
 from thorax.io import rounded
-from thorax.metrics.bootstrap import estimate, over_replicates, resample, wilson
-from thorax.metrics.classification import (
-    PER_CLASS,
-    PROPORTIONS,
-    counts,
-    headline,
-    loss_and_accuracy,
-    macro,
-    number,
-    ones,
-    per_class,
-    rates,
-)
+from thorax.metrics.classification import counts, headline, ones
+from thorax.metrics.influence import ALL, CALLED, WITH, of_class, share
+from thorax.metrics.intervals import Patients, Statistic, mean
 from thorax.metrics.predictions import Predictions
-from thorax.tasks import Array, Values
+from thorax.tasks import Array
 
-MICRO = ("accuracy", "precision", "sensitivity", "f1")
+Statistics = dict[str, Statistic]  # metric → its statistic
 
 
-def subset_metrics(
-    predictions: Predictions, d: Array, thresholds: Array, params: Evaluate
-) -> SubsetMetrics:
+def subset_metrics(predictions: Predictions, d: Array, thresholds: Array) -> SubsetMetrics:
     """All metrics of predictions at decisions d [N, O]."""
-
-    def by_class(w: Array) -> Values:
-        return per_class(predictions.y, predictions.p, d, w)
-
-    def by_label(w: Array) -> Values:
-        return loss_and_accuracy(predictions.task, predictions.y, predictions.z, d, w)
-
-    w = ones(len(predictions.y))
-    sample = by_class(w)
-    exact = macro(sample, sample) | by_label(w)
-    replicates = resample(predictions.images["patient_id"], params.n_bootstrap, params.seed)
-    class_replicates = over_replicates(by_class, replicates)
-    replicated = macro(class_replicates, sample) | over_replicates(by_label, replicates)
-    classes = {
-        name: _class_metrics(predictions, d, i, float(thresholds[i]), sample, class_replicates)
+    patients = Patients.of(predictions.images["patient_id"])
+    by_class = {
+        name: of_class(predictions.y[:, i], predictions.p[:, i], d[:, i], patients)
         for i, name in enumerate(predictions.outputs)
     }
-    metrics = {
-        name: estimate(
-            exact[name][0], replicated[name], "undefined in every class", bounded=name != "loss"
-        )
-        for name in METRICS
+    by_label = _loss_and_accuracy(predictions, d, patients)
+    metrics = {name: _macro(name, by_class) for name in METRICS if name not in by_label} | {
+        name: each.estimate("no label is known") for name, each in by_label.items()
     }
-    if len(classes) == 1:  # the class is all there is
-        (only,) = classes.values()
-        metrics |= {name: only.metrics[name] for name in METRICS if name in only.metrics}
-    tp, fp, fn, tn = (count.sum(axis=1) for count in counts(predictions.y, d, w))
-    micro = rates(tp, fp, fn, tn)
     return SubsetMetrics(
         images=len(predictions.y),
-        patients=predictions.images["patient_id"].nunique(),
-        metrics=metrics,
-        micro={name: rounded(number(micro[name][0])) for name in MICRO},
-        classes=classes,
+        patients=patients.count,
+        metrics={name: metrics[name] for name in METRICS},
+        micro={
+            name: each.estimate("undefined in every class")
+            for name, each in _micro(predictions.y, d, patients).items()
+        },
+        classes={
+            name: _class_metrics(predictions, d, i, float(thresholds[i]), by_class[name], patients)
+            for i, name in enumerate(predictions.outputs)
+        },
     )
 
 
 def _class_metrics(
-    predictions: Predictions, d: Array, i: int, threshold: float, exact: Values, replicated: Values
+    predictions: Predictions,
+    d: Array,
+    i: int,
+    threshold: float,
+    statistics: Statistics,
+    patients: Patients,
 ) -> ClassMetrics:
-    """Metrics of output i from those of all outputs, [1, O] and [R, O]."""
+    """Counts and metrics of output i."""
     y = predictions.y[:, i]
     tp, fp, fn, tn = (int(each[0, 0]) for each in counts(y[:, None], d[:, [i]], ones(len(y))))
     reason = f"{tp + fn} present and {fp + tn} absent labels, {tp + fp} predicted positive"
-    metrics = {}
-    for name in PER_CLASS:
-        metrics[name] = estimate(exact[name][0, i], replicated[name][:, i], reason)
-        if name in PROPORTIONS:
-            metrics[name] = _not_certain(
-                metrics[name], replicated[name][:, i], predictions, d, i, name
-            )
     return ClassMetrics(
         threshold=threshold,
         positives=tp + fn,
         negatives=fp + tn,
         unknown=int(np.isnan(y).sum()),
+        positive_patients=patients.number(y == 1),
+        negative_patients=patients.number(y == 0),
         tp=tp, fp=fp, tn=tn, fn=fn,
-        metrics=metrics,
+        metrics={name: each.estimate(reason) for name, each in statistics.items()},
     )  # fmt: skip
 
 
-def _not_certain(
-    metric: Estimate, replicates: Array, predictions: Predictions, d: Array, i: int, name: str
-) -> Estimate:
-    """Wilson's interval for a proportion of 0 or 1, which is the same in every replicate.
+def _macro(name: str, by_class: Mapping[str, Statistics]) -> Estimate:
+    """Mean over the classes in which a metric is defined; it says which ones that leaves out.
 
-    Its trials are the patients with an image that the proportion counts, which takes all images of
-    a patient for one.
+    A class that is never predicted has no precision, but an F1 of 0: leaving it out of both would
+    flatter the F1, and a precision of 0 would be made up.
     """
-    if metric.low is not None or metric.value is None or np.isfinite(replicates).sum() < 2:
-        return metric
-    y, positive = predictions.y[:, i], d[:, i] == 1
-    counted = {
-        "sensitivity": y == 1,
-        "specificity": y == 0,
-        "precision": positive,
-        "npv": ~positive,
+    estimate = mean([each[name] for each in by_class.values()]).estimate("undefined in every class")
+    if estimate.value is None:
+        return estimate
+    known = {each: np.isfinite(metrics[name].value) for each, metrics in by_class.items()}
+    undefined = ", ".join(each for each in by_class if not known[each])
+    single = ", ".join(each for each in by_class if known[each] and by_class[each][name].df < 1)
+    cautions = [
+        f"no interval, as {single} rests on one patient" if single else estimate.caution,
+        f"without {undefined}, where it is undefined" if undefined else "",
+    ]
+    return estimate.model_copy(update={"caution": "; ".join(filter(None, cautions))})
+
+
+def _loss_and_accuracy(predictions: Predictions, d: Array, patients: Patients) -> Statistics:
+    """Cross-entropy and accuracy over all labels; by image where classes exclude each other."""
+    y = predictions.y
+    losses = predictions.task.log_loss(predictions.z, y)
+    # Decisions that equal the label, which an unknown one never does.
+    right = (y * d if predictions.task.exclusive else y == d).sum(axis=1)
+    known = (~np.isnan(losses)).sum(axis=1)
+    loss = share(np.nansum(losses, axis=1), known, patients, ALL)
+    accuracy = share(right, known, patients, ALL)
+    return {"loss": replace(loss, scale="log"), "accuracy": accuracy}
+
+
+def _micro(y: Array, d: Array, patients: Patients) -> Statistics:
+    """Over all labels together."""
+    positive, negative = np.nan_to_num(y), np.nan_to_num(1 - y)
+    hits, present, called = (
+        each.sum(axis=1) for each in (positive * d, positive, (positive + negative) * d)
+    )
+    right = (y == d).sum(axis=1)
+    return {
+        "accuracy": share(right, (positive + negative).sum(axis=1), patients, ALL),
+        "precision": share(hits, called, patients, CALLED),
+        "sensitivity": share(hits, present, patients, WITH),
+        "f1": share(2 * hits, present + called, patients, WITH),
     }
-    rows = counted.get(name, np.ones(len(y), bool)) & ~np.isnan(y)
-    patients = int(predictions.images["patient_id"][rows].nunique())
-    low, high = wilson(round(metric.value) * patients, patients)
-    return metric.model_copy(update={"low": rounded(low), "high": rounded(high)})
 
 
 def fold_metrics(by_fold: Mapping[int, Predictions], thresholds: Array) -> FoldMetrics:

@@ -1,7 +1,9 @@
 """Whom a model fails: metrics by sex, age, view, vendor, site and follow-up, and their pairs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,10 @@ from thorax.config import Evaluate, Paths
 from thorax.dataset import NEVER, open_dataset
 from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.io import rounded
-from thorax.metrics.bootstrap import Replicates, estimate, over_replicates, resample
-from thorax.metrics.classification import ones, per_class
+from thorax.metrics.influence import of_class
+from thorax.metrics.intervals import Patients, Statistic, mean, p_value, undefined
 from thorax.metrics.predictions import Predictions
-from thorax.tasks import Array, Values
+from thorax.tasks import Array
 
 AGE_BANDS = {  # below so many years
     "0–17": 18,
@@ -36,7 +38,7 @@ def subgroup_metrics(
     """Metrics of every group and pair of groups, and the baseline on metadata alone.
 
     Args:
-        params: replicates, seed, smallest group.
+        params: smallest group.
         predictions: the evaluated images.
         d: decisions [N, O] at the frozen thresholds.
         fold: the first one; its training images teach the baseline.
@@ -45,24 +47,23 @@ def subgroup_metrics(
     dataset = open_dataset(paths)
     images = dataset.table.set_index("image_id", drop=False)
     groups = attributes(images).loc[predictions.images["image_id"]].reset_index(drop=True)
-    replicates = resample(predictions.images["patient_id"], params.n_bootstrap, params.seed)
-    evaluation = _Evaluation(predictions, d, params.min_subgroup_size, replicates)
-    pairs = combinations(groups, 2)
+    evaluation = Evaluation(predictions, d, params.min_subgroup_size)
     unseen = predictions.take(
         predictions.images["fold"].isin([fold, NEVER])
     )  # by the first fold's model
     known = features(images)
     trained = dataset.rows("train", fold)
     return Subgroups(
-        n_bootstrap=params.n_bootstrap,
         attributes={str(name): evaluation.of(groups[name]) for name in groups},
-        pairs={f"{a} × {b}": evaluation.of(_crossed(groups[a], groups[b])) for a, b in pairs},
+        pairs={
+            f"{a} × {b}": evaluation.of(crossed(groups[a], groups[b]))
+            for a, b in combinations(groups, 2)
+        },
         metadata=baseline(
             known.iloc[trained],
             dataset.targets[trained],
             unseen,
             known.loc[unseen.images["image_id"]],
-            params,
         ),
     )
 
@@ -90,18 +91,23 @@ def attributes(images: pd.DataFrame) -> pd.DataFrame:
     return table[[name for name in table if table[name][table[name] != ""].nunique() > 1]]
 
 
-def _crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":
+def crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":
+    """Both groups of each image as one, empty where either is unknown."""
     return (a + ", " + b).where((a != "") & (b != ""), "")
 
 
 @dataclass(frozen=True)
-class _Evaluation:
-    """What all groups share: predictions, decisions [N, O], and one set of replicates."""
+class Evaluation:
+    """What all groups share: predictions, decisions [N, O], and from how many images on."""
 
     predictions: Predictions
     d: Array
     min_images: int
-    replicates: Replicates
+
+    @cached_property
+    def patients(self) -> Patients:
+        """Those of all images, so that groups which share patients can be compared."""
+        return Patients.of(self.predictions.images["patient_id"])
 
     def of(self, values: "pd.Series[str]") -> Attribute:
         """All groups of one attribute, over the classes that every group can be evaluated on."""
@@ -109,14 +115,27 @@ class _Evaluation:
         small = {name: why for name, rows in groups.items() if (why := self._too_small(rows))}
         large = {name: rows for name, rows in groups.items() if name not in small}
         classes = self._common_classes(list(large.values()))
-        measured = {name: self._group(name, rows, classes) for name, rows in large.items()}
+        lacking = "" if classes else f"no class has {MIN_IMAGES} images with and without it"
+        if lacking:
+            small |= dict.fromkeys(large, f"{lacking} in every group")
+        measured = {} if lacking else {n: self._metrics(r, classes) for n, r in large.items()}
+        ordered = [*large, *(name for name in groups if name not in large)]
         return Attribute(
             classes=[self.predictions.outputs[c] for c in classes],
             groups=[
-                *(group for group, _ in measured.values()),
-                *(self._without(name, groups[name], why) for name, why in small.items()),
+                Group(
+                    name=name,
+                    images=len(groups[name]),
+                    patients=self._patients(groups[name]),
+                    reason=small.get(name, ""),
+                    metrics={
+                        key: each.estimate("no class means healthy")
+                        for key, each in measured.get(name, {}).items()
+                    },
+                )
+                for name in ordered
             ],
-            gap=_gap(list(measured.values())),
+            gap=_gap({name: metrics["auroc"] for name, metrics in measured.items()}),
         )
 
     def _too_small(self, rows: NDArray[np.int64]) -> str:
@@ -125,7 +144,7 @@ class _Evaluation:
         return f"under {MIN_PATIENTS} patients" if self._patients(rows) < MIN_PATIENTS else ""
 
     def _patients(self, rows: NDArray[np.int64]) -> int:
-        return int(self.predictions.images["patient_id"].iloc[rows].nunique())
+        return len(np.unique(self.patients.of_image[rows]))
 
     def _common_classes(self, groups: list[NDArray[np.int64]]) -> list[int]:
         """Classes of which every group has a few images with and without."""
@@ -137,64 +156,46 @@ class _Evaluation:
             and all(min((y[g, c] == 1).sum(), (y[g, c] == 0).sum()) >= MIN_IMAGES for g in groups)
         ]
 
-    def _without(self, name: str, rows: NDArray[np.int64], reason: str) -> Group:
-        patients = self._patients(rows)
-        return Group(name=name, images=len(rows), patients=patients, reason=reason, metrics={})
-
-    def _group(self, name: str, rows: NDArray[np.int64], classes: list[int]) -> tuple[Group, Array]:
-        """A group's metrics, and its replicates of the AUROC."""
-        group = self._without(name, rows, "")
-        if not classes:
-            reason = f"no class has {MIN_IMAGES} images with and without it in every group"
-            return group.model_copy(update={"reason": reason}), np.zeros(0)
-        y, p, d = (table[rows] for table in (self.predictions.y, self.predictions.p, self.d))
-
-        def metrics(w: Array) -> Values:
-            return self._macro(per_class(y, p, d, w), classes)
-
-        exact = metrics(ones(len(rows)))
-        replicates = over_replicates(metrics, self.replicates.take(rows))
-        estimates = {
-            key: estimate(exact[key][0], replicates[key], "no class means healthy") for key in exact
-        }
-        return group.model_copy(update={"metrics": estimates}), replicates["auroc"]
-
-    def _macro(self, metrics: Values, classes: list[int]) -> Values:
-        """Mean metrics [R] over some classes, and the underdiagnosis rate.
+    def _metrics(self, rows: NDArray[np.int64], classes: list[int]) -> dict[str, Statistic]:
+        """Mean metrics of a group over some classes, and the underdiagnosis rate.
 
         That is the rate of sick images predicted healthy (Seyyed-Kalantari et al. 2021, Nature
         Medicine 27).
         """
-        means = {key: metrics[key][:, classes].mean(axis=1) for key in METRICS}
-        outputs = self.predictions.outputs
+        y, p, d = (table[rows] for table in (self.predictions.y, self.predictions.p, self.d))
+        patients, outputs = self.patients.take(rows), self.predictions.outputs
         healthy = [c for c, name in enumerate(outputs) if name.lower() in HEALTHY]
+        by_class = {
+            c: of_class(y[:, c], p[:, c], d[:, c], patients) for c in {*classes, *healthy[:1]}
+        }
+        metrics = {key: mean([by_class[c][key] for c in classes]) for key in METRICS}
         if healthy:
-            means["underdiagnosis"] = 1 - metrics["specificity"][:, healthy[0]]
+            overlooked = _complement(by_class[healthy[0]]["specificity"])
         elif len(outputs) == 1:
-            means["underdiagnosis"] = 1 - metrics["sensitivity"][:, 0]
+            overlooked = _complement(metrics["sensitivity"])
         else:
-            means["underdiagnosis"] = np.full(len(means["auroc"]), np.nan)
-        return means
+            overlooked = undefined(patients, "")
+        return metrics | {"underdiagnosis": overlooked}
 
 
-def _gap(groups: list[tuple[Group, Array]]) -> Gap | None:
+def _complement(proportion: Statistic) -> Statistic:
+    return replace(proportion, value=1 - proportion.value, influence=-proportion.influence)
+
+
+def _gap(aurocs: dict[str, Statistic]) -> Gap | None:
     """Best and worst group by AUROC, their difference, and its p-value.
 
     The best and the worst are picked after the fact, so an interval of their difference would lie
-    above 0 far too often. Instead every group's replicates are moved to one common value, as if all
-    groups were alike, and the widest difference of each replicate is compared with the one seen.
+    above 0 far too often. Their p-value is therefore multiplied by the number of pairs that there
+    are (Bonferroni).
     """
-    aurocs = {
-        group.name: (group.metrics["auroc"].value, replicates)
-        for group, replicates in groups
-        if group.metrics
-    }
-    known = {name: (value, drawn) for name, (value, drawn) in aurocs.items() if value is not None}
-    if len(known) < 2:
+    if len(aurocs) < 2:
         return None
-    ranked = sorted(known, key=lambda name: known[name][0])
-    gap = known[ranked[-1]][0] - known[ranked[0]][0]
-    moved = np.stack([drawn - value for value, drawn in known.values()])
-    widest = np.ptp(moved[:, np.isfinite(moved).all(axis=0)], axis=0)
-    p_value = (1 + (widest >= gap).sum()) / (1 + len(widest)) if len(widest) > 1 else None
-    return Gap(worst=ranked[0], best=ranked[-1], auroc=round(gap, 4), p_value=rounded(p_value))
+    worst, *_, best = sorted(aurocs, key=lambda name: aurocs[name].value)
+    p = p_value(aurocs[best], aurocs[worst])
+    return Gap(
+        worst=worst,
+        best=best,
+        auroc=round(aurocs[best].value - aurocs[worst].value, 4),
+        p_value=None if p is None else rounded(min(1.0, p * comb(len(aurocs), 2))),
+    )

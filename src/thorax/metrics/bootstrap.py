@@ -1,4 +1,4 @@
-"""95% intervals: bootstrap over patients, and Wilson's for proportions of independent images.
+"""Bootstrap over patients, for what has no influence function: maps, occlusion, paired differences.
 
 Images of one patient are alike, so patients are drawn with replacement and not images (Field and
 Welsh 2007, cluster bootstrap).
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from thorax.artifacts import Estimate
 from thorax.io import rounded
@@ -90,9 +89,3 @@ def estimate(
         undefined_replicates=undefined,
         reason="" if known else reason,
     )
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """95% score interval of a proportion of independent trials (Wilson 1927); trials > 0."""
-    bounds = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return float(bounds.low), float(bounds.high)

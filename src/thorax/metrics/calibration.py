@@ -20,13 +20,14 @@ from thorax.artifacts.evaluation import (
 )
 from thorax.artifacts.model import Scaling
 from thorax.io import rounded
-from thorax.metrics.bootstrap import wilson
 from thorax.metrics.classification import counts, number, ones, rates
+from thorax.metrics.intervals import wilson
 from thorax.metrics.predictions import Predictions
 from thorax.metrics.scaling import intercept_and_slope, scale
 from thorax.tasks import Array
 
 ECE_BINS = 15  # of equal counts
+DRAWS = 100  # of all labels; the mean of so many is certain to about a twentieth of itself
 RELIABILITY_BINS = 10  # of equal counts
 HISTOGRAM_BINS = 20  # of equal width
 # Threshold probabilities of the decision curve; beyond them nobody would decide by a score.
@@ -110,6 +111,7 @@ def _class(
         predictive_values=_stated(y, d, prevalences),
         brier=_scaled(brier, y, p, scaled),
         ece=_scaled(calibration_error, y, p, scaled),
+        ece_if_calibrated=rounded(error_if_calibrated(p)),
         intercept=intercept,
         slope=slope,
         reliability=reliability(y, p) if len(y) else None,
@@ -157,6 +159,20 @@ def calibration_error(y: Array, p: Array) -> float | None:
         return None
     bins = equal_mass(p, min(ECE_BINS, len(y)))
     return float(np.abs(np.bincount(bins, p - y)).sum() / len(y))
+
+
+def error_if_calibrated(p: Array) -> float | None:
+    """Mean `calibration_error` of probabilities [N] whose labels are drawn from them.
+
+    A bin of few images hardly ever has as many positives as its probabilities promise (consistency
+    resampling, Bröcker and Smith 2007, Weather and Forecasting 22). Images are taken for
+    independent, so with several a patient the reference is on the low side.
+    """
+    if not len(p):
+        return None
+    bins, rng = equal_mass(p, min(ECE_BINS, len(p))), np.random.default_rng(0)
+    drawn = (p - (rng.random(len(p)) < p) for _ in range(DRAWS))
+    return float(np.mean([np.abs(np.bincount(bins, apart)).sum() for apart in drawn]) / len(p))
 
 
 def reliability(y: Array, p: Array) -> list[Bin]:

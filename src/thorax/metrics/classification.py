@@ -1,8 +1,9 @@
 """Classification metrics of weighted images: the one place where each is computed.
 
 A point estimate is the metric with every weight 1; a bootstrap replicate weights each image by how
-often its patient was drawn. Shapes: N images, L classes, R sets of weights. Labels y [N, L] are 1,
-0 and NaN for unknown, decisions d [N, L] 1 or 0. Undefined metrics are NaN.
+often its patient was drawn. `influence` has the derivatives. Shapes: N images, L classes, R sets of
+weights. Labels y [N, L] are 1, 0 and NaN for unknown, decisions d [N, L] 1 or 0. Undefined metrics
+are NaN.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,10 @@ from thorax.config import METRICS
 from thorax.parallel import cores
 from thorax.tasks import Array, Task, Values
 
-PROPORTIONS = ("sensitivity", "specificity", "precision", "npv", "accuracy")
-PER_CLASS = ("auroc", "average_precision", *PROPORTIONS, "f1")
+PER_CLASS = (
+    "auroc", "average_precision", "sensitivity", "specificity", "precision", "npv", "accuracy",
+    "f1",
+)  # fmt: skip
 
 
 def ones(images: int) -> Array:

@@ -9,8 +9,6 @@ from thorax.report.inputs import Inputs
 from thorax.report.sections.subgroups import largest_gaps, titled
 
 FEW_PATIENTS = 100  # under this an interval of the AUROC is seldom narrower than 0.1
-VERY_FEW = 30  # under this a 95% interval covers the truth less often (benchmarks/coverage.py)
-FEW_IMAGES = 30  # with or without a finding
 ABOVE_CHANCE = 0.1  # what an AUROC must be above 0.5 before a part of it means something
 REMAINING = 0.75  # part of that which is much when the lungs are occluded
 SIGNIFICANT = 0.05  # over all attributes together (Bonferroni)
@@ -225,30 +223,28 @@ def _few(inputs: Inputs) -> Iterator[Caveat]:
     metrics = inputs.metrics
     where = wording.in_sentence(wording.subset_name(inputs.headline))
     if metrics.patients < FEW_PATIENTS:
-        text = (
+        yield Caveat(
+            "care",
+            "Few patients",
             f"The {where} set has {wording.plural(metrics.patients, 'patient')}. Differences within"
-            " the intervals may be chance."
+            " the intervals may be chance.",
         )
-        if metrics.patients < VERY_FEW:
-            text += " With so few, even the intervals are too narrow."
-        yield Caveat("care", "Few patients", text)
     rare = [
-        f"{name}: {record.positives:,} with, {record.negatives:,} without"
+        f"{name}: {record.metrics['auroc'].caution}"
         for name, record in metrics.classes.items()
-        if min(record.positives, record.negatives) < FEW_IMAGES
+        if record.metrics["auroc"].caution
     ]
     if rare:
         yield Caveat(
             "care",
-            "Few images of a class",
-            f"Fewer than {FEW_IMAGES} images with or without the finding in the {where} set; one"
-            " image more or less moves the metric.",
+            "Intervals that cannot be trusted",
+            f"A few patients of the {where} set decide the AUROC of these classes: its 95% interval"
+            " may miss the truth more often than it says. Images of one patient count once.",
             rare,
         )
 
 
 def _undefined(inputs: Inputs) -> Iterator[Caveat]:
-    n_bootstrap = inputs.results.settings.n_bootstrap
     items = []
     for subset in inputs.subsets:
         metrics, where = inputs.results.subset(subset), wording.subset_name(subset)
@@ -256,13 +252,17 @@ def _undefined(inputs: Inputs) -> Iterator[Caveat]:
             f"{where}, {name}": record.metrics for name, record in metrics.classes.items()
         }
         for name, estimates in named.items():
-            readable = ((wording.metric_name(key), value) for key, value in estimates.items())
-            items += [f"{name}: {text}" for text in limits(readable, n_bootstrap)]
+            lacking = (
+                (wording.metric_name(key), estimate)
+                for key, estimate in estimates.items()
+                if estimate.value is None
+            )
+            items += [f"{name}: {text}" for text in limits(lacking)]
     if items:
         yield Caveat(
             "care",
             "Undefined values",
-            "Some metrics cannot be computed, or not in every bootstrap replicate.",
+            "Some metrics cannot be computed.",
             items,
         )
 

@@ -40,7 +40,7 @@ class Table:
         caption: what it shows; also its name for a screen reader.
         columns: headings, the one above the row headings first.
         notes: lines under it.
-        n_bootstrap: replicates behind its intervals; 0 where it has none.
+        n_bootstrap: replicates behind its intervals; 0 where they have none.
         of_class: the class that the whole table belongs to, for the picker.
     """
 
@@ -53,7 +53,7 @@ class Table:
 
     @property
     def footnotes(self) -> list[str]:
-        """Notes, the replicates behind the intervals, and why values are undefined."""
+        """Notes, the replicates behind the intervals, and what speaks against single values."""
         notes = [*self.notes, *([wording.replicates(self.n_bootstrap)] if self.n_bootstrap else [])]
         for row in self.rows:
             named = zip(self.columns[1:], row.cells, strict=True)
@@ -79,17 +79,17 @@ def class_table(
     return Table(caption, ["Class", *columns], rows, n_bootstrap=n_bootstrap)
 
 
-def limits(named: Iterable[tuple[str, Cell]], n_bootstrap: int) -> Iterator[str]:
-    """Why estimates are undefined, or rest on fewer replicates: `a and b: reason`."""
+def limits(named: Iterable[tuple[str, Cell]], n_bootstrap: int = 0) -> Iterator[str]:
+    """Why estimates are undefined, rest on fewer replicates or mislead: `a and b: reason`."""
     reasons: dict[str, list[str]] = {}
     for name, cell in named:
         if not isinstance(cell, Estimate):
             continue
-        reason = cell.reason
+        reason = cell.reason if cell.value is None else cell.caution
         if cell.value is not None and cell.undefined_replicates:
             left_out = f"{cell.undefined_replicates:,} of {n_bootstrap:,}"
             reason = f"undefined in {left_out} replicates, which are left out"
-        if reason and (cell.value is None or cell.undefined_replicates):
+        if reason:
             reasons.setdefault(reason, []).append(wording.in_sentence(name))
     yield from (f"{wording.listed(names, 9)}: {reason}" for reason, names in reasons.items())
 

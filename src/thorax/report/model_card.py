@@ -88,7 +88,7 @@ def metrics(inputs: Inputs) -> Iterator[str]:
     averaged = ", macro averages over classes" if len(inputs.model.outputs) > 1 else ""
     yield (
         f"Evaluated by {wording.listed(names, len(names))}{averaged}. {decision_rule(inputs)}"
-        f" {wording.replicates(inputs.results.settings.n_bootstrap)}"
+        f" {wording.INTERVALS}"
     )
 
 

@@ -24,6 +24,11 @@ METRICS = {
         "Proportion of images with a finding for which no finding is predicted.",
     ),
 }
+INTERVALS = (  # of every metric
+    "95% intervals are over patients: the variance of a metric is the sum of the squared influences"
+    " of its patients (for the AUROC the clustered DeLong of Obuchowski 1997), on the logit, with"
+    " Student's t."
+)
 _SUBSETS = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
@@ -100,9 +105,7 @@ def p_value(p: float) -> str:
 
 
 def replicates(n_bootstrap: int) -> str:
-    """What stands behind intervals."""
-    if not n_bootstrap:
-        return "There are no intervals: evaluate.n_bootstrap is 0."
+    """What stands behind intervals by bootstrap."""
     return f"95% intervals are from {n_bootstrap:,} bootstrap replicates over patients."
 
 

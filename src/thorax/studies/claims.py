@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from thorax.config.card import Section
-from thorax.metrics.bootstrap import wilson
+from thorax.metrics.intervals import wilson
 
 CHECKED = ("accuracy", "precision", "sensitivity", "specificity", "f1")
 PERCENT = re.compile(r"[0-9]+(\.[0-9]{1,6})?")  # with more decimals, 64-bit integers might overflow

@@ -150,13 +150,15 @@ def calibration_table(inputs: Inputs, subset: str) -> Table:
 
     def cells(name: str, record: ClassCalibration) -> list[Cell]:
         why = inputs.calibration.scaling[name].reason
-        return [
+        figures: list[Cell] = [
             Estimate(value=value, reason=record.reasons.get(key) or why)
             for key in CALIBRATION
             for value in getattr(record, key).model_dump().values()
         ]
+        return [Estimate(value=record.ece_if_calibrated, reason="no known label"), *figures]
 
-    columns = [f"{name}, {how}" for name in CALIBRATION.values() for how in ("raw", "scaled")]
+    columns = ["ECE if calibrated"]
+    columns += [f"{name}, {how}" for name in CALIBRATION.values() for how in ("raw", "scaled")]
     where = wording.in_sentence(inputs.subset_name(subset))
     classes = inputs.calibration.subset(subset).classes.items()
     rows = {name: cells(name, record) for name, record in classes}

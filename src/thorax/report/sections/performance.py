@@ -47,13 +47,12 @@ def headline_table(inputs: Inputs) -> Table:
     for key in METRICS:
         cells: list[Cell] = [inputs.results.subset(s).metrics[key] for s in inputs.subsets]
         if several:
-            micro = inputs.metrics.micro.get(key)
-            cells.append("–" if micro is None else wording.decimal(micro))
+            cells.append(inputs.metrics.micro.get(key, "–"))
         rows.append(Row(wording.metric_name(key), cells))
     if several:
         columns.append(f"{wording.subset_name(inputs.headline)}, micro average")
     caption = "Metrics, macro averages over classes" if several else "Metrics"
-    return Table(caption, columns, rows, n_bootstrap=inputs.results.settings.n_bootstrap)
+    return Table(caption, columns, rows, [wording.INTERVALS])
 
 
 def fold_table(inputs: Inputs) -> Table | None:
@@ -88,8 +87,7 @@ def metric_table(inputs: Inputs, subset: str) -> Table:
         threshold = [] if exclusive else [wording.threshold_range(inputs.results.thresholds[name])]
         rows[name] = [present, *(record.metrics[key] for key in keys), *threshold]
     where = wording.in_sentence(inputs.subset_name(subset))
-    n_bootstrap = inputs.results.settings.n_bootstrap
-    return class_table(f"By class: {where}", columns, rows, n_bootstrap)
+    return class_table(f"By class: {where}", columns, rows)
 
 
 def decision_rule(inputs: Inputs) -> str:

@@ -60,7 +60,7 @@ def group_table(inputs: Inputs, name: str, attribute: Attribute) -> Table:
     columns = ["Group", "Images", "Patients", wording.metric_name("auroc"), "0.5 to 1",
                *map(wording.metric_name, METRICS[1:])]  # fmt: skip
     rows = [Row(group.name, _cells(group)) for group in ranked]
-    return Table(titled(name), columns, rows, notes, inputs.subgroups.n_bootstrap)
+    return Table(titled(name), columns, rows, notes)
 
 
 def _auroc(group: Group) -> float:
@@ -85,7 +85,6 @@ def metadata_table(inputs: Inputs) -> Table:
         "AUROC of the metadata baseline and of the model",
         ["Metadata only", "Model", "Difference"],
         {name: [r.baseline, r.model, r.difference] for name, r in baseline.classes.items()},
-        inputs.subgroups.n_bootstrap,
     )
     if len(table.rows) > 1:
         mean = baseline.mean

@@ -23,7 +23,7 @@ def section(inputs: Inputs) -> Section:
         bar=bar,
         stops=[caveat for caveat in raised if caveat.level == "stop"],
         caveats=[caveat for caveat in raised if caveat.level != "stop"],
-        replicates=wording.replicates(inputs.results.settings.n_bootstrap),
+        method=wording.INTERVALS,
     )
     return Section("summary", "Summary", body)
 
