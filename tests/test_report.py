@@ -845,10 +845,9 @@ class TestExplanations:
         assert table.rows[0].cells[-1] == ring.classes["A"].difference
 
     def test_stress_begins_with_the_images_as_they_are(self, run):
-        table = explanations.stress_table(run)
-        assert [row.head for row in table.rows][0] == "As it is"
-        tests = run.stress.tests
-        assert [row.head for row in table.rows][1:] == [t.change.capitalize() for t in tests]
+        table, tests = explanations.stress_table(run), run.stress.tests
+        heads = [row.head for row in table.rows]
+        assert heads == ["As it is", *(test.change.capitalize() for test in tests)]
         assert table.rows[1].cells[4] == tests[0].drops["specificity"]
 
     def test_every_occlusion_has_its_auroc_and_its_drop(self, run):
