@@ -1,4 +1,4 @@
-"""Baselines without the lungs: they learn what gray levels and borders tell, and nothing else."""
+"""Simple baselines learn what gray levels and borders tell, and nothing else."""
 
 import numpy as np
 import pandas as pd

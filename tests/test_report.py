@@ -440,15 +440,15 @@ class TestCaveats:
         [
             (0.6, 0.01, ""),
             (0.6, None, ""),
-            (0.6, 0.0, "Not shown to beat a baseline without the lungs"),
-            (0.85, 0.01, "Signals outside of the lungs nearly suffice"),
+            (0.6, 0.0, "Not shown to beat a simple baseline"),
+            (0.85, 0.01, "Simple baselines nearly suffice"),
         ],
     )
     def test_a_baseline_that_comes_near_the_model(self, run, name, baseline, low, raised):
         changed = with_baseline(run, name, baseline, low)
         titles = (
-            "Not shown to beat a baseline without the lungs",
-            "Signals outside of the lungs nearly suffice",
+            "Not shown to beat a simple baseline",
+            "Simple baselines nearly suffice",
         )
         found = {title: caveat.items for title in titles for caveat in self.titled(changed, title)}
         assert set(found) == ({raised} if raised else set())

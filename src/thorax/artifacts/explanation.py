@@ -116,7 +116,7 @@ class PixelBaseline(Record):
 
 
 class PixelBaselines(Artifact):
-    """`explanations/baselines.json`: how far one gets without the lungs.
+    """`explanations/baselines.json`: how far one gets without what lies in the lungs.
 
     Attributes:
         n_bootstrap: replicates behind every interval.

@@ -1,4 +1,4 @@
-"""How far one gets without the lungs: with gray levels alone, and with the image's edge alone.
+"""How far one gets with gray levels alone, and with the image's edge alone.
 
 Gray statistics know nothing of where anything lies, the border ring nothing of what lies inside.
 Part of what they tell may be the disease (an opacity raises gray levels) or the patient's pose (the

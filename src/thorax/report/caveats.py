@@ -175,16 +175,16 @@ def _baselines(inputs: Inputs) -> Iterator[Caveat]:
     if beaten:
         yield Caveat(
             "care",
-            "Not shown to beat a baseline without the lungs",
+            "Not shown to beat a simple baseline",
             "The AUROC of the model is not significantly higher than what these reach.",
             beaten,
         )
     if near:
         yield Caveat(
             "care",
-            "Signals outside of the lungs nearly suffice",
-            f"A baseline that sees no lungs reaches {wording.percent(REMAINING, 1)} or more of what"
-            " the model's AUROC has above 0.5. Images with and without the finding may differ in"
+            "Simple baselines nearly suffice",
+            f"Blind to what lies where in the lungs, a baseline reaches {100 * REMAINING:.0f}% or more"
+            " of what the model's AUROC has above 0.5. Images with and without the finding may differ in"
             " scanner, exposure or crop; part of it may be the disease and the patient's pose. The"
             " AUROC does not show that the model reads the lungs.",
             near,
