@@ -183,10 +183,10 @@ def _baselines(inputs: Inputs) -> Iterator[Caveat]:
         yield Caveat(
             "care",
             "Simple baselines nearly suffice",
-            f"Blind to what lies where in the lungs, a baseline reaches {100 * REMAINING:.0f}% or more"
-            " of what the model's AUROC has above 0.5. Images with and without the finding may differ in"
-            " scanner, exposure or crop; part of it may be the disease and the patient's pose. The"
-            " AUROC does not show that the model reads the lungs.",
+            f"Blind to what lies where in the lungs, a baseline reaches {100 * REMAINING:.0f}% or"
+            " more of what the model's AUROC has above 0.5. Images with and without the finding may"
+            " differ in scanner, exposure or crop; part of it may be the disease and the patient's"
+            " pose. The AUROC does not show that the model reads the lungs.",
             near,
         )
 
