@@ -71,6 +71,7 @@ def measure(
         "correlation": correlation,
         "seed": seed,
         "swapped": tests["swapped"],
+        "pull": tests["pull"],
         "corners_occluded": tests["occluded"]["corners"],
         "marker_reversed": {"before": before, "after": after, "drop": round(before - after, 4)},
         "shortcuts": occlusion.shortcuts,
