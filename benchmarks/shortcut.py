@@ -25,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 from thorax.artifacts.explanation import Occlusion
 from thorax.config import Data, Params, Paths, load_params, load_paths
 from thorax.download import download
-from thorax.explain import Explainer, explain, open_explainer
+from thorax.evaluate import evaluate
+from thorax.explain import explain
+from thorax.explain.explainer import Explainer, open_explainer
 from thorax.io import write_json
 from thorax.metrics.classification import auroc_and_ap, ones
 from thorax.predict import predict
@@ -59,6 +61,7 @@ def measure(
     split(params.split, paths)
     train(0, params.model, params.train, params.augment, paths)
     predict([0], paths)
+    evaluate(params.evaluate, paths)
     explain(params.explain, params.evaluate, paths)
     occlusion = Occlusion.read(Path(paths.explanations) / "occlusion.json")
     tests = occlusion.classes[label].model_dump()
@@ -68,6 +71,7 @@ def measure(
         "correlation": correlation,
         "seed": seed,
         "swapped": tests["swapped"],
+        "pull": tests["pull"],
         "corners_occluded": tests["occluded"]["corners"],
         "marker_reversed": {"before": before, "after": after, "drop": round(before - after, 4)},
         "shortcuts": occlusion.shortcuts,

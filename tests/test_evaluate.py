@@ -22,7 +22,7 @@ from sklearn.metrics import (
 from small_run import finished_run, params
 from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary
 from thorax.artifacts.evaluation import Calibration, PredictionsInfo, Results, Subgroups
-from thorax.artifacts.explanation import Localization, Occlusion
+from thorax.artifacts.explanation import Localization, Occlusion, PixelBaselines, Stress
 from thorax.artifacts.model import ModelFile, OperatingPoints, TrainedOn
 from thorax.config import METRICS
 from thorax.evaluate import choose_thresholds, evaluate, headline
@@ -38,6 +38,7 @@ WRITES = ("evaluation", "bundle", "metrics", "plots")
 ARTIFACTS = {
     "predictions.json": PredictionsInfo, "results.json": Results, "calibration.json": Calibration,
     "subgroups.json": Subgroups, "localization.json": Localization, "occlusion.json": Occlusion,
+    "baselines.json": PixelBaselines, "stress.json": Stress,
     "operating_points.json": OperatingPoints, "model.json": ModelFile, "trained_on.json": TrainedOn,
     "dataset": DatasetInfo, "split_summary": SplitSummary, "leakage": LeakageAudit,
 }  # fmt: skip

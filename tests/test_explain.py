@@ -10,7 +10,10 @@ from torch import nn
 
 from small_run import finished_run, params, train_folds, write_run
 from thorax.artifacts.explanation import Localization, Occlusion
-from thorax.explain import evenly, explain, open_explainer
+from thorax.explain import explain, write_gradcam, write_occlusion
+from thorax.explain.cascade import cascade
+from thorax.explain.explainer import evenly, open_explainer
+from thorax.explain.localization import localize
 from thorax.io import read_csv
 from thorax.metrics.predictions import read_decided
 
@@ -68,9 +71,9 @@ def test_the_cascade_leaves_the_network_as_it_was(run):
     """It randomizes layer after layer, on a copy; the order of the analyses does not matter."""
     explainer = open_explainer(run[0])
     before = {key: value.clone() for key, value in explainer.network.state_dict().items()}
-    steps = explainer.cascade()
+    steps = cascade(explainer)
     assert [step.layers for step in steps] == ["head", "last quarter", "last half", "all layers"]
-    assert steps == explainer.cascade() == localization_of(run[0]).cascade
+    assert steps == cascade(explainer) == localization_of(run[0]).cascade
     for key, value in explainer.network.state_dict().items():
         assert torch.equal(value, before[key])
 
@@ -95,9 +98,9 @@ def test_no_more_images_at_once_than_in_a_training_batch(run, tmp_path):
             return self.network(x_BCHW)
 
     explainer = replace(explainer, network=Counting(explainer.network))
-    explainer.write_gradcam(tmp_path / "gradcam.npz")
-    explainer.cascade()
-    explainer.write_occlusion(settings.explain, settings.evaluate, tmp_path)
+    write_gradcam(explainer, tmp_path / "gradcam.npz")
+    cascade(explainer)
+    write_occlusion(explainer, settings.explain, settings.evaluate, tmp_path)
     assert Occlusion.read(tmp_path / "occlusion.json").images == 60
     assert batch_size / 2 < max(sizes) <= batch_size
 
@@ -109,7 +112,7 @@ def test_as_many_images_as_asked_for_are_tested(number, tmp_path):
     changed = paths.model_copy(update={"explanations": str(tmp_path)})
     explain(few, settings.evaluate, changed)
     assert occlusion_of(changed).images == number
-    images = [each.model.images for each in localization_of(changed).classes.values()]
+    images = [each.images for each in localization_of(changed).classes.values()]
     assert all(0 < count <= number for count in images)
     assert bool(images) == bool(number)
 
@@ -120,7 +123,7 @@ def test_without_a_test_set_the_first_model_is_explained_on_what_it_has_not_seen
     unseen = set(split.index[split["fold"] == 0])
     assert occlusion_of(paths).images == len(unseen) < len(split)
     assert set(gradcam_of(paths)["image_ids"]) <= unseen
-    assert localization_of(paths).classes["A"].model.images <= len(unseen)
+    assert localization_of(paths).classes["A"].images <= len(unseen)
 
 
 def test_a_model_that_learned_a_square_points_at_it(tmp_path, monkeypatch):
@@ -128,12 +131,15 @@ def test_a_model_that_learned_a_square_points_at_it(tmp_path, monkeypatch):
     paths = write_run(tmp_path, images=120)
     settings = params(train={"epochs": 12, "patience": 12}, augment={"shift": 0.0})
     train_folds(paths, settings, [0])
-    scores = open_explainer(paths).localize(settings.explain, settings.evaluate, paths)
+    scores = localize(open_explainer(paths), settings.explain, settings.evaluate, paths)
     assert list(scores) == ["A"]
     model, random = scores["A"].model, scores["A"].random
-    assert model.images == random.images > 3
-    assert model.area == pytest.approx(12 * 12 / 32**2, abs=1e-3)
+    assert scores["A"].images > 3
+    assert scores["A"].area == pytest.approx(12 * 12 / 32**2, abs=1e-3)
     assert model.iou.value > random.iou.value
+    # The square never moves, so its place is known without a look at the image.
+    assert scores["A"].prior.pointing.value == scores["A"].prior.iou.value == 1
+    assert scores["A"].difference.iou.high < 0
 
 
 def test_spread_evenly():

@@ -72,7 +72,7 @@ def test_corners_that_tell_nothing_are_no_shortcut_even_for_a_scorer_that_reads_
 
 def test_a_scorer_that_does_not_look_there_is_not_flagged():
     tests = run(*cohort(correlated=True), center_of)
-    assert tests.swapped.drop.value == tests.swapped.score_change == 0
+    assert tests.swapped.drop.value == tests.pull.value == tests.pull.high == 0
     assert tests.occluded["corners"].drop.value == 0
     assert not is_shortcut(tests.swapped, LEAST)
 
@@ -100,7 +100,7 @@ def test_too_few_of_a_label_have_a_reason_and_no_figures():
     y[:4] = 1
     tests = run(y, images, corners_of)
     assert tests.reason == "fewer than 5 patients with or without it"
-    assert (tests.occluded, tests.swapped) == ({}, None)
+    assert (tests.occluded, tests.swapped, tests.pull) == ({}, None, None)
     assert not is_shortcut(tests.swapped, LEAST)
 
 
@@ -160,7 +160,6 @@ def test_a_drop_equals_scikit_learn():
     assert found.before == round(roc_auc_score(y, before), 4)
     assert found.after == round(roc_auc_score(y, after), 4)
     assert found.drop.low == found.drop.high == found.drop.value
-    assert found.score_change == round(float(np.abs(before - after).mean()), 4)
 
 
 def test_a_drop_of_the_auroc_is_paired():
@@ -172,6 +171,18 @@ def test_a_drop_of_the_auroc_is_paired():
     assert (same.value, same.low, same.high) == (0, 0, 0)
     drop = auroc_drop(y, before, before + 0.1 * rng.normal(0, 1, 300), weights).drop
     assert drop.high - drop.low < 0.03  # unpaired it would be about 0.1
+
+
+def test_a_corner_that_is_read_pulls_even_where_the_finding_is_easy():
+    """The AUROC stays 1, so the drop alone would say that nothing is read there."""
+    y, images = cohort(correlated=True)
+
+    def easy(changed):
+        return 0.6 * y[:, None] + 0.3 * corners_of(changed)
+
+    tests = run(y, images, easy)
+    assert tests.swapped.drop.value == 0
+    assert tests.pull.low > 0.05
 
 
 def test_a_shortcut_is_large_and_beyond_chance():

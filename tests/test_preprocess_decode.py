@@ -55,6 +55,32 @@ def test_twelve_bits_in_sixteen_fill_the_range():
     assert np.corrcoef(image.ravel(), RAMP.ravel())[0, 1] > 0.9999
 
 
+@pytest.mark.parametrize("letter", [(1, 1), (8, 10)], ids=["hot pixel", "burnt-in letter"])
+def test_deep_images_keep_their_contrast_beside_an_outlier(letter):
+    """Scaled to the brightest pixel, one at 65,535 left 3 of 255 gray levels."""
+    deep = RAMP.astype(np.uint16) * 3 + 2000
+    clean = decode(encode(deep))
+    height, width = letter
+    deep[2 : 2 + height, 3 : 3 + width] = 65535
+    image = decode(encode(deep))
+    assert (image[2 : 2 + height, 3 : 3 + width] == 255).all()
+    image[2 : 2 + height, 3 : 3 + width] = clean[2 : 2 + height, 3 : 3 + width]
+    np.testing.assert_array_equal(image, clean)
+
+
+def test_a_deep_image_that_is_nearly_all_border_keeps_its_middle():
+    deep = np.zeros((60, 60), np.uint16)
+    deep[25:35, 25:35] = np.arange(100).reshape(10, 10) * 20 + 100
+    image = decode(encode(deep))
+    assert len(np.unique(image)) == 101
+
+
+def test_eight_bit_images_are_left_as_they_are():
+    dull = RAMP // 8 + 50
+    dull[0, 0] = 255
+    np.testing.assert_array_equal(decode(encode(dull)), dull)
+
+
 def test_exif_orientation_is_applied():
     jpeg = encode(RAMP, ".jpg")
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
@@ -101,6 +127,34 @@ def test_keeping_the_aspect_pads_with_black():
 
 def test_a_black_image_is_not_cropped_away():
     assert resize(np.zeros((40, 40), np.uint8), settings(crop_borders=True))[1].crop_width == 40
+
+
+def framed(image, frame):
+    """An image within a black frame, a fraction of its sides wide; and where it lies."""
+    y, x = (round(frame * side) for side in image.shape)
+    return np.pad(image, ((y, y), (x, x))), (x, y, image.shape[1], image.shape[0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("mark", ["nothing", "a marker", "letters"])
+def test_borders_are_cut_off_whatever_is_printed_on_them(mark, seed):
+    rng = np.random.default_rng(seed)
+    chest = rng.integers(40, 200, (rng.integers(150, 300), rng.integers(150, 300))).astype(np.uint8)
+    image, expected = framed(chest, 0.15)
+    if mark == "a marker":
+        image[:8, -8:] = 255
+    if mark == "letters":
+        cv2.putText(image, "AP 12:30", (3, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
+    place = resize(image, settings(crop_borders=True))[1]
+    found = (place.crop_x, place.crop_y, place.crop_width, place.crop_height)
+    assert found == pytest.approx(expected, abs=3)
+
+
+def test_both_halves_of_a_chest_are_kept():
+    image, _ = framed(np.full((100, 200), 90, np.uint8), 0.2)
+    image[:, 130:150] = 0  # a very dark middle
+    place = resize(image, settings(crop_borders=True))[1]
+    assert (place.crop_x, place.crop_width) == (pytest.approx(40, abs=1), pytest.approx(200, abs=2))
 
 
 def test_clahe_and_blur_do_what_they_say():

@@ -19,8 +19,15 @@ import pytest
 
 from small_run import finished_run
 from thorax.artifacts import Estimate
-from thorax.artifacts.evaluation import Attribute, Bin, Gap, Group, NetBenefit
-from thorax.artifacts.explanation import AurocDrop, ClassOcclusion
+from thorax.artifacts.evaluation import (
+    Attribute,
+    BaselineComparison,
+    Bin,
+    Gap,
+    Group,
+    NetBenefit,
+)
+from thorax.artifacts.explanation import AurocDrop, CascadeStep, ClassOcclusion, StressTest
 from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
@@ -169,17 +176,51 @@ def with_groups(inputs: Inputs, p_value: float | None = 0.01, under=(0.3, 0.05))
 
 def with_occlusion(inputs: Inputs, before=0.9, after=0.6, shortcut=False) -> Inputs:
     drop = AurocDrop(
-        before=before, after=after, score_change=0.1,
+        before=before, after=after,
         drop=Estimate(value=before - after, low=0.2, high=0.4),
     )  # fmt: skip
     occluded = dict.fromkeys(("corners", "lungs", "all_but_lungs"), drop)
     classes = {
-        "A": ClassOcclusion(reason="", occluded=occluded, swapped=drop),
-        "B": ClassOcclusion(reason="too few patients", occluded={}, swapped=None),
+        "A": ClassOcclusion(reason="", occluded=occluded, swapped=drop, pull=drop.drop),
+        "B": ClassOcclusion(reason="too few patients", occluded={}, swapped=None, pull=None),
     }
     changed = {"images": 9, "classes": classes, "shortcuts": ["A"] if shortcut else []}
     changed["n_bootstrap"] = 55
     return replace(inputs, occlusion=inputs.occlusion.model_copy(update=changed))
+
+
+def with_baseline(inputs: Inputs, name: str, value: float, low: float | None) -> Inputs:
+    """A model of AUROC 0.9 beside one baseline of this AUROC; the others know nothing."""
+
+    def mean(reached: float, bound: float | None) -> BaselineComparison:
+        return BaselineComparison(
+            baseline=Estimate(value=reached),
+            model=Estimate(value=0.9),
+            difference=Estimate(value=0.9 - reached, low=bound, high=0.5),
+        )
+
+    named = {known: mean(0.5, 0.3) for known in ("Metadata", "Gray statistics", "Border ring")}
+    named[name] = mean(value, low)
+    metadata = inputs.subgroups.metadata.model_copy(update={"mean": named["Metadata"]})
+    pixels = {
+        known: baseline.model_copy(update={"mean": named[known.capitalize()]})
+        for known, baseline in inputs.baselines.baselines.items()
+    }
+    return replace(
+        inputs,
+        subgroups=inputs.subgroups.model_copy(update={"metadata": metadata}),
+        baselines=inputs.baselines.model_copy(update={"baselines": pixels}),
+    )
+
+
+def with_stress(inputs: Inputs, drop: float, low: float) -> Inputs:
+    """A blur after which the specificity is lower, and nothing else."""
+    names = ("auroc", "sensitivity", "specificity", "accuracy")
+    drops = dict.fromkeys(names, Estimate(value=0.0, low=-0.1, high=0.1))
+    drops["specificity"] = Estimate(value=drop, low=low, high=0.3)
+    metrics = dict.fromkeys(names, Estimate(value=0.7, low=0.6, high=0.8))
+    test = StressTest(change="blur", metrics=metrics, drops=drops)
+    return replace(inputs, stress=inputs.stress.model_copy(update={"tests": [test]}))
 
 
 class TestWording:
@@ -418,14 +459,44 @@ class TestCaveats:
         assert caveat.items == ["Sex: 0.300 (0.280–0.320) in F, 0.100 (0.080–0.120) in M"]
         assert not self.titled(with_groups(run, under=(0.3, 0.29)), title)
 
-    @pytest.mark.parametrize(("low", "raised"), [(0.01, False), (0.0, True), (None, False)])
-    def test_metadata_as_good_as_the_model(self, run, low, raised):
-        value = Estimate(value=0.1, low=low, high=0.2)
-        baseline = run.subgroups.metadata
-        mean = baseline.mean.model_copy(update={"difference": value, "baseline": value})
-        metadata = baseline.model_copy(update={"mean": mean})
-        changed = replace(run, subgroups=run.subgroups.model_copy(update={"metadata": metadata}))
-        assert bool(self.titled(changed, "Not shown to beat the metadata baseline")) == raised
+    @pytest.mark.parametrize("name", ["Metadata", "Gray statistics", "Border ring"])
+    @pytest.mark.parametrize(
+        ("baseline", "low", "raised"),
+        [
+            (0.6, 0.01, ""),
+            (0.6, None, ""),
+            (0.6, 0.0, "Not shown to beat a simple baseline"),
+            (0.85, 0.01, "Simple baselines nearly suffice"),
+        ],
+    )
+    def test_a_baseline_that_comes_near_the_model(self, run, name, baseline, low, raised):
+        changed = with_baseline(run, name, baseline, low)
+        titles = (
+            "Not shown to beat a simple baseline",
+            "Simple baselines nearly suffice",
+        )
+        found = {title: caveat.items for title in titles for caveat in self.titled(changed, title)}
+        assert set(found) == ({raised} if raised else set())
+        assert all(item.startswith(name) for items in found.values() for item in items)
+
+    @pytest.mark.parametrize(
+        ("drop", "low", "raised"), [(0.2, 0.1, True), (0.2, 0.0, False), (0.09, 0.05, False)]
+    )
+    def test_decisions_that_break_under_stress(self, run, drop, low, raised):
+        title = "Decisions do not survive another acquisition"
+        found = self.titled(with_stress(run, drop, low), title)
+        items = [["Blur: specificity 0.200 lower (0.100–0.300)"]] if raised else []
+        assert [caveat.items for caveat in found] == items
+
+    @pytest.mark.parametrize(("low", "raised"), [(0.1, False), (-0.1, True), (None, False)])
+    def test_maps_that_a_fixed_place_beats(self, run, low, raised):
+        scores = run.localization.classes["A"]
+        difference = Estimate(value=0.2, low=low, high=0.4)
+        beaten = scores.difference.model_copy(update={"pointing": difference})
+        classes = {"A": scores.model_copy(update={"difference": beaten})}
+        changed = run.localization.model_copy(update={"classes": classes})
+        title = "Maps not shown to point better than a fixed place"
+        assert bool(self.titled(replace(run, localization=changed), title)) == raised
 
     def test_a_shortcut_is_named(self, run):
         (caveat,) = self.titled(with_occlusion(run, shortcut=True), "Shortcut learning")
@@ -762,17 +833,50 @@ class TestExplanations:
             assert probability == wording.threshold(row[f"p_{name}"])
             assert name in explained.alt
 
-    def test_localization_stands_beside_chance_and_random_weights(self, run):
-        (row,) = explanations.localization_table(run).rows
+    @pytest.mark.parametrize("metric", ["pointing", "iou"])
+    def test_localization_stands_beside_the_prior_random_weights_and_chance(self, run, metric):
+        (row,) = explanations.localization_table(run, metric).rows
         scores = run.localization.classes["A"]
+        model, prior, difference, random = (
+            getattr(score, metric)
+            for score in (scores.model, scores.prior, scores.difference, scores.random)
+        )
         assert row.head == "A"
-        assert row.cells[1] == scores.model.pointing
-        assert row.cells[2].value == scores.random.pointing.value
-        assert row.cells[3] == row.cells[6] == wording.decimal(scores.model.area)
+        assert row.cells[:4] == [wording.count(scores.images), model, prior, difference]
+        assert row.cells[4].value == random.value
+        assert row.cells[5] == wording.decimal(scores.area)
+        assert "location prior" in explanations.section(run).body
+
+    def test_without_outlines_there_is_no_localization(self, run):
         bare = run.localization.model_copy(update={"classes": {}})
         body = explanations.section(replace(run, localization=bare)).body
         assert "<h3>Localization" not in body
         assert "Sanity check" in body
+
+    def test_randomization_names_the_class_that_it_changes_least(self, run):
+        step = CascadeStep(layers="head", similarity={"A": 0.9, "B": 0.1, "C": None}, flat=0.25)
+        flat = CascadeStep(layers="all layers", similarity={"A": None}, flat=1.0)
+        cascade = run.localization.model_copy(update={"cascade": [step, flat]})
+        first, second = explanations.cascade_table(replace(run, localization=cascade)).rows
+        assert first.cells == ["0.500", "0.900 (A)", "25.0%"]
+        assert second.cells[0].reason == "the model's own maps are flat"
+
+    def test_baselines_stand_in_one_table(self, run):
+        table = explanations.baseline_table(run)
+        assert table.columns == [
+            "Class", "Model", "Metadata", "Model minus metadata", "Gray statistics",
+            "Model minus gray statistics", "Border ring", "Model minus border ring",
+        ]  # fmt: skip
+        assert [row.head for row in table.rows] == ["A", "B", "Mean"]
+        ring = run.baselines.baselines["border ring"]
+        assert table.rows[-1].cells[-2:] == [ring.mean.baseline, ring.mean.difference]
+        assert table.rows[0].cells[-1] == ring.classes["A"].difference
+
+    def test_stress_begins_with_the_images_as_they_are(self, run):
+        table, tests = explanations.stress_table(run), run.stress.tests
+        heads = [row.head for row in table.rows]
+        assert heads == ["As it is", *(test.change.capitalize() for test in tests)]
+        assert table.rows[1].cells[4] == tests[0].drops["specificity"]
 
     def test_every_occlusion_has_its_auroc_and_its_drop(self, run):
         inputs = with_occlusion(run)
@@ -794,7 +898,15 @@ class TestExplanations:
     def test_without_occlusion_the_tests_are_absent(self, run):
         none = run.occlusion.model_copy(update={"images": 0, "classes": {}})
         bare = replace(run, occlusion=none, occluded={})
-        assert "Shortcuts" not in explanations.section(bare).body
+        body = explanations.section(bare).body
+        assert "Shortcuts" not in body
+        assert "Stress" not in body
+
+    def test_without_metadata_that_is_said(self, run):
+        metadata = run.subgroups.metadata.model_copy(update={"columns": []})
+        bare = replace(run, subgroups=run.subgroups.model_copy(update={"metadata": metadata}))
+        assert "No metadata are known" in explanations.section(bare).body
+        assert explanations.baseline_table(bare).columns[2] == "Gray statistics"
 
 
 class TestSubgroups:
@@ -813,7 +925,6 @@ class TestSubgroups:
         bare = replace(run, subgroups=run.subgroups.model_copy(update=nothing))
         body = subgroups.section(bare).body
         assert "Nothing is known of the patients" in body
-        assert "no such baseline" in body
         card = model_card(bare)
         assert "No attribute of patients or images is known" in card
         assert "Underdiagnosis rate" not in card

@@ -1,38 +1,54 @@
 """What explain found: where the model looks, and what it leans on."""
 
 from thorax.artifacts import Artifact, Estimate, Record
+from thorax.artifacts.evaluation import BaselineComparison
 from thorax.config import Explain
 
 
 class LocalizationScore(Record):
-    """How well Grad-CAM points at outlines or boxes.
+    """How well maps point at outlines or boxes.
+
+    Attributes:
+        pointing: pointing game, the fraction of maps whose maximum lies inside.
+        iou: mean intersection over union of the thresholded map.
+    """
+
+    pointing: Estimate
+    iou: Estimate
+
+
+class ClassLocalization(Record):
+    """Grad-CAM of one class and its rivals on the same images.
 
     Attributes:
         images, patients: scored.
-        pointing: pointing game, the fraction of maps whose maximum lies inside.
-        iou: mean intersection over union of the thresholded map.
         area: mean fraction of the image that the outline covers; what a random point would hit.
+        model, random: Grad-CAM of the trained model, and of the same network with random weights.
+        prior: one map for all images, the mean outline.
+        difference: model minus prior, paired.
     """
 
     images: int
     patients: int
-    pointing: Estimate
-    iou: Estimate
     area: float
-
-
-class ClassLocalization(Record):
-    """Scores of the trained model and of the same network with random weights."""
-
     model: LocalizationScore
     random: LocalizationScore
+    prior: LocalizationScore
+    difference: LocalizationScore
 
 
 class CascadeStep(Record):
-    """Similarity to the model's own maps once these layers are re-initialized; None if flat."""
+    """Likeness to the model's own maps once these layers are re-initialized.
+
+    Attributes:
+        layers: which.
+        similarity: by class, mean rank correlation; None where the model's own maps are flat.
+        flat: fraction of the re-initialized network's maps that are flat; they count as 0.
+    """
 
     layers: str
-    similarity: float | None
+    similarity: dict[str, float | None]
+    flat: float
 
 
 class Localization(Artifact):
@@ -52,12 +68,11 @@ class Localization(Artifact):
 
 
 class AurocDrop(Record):
-    """AUROC before and after a change of the images, its drop, and the mean change of scores."""
+    """AUROC before and after a change of the images, and its drop."""
 
     before: float
     after: float
     drop: Estimate
-    score_change: float
 
 
 class ClassOcclusion(Record):
@@ -67,11 +82,13 @@ class ClassOcclusion(Record):
         reason: empty where there are figures.
         occluded: `corners`, `lungs`, `all_but_lungs` → drop against the image as it is.
         swapped: drop from same-label donors' corners to those of different-label donors.
+        pull: mean change of the probability toward the different-label donors' label.
     """
 
     reason: str
     occluded: dict[str, AurocDrop]
     swapped: AurocDrop | None
+    pull: Estimate | None
 
 
 class Occlusion(Artifact):
@@ -89,3 +106,53 @@ class Occlusion(Artifact):
     n_bootstrap: int
     classes: dict[str, ClassOcclusion]
     shortcuts: list[str]
+
+
+class PixelBaseline(Record):
+    """AUROC of a baseline that sees a part of the pixels, of the model, and the difference."""
+
+    classes: dict[str, BaselineComparison]
+    mean: BaselineComparison
+
+
+class PixelBaselines(Artifact):
+    """`explanations/baselines.json`: how far one gets without what lies in the lungs.
+
+    Attributes:
+        n_bootstrap: replicates behind every interval.
+        baselines: `gray statistics`, `border ring` → fitted on the first fold's training images.
+    """
+
+    n_bootstrap: int
+    baselines: dict[str, PixelBaseline]
+
+
+class StressTest(Record):
+    """Metrics at the frozen thresholds, macro over classes, after a change of every image.
+
+    Attributes:
+        change: what was done to the images; empty for nothing.
+        metrics: `auroc`, `sensitivity`, `specificity`, `accuracy` → of the changed images.
+        drops: the same → by how much it is lower than of the images as they are, paired.
+    """
+
+    change: str
+    metrics: dict[str, Estimate]
+    drops: dict[str, Estimate]
+
+
+class Stress(Artifact):
+    """`explanations/stress.json`: the first fold's model on images acquired a little differently.
+
+    Attributes:
+        images, patients: tested; 0 where none were asked for.
+        n_bootstrap: replicates behind every interval.
+        unchanged: the images as they are; None where none were asked for.
+        tests: a change each, the worst first.
+    """
+
+    images: int
+    patients: int
+    n_bootstrap: int
+    unchanged: StressTest | None
+    tests: list[StressTest]

@@ -19,6 +19,9 @@ INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
 }
 BORDER_LEVEL = 10  # of 255: film borders and collimated edges stay under it, lungs do not
+SPECK = 0.1  # of the largest bright region: smaller ones in a border are markers and letters
+TAIL = 5  # percent of the pixels at either end that may be letters or defects
+REACH = 0.5  # how far beyond the rest a pixel still belongs to it, fraction of the rest's range
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ def decode(content: bytes) -> Gray:
     """Decode PNG, JPEG, BMP, TIFF or WebP bytes to gray [H, W], 0–255.
 
     Color, palette and CMYK become luma, alpha is dropped, EXIF orientation is applied. Deeper
-    images are scaled from their own darkest to their own brightest value: 12-bit radiographs are
-    commonly stored in 16-bit files, and dividing those by 256 would leave them almost black.
+    images are scaled to the range of their own values: 12-bit radiographs are commonly stored in
+    16-bit files, and dividing those by 256 would leave them almost black.
 
     Raises:
         ValueError: the bytes are no readable image.
@@ -57,12 +60,23 @@ def decode(content: bytes) -> Gray:
         raise ValueError(f"cannot be decoded ({error.msg if error.msg else error})") from None
     if image is None or image.size == 0:
         raise ValueError("cannot be decoded")
-    if image.dtype != np.uint8:
-        low, high = float(image.min()), float(image.max())
-        if not high > low:
-            raise ValueError("has one pixel value only")
-        image = ((image.astype(np.float32) - low) * (255 / (high - low)) + 0.5).astype(np.uint8)
-    return image
+    return image if image.dtype == np.uint8 else _to_eight_bits(image)
+
+
+def _to_eight_bits(image: NDArray[Any]) -> Gray:
+    """Scale from the darkest to the brightest value, outliers aside; these become black or white.
+
+    A defect pixel or a letter burnt in at 65,535 would leave nothing of a 12-bit radiograph. So
+    the ends are those of a box plot's whiskers (Tukey 1977), around the middle 90% of the pixels.
+    """
+    first, last = (float(value) for value in np.percentile(image, (TAIL, 100 - TAIL)))
+    reach = REACH * (last - first)
+    inside = image[(image >= first - reach) & (image <= last + reach)] if reach else image
+    low, high = float(inside.min()), float(inside.max())
+    if not high > low:
+        raise ValueError("has one pixel value only")
+    scaled = (image.astype(np.float32).clip(low, high) - low) * (255 / (high - low))
+    return (scaled + 0.5).astype(np.uint8)
 
 
 def resize(image: Gray, params: Preprocess) -> tuple[Gray, Geometry]:
@@ -99,9 +113,16 @@ def _scaled(image: Gray, width: int, height: int, interpolation: str) -> Gray:
 
 
 def _content_box(image: Gray) -> tuple[int, int, int, int]:
-    """Box (x, y, width, height) inside of black borders; the whole image if all of it is dark."""
+    """Box (x, y, width, height) inside of black borders; the whole image if all of it is dark.
+
+    Markers and letters in the border are not content: only the largest bright region counts, and
+    what is not much smaller.
+    """
     bright = (cv2.blur(image, (3, 3)) > BORDER_LEVEL).astype(np.uint8)
-    x, y, width, height = cv2.boundingRect(bright)
-    if width < 2 or height < 2:
+    regions = cv2.connectedComponentsWithStats(bright)[2][1:]  # the first one is the border
+    areas = regions[:, cv2.CC_STAT_AREA]
+    x, y, width, height = regions[areas >= SPECK * areas.max(initial=1), :4].T
+    if not len(x) or max(width) < 2 or max(height) < 2:
         return 0, 0, image.shape[1], image.shape[0]
-    return x, y, width, height
+    left, top = int(x.min()), int(y.min())
+    return left, top, int((x + width).max()) - left, int((y + height).max()) - top

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from thorax.artifacts.evaluation import BaselineComparison
 from thorax.report import wording
 from thorax.report.components import limits
 from thorax.report.inputs import Inputs
+from thorax.report.sections.explanations import baselines_of
 from thorax.report.sections.subgroups import largest_gaps, titled
 
 FEW_PATIENTS = 100  # under this an interval of the AUROC is seldom narrower than 0.1
 ABOVE_CHANCE = 0.1  # what an AUROC must be above 0.5 before a part of it means something
-REMAINING = 0.75  # part of that which is much when the lungs are occluded
+REMAINING = 0.75  # part of that which is much without the lungs
+BREAKS = 0.1  # drop of sensitivity or specificity under stress from which decisions break
 SIGNIFICANT = 0.05  # over all attributes together (Bonferroni)
 LEVELS = ("stop", "care", "note")
 
@@ -167,17 +170,81 @@ def _without_lungs(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
-def _metadata(inputs: Inputs) -> Iterator[Caveat]:
-    baseline, difference = inputs.subgroups.metadata, inputs.subgroups.metadata.mean.difference
-    if difference.value is None or difference.low is None or difference.low > 0:
-        return
-    reached, more = (wording.with_interval(e) for e in (baseline.mean.baseline, difference))
-    yield Caveat(
-        "care",
-        "Not shown to beat the metadata baseline",
-        f"A regression on {wording.listed(baseline.columns)} reaches AUROC {reached} without an"
-        f" image; the AUROC of the model minus that is {more}.",
-    )
+def _baselines(inputs: Inputs) -> Iterator[Caveat]:
+    beaten, near = [], []
+    for name, (_, mean) in baselines_of(inputs).items():
+        item = f"{name}: {wording.with_interval(mean.baseline)}; {_more(mean)}"
+        if mean.difference.low is not None and mean.difference.low <= 0:
+            beaten.append(item)
+        elif _nearly(mean):
+            near.append(item)
+    if beaten:
+        yield Caveat(
+            "care",
+            "Not shown to beat a simple baseline",
+            "The AUROC of the model is not significantly higher than what these reach.",
+            beaten,
+        )
+    if near:
+        yield Caveat(
+            "care",
+            "Simple baselines nearly suffice",
+            f"Blind to what lies where in the lungs, a baseline reaches {100 * REMAINING:.0f}% or"
+            " more of what the model's AUROC has above 0.5. Images with and without the finding may"
+            " differ in scanner, exposure or crop; part of it may be the disease and the patient's"
+            " pose. The AUROC does not show that the model reads the lungs.",
+            near,
+        )
+
+
+def _more(mean: BaselineComparison) -> str:
+    return f"the model has {wording.with_interval(mean.difference)} more"
+
+
+def _nearly(mean: BaselineComparison) -> bool:
+    if mean.baseline.value is None or mean.model.value is None:
+        return False
+    model = mean.model.value - 0.5
+    return model >= ABOVE_CHANCE and mean.baseline.value - 0.5 >= REMAINING * model
+
+
+def _stress(inputs: Inputs) -> Iterator[Caveat]:
+    items = [
+        f"{test.change.capitalize()}: {name} {wording.decimal(drop.value)} lower"
+        f" ({wording.interval(drop.low, drop.high)})"
+        for test in inputs.stress.tests
+        for name in ("sensitivity", "specificity")
+        for drop in [test.drops[name]]
+        if drop.value is not None and drop.low is not None
+        if drop.value >= BREAKS and drop.low > 0
+    ]
+    if items:
+        yield Caveat(
+            "care",
+            "Decisions do not survive another acquisition",
+            "With the frozen thresholds, these changes of the images alone make decisions worse."
+            " Expect that at another hospital.",
+            items,
+        )
+
+
+def _fixed_place(inputs: Inputs) -> Iterator[Caveat]:
+    items = [
+        f"{name}: hit by {wording.decimal(model.value)} of the maps, by the location prior in"
+        f" {wording.decimal(prior.value)}"
+        for name, record in inputs.localization.classes.items()
+        for model, prior in [(record.model.pointing, record.prior.pointing)]
+        for low in [record.difference.pointing.low]
+        if model.value is not None and prior.value is not None and low is not None and low <= 0
+    ]
+    if items:
+        yield Caveat(
+            "note",
+            "Maps not shown to point better than a fixed place",
+            "The mean outline, the same for every image, hits these at least about as often as"
+            " Grad-CAM. There a map is no evidence that the model found the finding.",
+            items,
+        )
 
 
 def _gaps(inputs: Inputs) -> Iterator[Caveat]:
@@ -307,6 +374,6 @@ def _data(inputs: Inputs) -> Iterator[Caveat]:
 
 
 CHECKS: tuple[Callable[[Inputs], Iterator[Caveat]], ...] = (
-    _leaks, _synthetic, _test_set, _folds, _optimism, _shortcuts, _without_lungs, _metadata, _gaps,
-    _underdiagnosis, _few, _undefined, _training, _quarantine, _data,
+    _leaks, _synthetic, _test_set, _folds, _optimism, _shortcuts, _without_lungs, _baselines,
+    _stress, _fixed_place, _gaps, _underdiagnosis, _few, _undefined, _training, _quarantine, _data,
 )  # fmt: skip

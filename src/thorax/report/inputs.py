@@ -16,7 +16,7 @@ from thorax.artifacts.evaluation import (
     Subgroups,
     SubsetMetrics,
 )
-from thorax.artifacts.explanation import Localization, Occlusion
+from thorax.artifacts.explanation import Localization, Occlusion, PixelBaselines, Stress
 from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.config import Paths, Report
 from thorax.dataset import join, open_images
@@ -66,6 +66,8 @@ class Inputs:
     subgroups: Subgroups
     localization: Localization
     occlusion: Occlusion
+    baselines: PixelBaselines
+    stress: Stress
     predictions: dict[str, pd.DataFrame]
     gradcam: GradCam
     occluded: dict[str, NDArray[np.uint8]]
@@ -137,6 +139,8 @@ def gather(options: Report, paths: Paths) -> Inputs:
         subgroups=Subgroups.read(evaluation / "subgroups.json"),
         localization=Localization.read(explanations / "localization.json"),
         occlusion=Occlusion.read(explanations / "occlusion.json"),
+        baselines=PixelBaselines.read(explanations / "baselines.json"),
+        stress=Stress.read(explanations / "stress.json"),
         predictions={s: read_csv(evaluation / f"{s}.csv", numbers) for s in ("val", "test")},
         gradcam=GradCam(**_arrays(explanations / "gradcam.npz")),
         occluded=_arrays(explanations / "occlusion.npz"),

@@ -1,6 +1,7 @@
 """Explanations: where the evidence for a class lies, and whether it is a shortcut."""
 
 from thorax.artifacts import Estimate
+from thorax.artifacts.evaluation import BaselineComparison
 from thorax.artifacts.explanation import ClassLocalization, ClassOcclusion
 from thorax.report import wording
 from thorax.report.components import Cell, Row, Section, Table, class_table, render
@@ -12,6 +13,7 @@ OCCLUSIONS = {
     "lungs": "lungs occluded",
     "all_but_lungs": "all but the lungs occluded",
 }
+LOCALIZATION = {"pointing": ("Pointing game", "Random point"), "iou": ("IoU", "Whole image")}
 
 
 def section(inputs: Inputs) -> Section:
@@ -22,7 +24,9 @@ def section(inputs: Inputs) -> Section:
         subset=wording.in_sentence(wording.subset_name(inputs.headline)),
         folds=len(inputs.models),
         pairs=pairs(inputs),
-        localization=localization_table(inputs) if inputs.localization.classes else None,
+        localization=[localization_table(inputs, metric) for metric in LOCALIZATION]
+        if inputs.localization.classes
+        else [],
         cascade=cascade_table(inputs),
         occlusion=occlusion_table(inputs) if tested else None,
         swap=swap_table(inputs) if tested else None,
@@ -31,6 +35,9 @@ def section(inputs: Inputs) -> Section:
             for name, image in inputs.occluded.items()
             for words in [OCCLUSIONS.get(name, name)]
         ],
+        baselines=baseline_table(inputs),
+        columns=wording.listed(inputs.subgroups.metadata.columns),
+        stress=stress_table(inputs) if tested else None,
         limit=f"{inputs.localization.settings.shortcut_drop:g}",
     )
     return Section("explanations", "Explanations", body)
@@ -54,32 +61,99 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
     return shown
 
 
-def localization_table(inputs: Inputs) -> Table:
-    """Pointing game and IoU per class beside random weights and chance level."""
+def localization_table(inputs: Inputs, metric: str) -> Table:
+    """Grad-CAM by pointing game or IoU, beside the location prior, random weights and chance."""
+    title, chance = LOCALIZATION[metric]
 
     def cells(record: ClassLocalization) -> list[Cell]:
-        model, random = record.model, record.random
-        area = wording.decimal(model.area)
+        model, prior, difference, random = (
+            getattr(score, metric)
+            for score in (record.model, record.prior, record.difference, record.random)
+        )
         return [
-            wording.count(model.images),
-            *(model.pointing, Estimate(value=random.pointing.value), area),
-            *(model.iou, Estimate(value=random.iou.value), area),
+            wording.count(record.images),
+            *(model, prior, difference),
+            Estimate(value=random.value),
+            wording.decimal(record.area),
         ]
 
-    columns = ["Images", "Pointing game", "Random weights", "Random point", "IoU", "Random weights",
-               "Whole image"]  # fmt: skip
+    columns = ["Images", "Grad-CAM", "Location prior", "Grad-CAM minus prior", "Random weights",
+               chance]  # fmt: skip
     classes = {name: cells(record) for name, record in inputs.localization.classes.items()}
-    caption = "Grad-CAM against outlines and boxes"
-    return class_table(caption, columns, classes, inputs.localization.n_bootstrap)
+    return class_table(title, columns, classes, inputs.localization.n_bootstrap)
 
 
 def cascade_table(inputs: Inputs) -> Table:
-    """Similarity of a map to the model's own as more layers are re-initialized."""
+    """Likeness of a map to the model's own as more layers are re-initialized."""
+
+    def cells(similarity: dict[str, float | None], flat: float) -> list[Cell]:
+        known = {name: value for name, value in similarity.items() if value is not None}
+        if not known:
+            return [Estimate(value=None, reason="the model's own maps are flat")] * 2 + ["–"]
+        most = max(known, key=known.__getitem__)
+        mean = sum(known.values()) / len(known)
+        highest = f"{wording.decimal(known[most])} ({most})"
+        return [wording.decimal(mean), highest, wording.percent(flat, 1)]
+
+    rows = [Row(step.layers, cells(step.similarity, step.flat))
+            for step in inputs.localization.cascade]  # fmt: skip
+    columns = ["Re-initialized", "Rank correlation", "Highest of a class", "Flat maps"]
+    return Table("Cascading randomization", columns, rows)
+
+
+def baseline_table(inputs: Inputs) -> Table:
+    """AUROC of each baseline beside the model's, by class and their mean."""
+    baselines = baselines_of(inputs)
+    columns = ["Model"]
+    for name in baselines:
+        columns += [name, f"Model minus {wording.in_sentence(name)}"]
+
+    def cells(compared: list[BaselineComparison]) -> list[Cell]:
+        pairs = [cell for each in compared for cell in (each.baseline, each.difference)]
+        return [compared[-1].model, *pairs]
+
+    classes = {
+        name: cells([by_class[name] for by_class, _ in baselines.values()])
+        for name in inputs.model.outputs
+    }
+    table = class_table(
+        "AUROC of baselines and of the model", columns, classes, inputs.baselines.n_bootstrap
+    )
+    if len(table.rows) > 1:
+        table.rows.append(Row("Mean", cells([mean for _, mean in baselines.values()])))
+    return table
+
+
+def baselines_of(
+    inputs: Inputs,
+) -> dict[str, tuple[dict[str, BaselineComparison], BaselineComparison]]:
+    """Baselines for a reader: by class, and their mean. Metadata only where any are known."""
+    metadata = inputs.subgroups.metadata
+    known = {"Metadata": (metadata.classes, metadata.mean)} if metadata.columns else {}
+    return known | {
+        name.capitalize(): (baseline.classes, baseline.mean)
+        for name, baseline in inputs.baselines.baselines.items()
+    }
+
+
+def stress_table(inputs: Inputs) -> Table:
+    """Metrics of the images as they are and under each change, the worst first."""
     rows = [
-        Row(step.layers, [Estimate(value=step.similarity, reason="all maps are flat")])
-        for step in inputs.localization.cascade
+        Row(
+            test.change.capitalize() or "As it is",
+            [
+                test.metrics["auroc"],
+                *(test.metrics["sensitivity"], test.drops["sensitivity"]),
+                *(test.metrics["specificity"], test.drops["specificity"]),
+                test.metrics["accuracy"],
+            ],
+        )
+        for test in filter(None, [inputs.stress.unchanged, *inputs.stress.tests])
     ]
-    return Table("Cascading randomization", ["Re-initialized", "Rank correlation"], rows)
+    columns = ["Images", "AUROC", "Sensitivity", "Drop of sensitivity", "Specificity",
+               "Drop of specificity", "Accuracy"]  # fmt: skip
+    caption = "Metrics at the frozen thresholds under stress"
+    return Table(caption, columns, rows, n_bootstrap=inputs.stress.n_bootstrap)
 
 
 def occlusion_table(inputs: Inputs) -> Table:
@@ -105,13 +179,13 @@ def swap_table(inputs: Inputs) -> Table:
 
     def cells(name: str, record: ClassOcclusion) -> list[Cell]:
         drop = record.swapped
-        if drop is None:
+        if drop is None or record.pull is None:
             return [Estimate(value=None, reason=record.reason)] * 5
         verdict = "shortcut" if name in inputs.occlusion.shortcuts else "none seen"
         values = [wording.decimal(x) for x in (drop.before, drop.after)]
-        return [*values, drop.drop, wording.decimal(drop.score_change), verdict]
+        return [*values, drop.drop, record.pull, verdict]
 
-    columns = ["Same label", "Different label", "Drop", "Mean change of score", "Verdict"]
+    columns = ["Same label", "Different label", "Drop", "Pull on the probability", "Verdict"]
     classes = {name: cells(name, record) for name, record in inputs.occlusion.classes.items()}
     caption = "AUROC with corners of other images"
     return class_table(caption, columns, classes, inputs.occlusion.n_bootstrap)

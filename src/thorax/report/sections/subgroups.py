@@ -1,4 +1,4 @@
-"""Subgroups: whom the model fails, and what the metadata alone would reach."""
+"""Subgroups: whom the model fails."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from thorax.artifacts.evaluation import Attribute, Gap, Group
 from thorax.report import wording
-from thorax.report.components import Cell, Row, Section, Table, bar, class_table, render
+from thorax.report.components import Cell, Row, Section, Table, bar, render
 from thorax.report.inputs import Inputs
 
 METRICS = ("auroc", "sensitivity", "specificity", "underdiagnosis")
@@ -25,8 +25,6 @@ def section(inputs: Inputs) -> Section:
         gaps=[gap_text(name, gap) for name, gap in largest_gaps(subgroups.attributes)],
         single=[group_table(inputs, name, a) for name, a in subgroups.attributes.items()],
         pairs=[group_table(inputs, name, a) for name, a in subgroups.pairs.items()],
-        metadata=metadata_table(inputs),
-        columns=wording.listed(subgroups.metadata.columns),
     )
     return Section("subgroups", "Subgroups", body)
 
@@ -76,17 +74,3 @@ def _cells(group: Group) -> list[Cell]:
     auroc, *others = (group.metrics[key] for key in METRICS)
     scale = Markup('<div class="scale" aria-hidden="true">{}</div>').format(bar(auroc, start=SCALE))
     return [*counts, auroc, scale, *others]
-
-
-def metadata_table(inputs: Inputs) -> Table:
-    """AUROC of the metadata-only baseline beside the model's, by class and their mean."""
-    baseline = inputs.subgroups.metadata
-    table = class_table(
-        "AUROC of the metadata baseline and of the model",
-        ["Metadata only", "Model", "Difference"],
-        {name: [r.baseline, r.model, r.difference] for name, r in baseline.classes.items()},
-    )
-    if len(table.rows) > 1:
-        mean = baseline.mean
-        table.rows.append(Row("Mean", [mean.baseline, mean.model, mean.difference]))
-    return table
