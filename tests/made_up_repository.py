@@ -30,8 +30,7 @@ DVC_YAML = {
 }
 HEADLINE = {"auroc": 0.9, "auroc_low": 0.88, "auroc_high": 0.93, "average_precision": 0.8,
             "sensitivity": 0.8, "f1": 0.8, "loss": 0.4}  # fmt: skip
-
-
+AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@b")
 CACHE = Path(".dvc/cache")
 
 
@@ -62,7 +61,7 @@ def start_with_a_run(folder: Path) -> None:
 def commit(message: str) -> None:
     """Everything that git does not ignore, in the current folder."""
     sh("git", "add", "--all")
-    sh("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", message)
+    sh("git", *AUTHOR, "commit", "--quiet", "-m", message)
 
 
 def commit_experiment(name: str) -> None:
@@ -102,7 +101,7 @@ def write_outputs(table=None, result=None, *, manifest="image_id\n", fingerprint
     """Outputs of a run in the working tree; validation has the predictions of test."""
     shutil.rmtree(PATHS["test_predictions"], ignore_errors=True)
     for folder in ("evaluation", PATHS["test_predictions"]):
-        Path(folder).mkdir(exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
     Path("models/0").mkdir(parents=True, exist_ok=True)
     table = predictions(noise=1) if table is None else table
     for subset in ("val", "test"):

@@ -27,7 +27,7 @@ from thorax.metrics.predictions import Predictions, read_decided, read_predictio
 from thorax.predict import predict
 
 TASKS = ["multi-label", "binary", "multi-class"]
-WRITES = ("evaluation", "bundle", "metrics", "plots")
+WRITES = ("evaluation", "bundle", "metrics", "test_predictions", "plots")
 ARTIFACTS = {
     "predictions.json": PredictionsInfo, "results.json": Results, "calibration.json": Calibration,
     "subgroups.json": Subgroups, "localization.json": Localization, "occlusion.json": Occlusion,
