@@ -76,7 +76,7 @@ class Predictions:
 
         Its name is a digest of the images and patients, which it does not name: a row an image in
         the order of `image_id`, `patient_id` a number, then `predicted` and, per class, `y_<class>`
-        and `logit_<class>` with four digits (log-probabilities where classes exclude each other).
+        and `logit_<class>` with five digits (log-probabilities where classes exclude each other).
         """
         order = np.argsort(self.images["image_id"].to_numpy(str), kind="stable")
         images = self.images.iloc[order]
@@ -85,7 +85,7 @@ class Predictions:
         columns["predicted"] = [self._names(row) for row in decisions[order]]
         for i, name in enumerate(self.outputs):
             columns[f"y_{name}"] = pd.array(self.y[order, i], dtype="Int8")
-            columns[f"logit_{name}"] = [f"{value:.4g}" for value in z[order, i]]
+            columns[f"logit_{name}"] = [f"{value:.5g}" for value in z[order, i]]
         path = folder / f"{_digest(images)}.csv"
         shutil.rmtree(folder, ignore_errors=True)
         write_csv(pd.DataFrame(columns), path)
