@@ -36,6 +36,12 @@ ARTIFACTS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def folder_of_its_own(tmp_path, monkeypatch):
+    """Evaluating leaves a trace in the current folder, which must not be the checkout."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module", params=TASKS)
 def run(request):
     """A finished run of each task, with two folds."""
