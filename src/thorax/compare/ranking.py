@@ -1,4 +1,4 @@
-"""The command `thorax compare`: experiments ranked by validation, and two of them paired.
+"""The command `thorax compare`: runs ranked by validation, and two of them paired.
 
 A test set by which models are chosen is a second validation set: test is shown when asked for.
 """
@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from thorax.compare.gate import HEAD, compare_tables, row
-from thorax.compare.history import NotCachedError, NotRecordedError, experiment, experiments
+from thorax.compare.history import (
+    NotCachedError,
+    NotRecordedError,
+    Revision,
+    commit,
+    experiment,
+    experiments,
+)
 from thorax.errors import DataError
 from thorax.io import markdown_table
 from thorax.provenance.seeds import Seeds
@@ -17,7 +24,7 @@ METRIC = "auroc"  # of validation
 
 
 class Ranked(NamedTuple):
-    """An experiment, its training seed, and the runs that differ from it in that only."""
+    """A run, its training seed, and the runs that differ from it in that only."""
 
     name: str
     seed: int
@@ -35,16 +42,17 @@ def compare(names: Sequence[str], *, test: bool) -> str:
     """Markdown: a ranking by validation AUROC, and of two experiments the second minus the first.
 
     Args:
-        names: of experiments; all where there is none.
+        names: of experiments; all and the last commit's run where there is none.
         test: pair two experiments on the test set instead of on validation.
 
     Raises:
         ConfigError: an unknown experiment.
-        DataError: no experiment to rank, or two that are not of the same images.
+        DataError: no run to rank, or two that are not of the same images.
     """
-    ranked, left_out = _ranked(names or list(experiments()))
+    chosen = [experiment(name) for name in names] or [commit("HEAD"), *experiments().values()]
+    ranked, left_out = _ranked(chosen)
     if not ranked:
-        raise DataError("There is no finished experiment to compare: `dvc exp run` makes one.")
+        raise DataError("There is no finished run to compare: `dvc exp run` makes one.")
     blocks = [
         "Ranked by validation AUROC, its mean over the seeds of equal settings.",
         markdown_table(["experiment", "train.seed", "val auroc (95% interval)", "mean ± SD"],
@@ -56,18 +64,17 @@ def compare(names: Sequence[str], *, test: bool) -> str:
     return "\n\n".join(blocks)
 
 
-def _ranked(names: Sequence[str]) -> tuple[list[Ranked], list[str]]:
-    """Experiments, the best first, and why others cannot be read."""
+def _ranked(revisions: Sequence[Revision]) -> tuple[list[Ranked], list[str]]:
+    """Runs, the best first, and why others cannot be read."""
     runs, left_out = {}, []
     variants: defaultdict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-    for name in names:
-        revision = experiment(name)
+    for revision in revisions:
         try:
-            runs[name] = *revision.variant(), revision.metrics()
+            (digest, seed), metrics = revision.variant(), revision.metrics()
         except (NotRecordedError, NotCachedError) as error:
-            left_out.append(f"{name}: {error}")
+            left_out.append(f"{revision.name}: {error}")
         else:
-            digest, seed, metrics = runs[name]
+            runs[revision.name] = digest, seed, metrics
             variants[digest].setdefault(seed, metrics)
     ranked = [
         Ranked(name, seed, metrics, Seeds(variants[digest]))
