@@ -6,28 +6,31 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from scipy.special import logit
+
 from made_up_predictions import predictions
 from small_run import ROOT
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import FoldMetrics, Results, SubsetMetrics
 from thorax.config import METRICS, Paths, load_params
 
-PATHS = {name: name for name in Paths.model_fields} | {"metrics": "metrics/metrics.json"}
+PATHS = {name: name for name in Paths.model_fields} | {
+    "metrics": "metrics/metrics.json", "test_predictions": "metrics/predictions",
+}  # fmt: skip
 OUTPUTS = ("manifest", "models/0", "evaluation")
 DVC_YAML = {
     "vars": [{"paths": PATHS}],
     "stages": {
         "evaluate": {
             "cmd": "x",
-            "outs": list(OUTPUTS),
+            "outs": [*OUTPUTS, {PATHS["test_predictions"]: {"cache": False}}],
             "metrics": [{PATHS["metrics"]: {"cache": False}}],
         }
     },
 }
 HEADLINE = {"auroc": 0.9, "auroc_low": 0.88, "auroc_high": 0.93, "average_precision": 0.8,
             "sensitivity": 0.8, "f1": 0.8, "loss": 0.4}  # fmt: skip
-
-
+AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@b")
 CACHE = Path(".dvc/cache")
 
 
@@ -58,7 +61,7 @@ def start_with_a_run(folder: Path) -> None:
 def commit(message: str) -> None:
     """Everything that git does not ignore, in the current folder."""
     sh("git", "add", "--all")
-    sh("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", message)
+    sh("git", *AUTHOR, "commit", "--quiet", "-m", message)
 
 
 def commit_experiment(name: str) -> None:
@@ -96,25 +99,43 @@ def write_metrics(**changes) -> None:
 
 
 def write_outputs(table=None, result=None, *, manifest="image_id\n", fingerprint="0") -> None:
-    """Outputs of a run in the working tree."""
-    Path("evaluation").mkdir(exist_ok=True)
+    """Outputs of a run in the working tree; validation has the predictions of test."""
+    shutil.rmtree(PATHS["test_predictions"], ignore_errors=True)
+    for folder in ("evaluation", PATHS["test_predictions"]):
+        Path(folder).mkdir(parents=True, exist_ok=True)
     Path("models/0").mkdir(parents=True, exist_ok=True)
     table = predictions(noise=1) if table is None else table
-    table.to_csv("evaluation/test.csv", index=False)
+    for subset in ("val", "test"):
+        table.to_csv(f"evaluation/{subset}.csv", index=False)
+    _write_anonymous(table)
     (result or results()).write(Path("evaluation/results.json"))
     Path("models/0/model.json").write_text(json.dumps({"fingerprint": fingerprint}))
     Path("manifest").write_text(manifest)
 
 
-def store(cache: Path) -> None:
+def _write_anonymous(table) -> None:
+    """What git keeps of the predictions of test."""
+    whose = table[["image_id", "patient_id"]].to_csv().encode()
+    logits = {f"logit_{name[2:]}": logit(table[name]) for name in table if name.startswith("p_")}
+    kept = [name for name in table if name.startswith("y_") or name in ("patient_id", "predicted")]
+    path = Path(PATHS["test_predictions"]) / f"{hashlib.sha256(whose).hexdigest()[:16]}.csv"
+    table[kept].assign(**logits).to_csv(path, index=False)
+
+
+def store(cache: Path, **train) -> None:
     """Put the outputs of the working tree into a DVC cache and into `dvc.lock`."""
     outs = []
     for name in OUTPUTS:
         path = Path(name)
         digest = _store_folder(path, cache) if path.is_dir() else _put(path.read_bytes(), cache)
         outs.append({"path": name, "hash": "md5", "md5": digest})
-    lock = {"schema": "2.0", "stages": {"evaluate": {"cmd": "x", "outs": outs}}}
-    Path("dvc.lock").write_text(json.dumps(lock))
+    settings = {"params.yaml": {"train": {"seed": 0, "lr": 0.1} | train}}
+    data, models = ({"path": out["path"].partition("/")[0], "md5": out["md5"]} for out in outs[:2])
+    stages = {
+        "train@0": {"cmd": "y", "deps": [data], "params": settings},
+        "evaluate": {"cmd": "x", "deps": [data, models], "outs": outs},
+    }
+    Path("dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
 
 
 def _store_folder(folder: Path, cache: Path) -> str:

@@ -60,6 +60,8 @@ def test_a_bug_keeps_its_traceback(thorax, monkeypatch):
         (["recipe", "run", "x", "-S", "a=1", "-S", "b=2"], {"names": ["x"], "set": ["a=1", "b=2"]}),
         (["gate", "--baseline", "HEAD"], {"margin": 0.02, "metric": "auroc"}),
         (["evaluate", "bundle", "--forced"], {"to": "external", "forced": True}),
+        (["compare"], {"names": [], "test": False}),
+        (["compare", "a", "b", "--test"], {"names": ["a", "b"], "test": True}),
         (["protocols"], {"name": None, "seeds": 3}),
     ],
 )

@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 
 from made_up_predictions import predictions
 from thorax.compare import paired
-from thorax.compare.paired import METRICS, Difference, require_same_images
+from thorax.compare.paired import METRICS, Difference, Verdict, require_same_images
 from thorax.errors import DataError
 from thorax.metrics.bootstrap import resample
 
@@ -63,12 +63,15 @@ def test_scores_that_rank_alike_do_not_differ_in_any_replicate():
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
-        (-0.019, 0.05, "PASS"), (-0.019, -0.001, "PASS"), (-0.02, -0.001, "FAIL"),
-        (-0.05, -0.001, "FAIL"), (-0.05, 0.0, "INCONCLUSIVE"), (-0.02, 0.03, "INCONCLUSIVE"),
+        (-0.019, 0.05, Verdict.PASS), (-0.019, 0.0, Verdict.PASS),
+        (-0.019, -0.001, Verdict.WITHIN),
+        (-0.02, -0.001, Verdict.INCONCLUSIVE), (-0.05, -0.001, Verdict.INCONCLUSIVE),
+        (-0.05, 0.03, Verdict.INCONCLUSIVE), (-0.05, -0.02, Verdict.INCONCLUSIVE),
+        (-0.05, -0.021, Verdict.FAIL),
     ],
 )  # fmt: skip
 def test_verdicts(low, high, verdict):
-    assert difference(low, high).verdict(0.02) == verdict
+    assert difference(low, high).verdict(0.02) is verdict
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.05, 0.03), (-0.06, 0.002), (-0.03, 0.04)])
@@ -78,15 +81,19 @@ def test_so_many_patients_decide(low, high):
     shrink = np.sqrt(open_one.patients / needed)
     half = (high - low) / 2 * shrink * (1 - 1e-9)
     decided = difference(open_one.value - half, open_one.value + half)
-    assert decided.verdict(0.02) in ("PASS", "FAIL")
+    assert decided.verdict(0.02) is not Verdict.INCONCLUSIVE
     one_less = (high - low) / 2 * np.sqrt(open_one.patients / (needed - 1))
     open_still = difference(open_one.value - one_less, open_one.value + one_less)
-    assert open_still.verdict(0.02) == "INCONCLUSIVE"
+    assert open_still.verdict(0.02) is Verdict.INCONCLUSIVE
+
+
+def test_a_difference_that_is_the_margin_is_never_decided():
+    assert difference(-0.03, -0.01).patients_needed(0.02) is None
 
 
 def test_other_images_labels_or_classes_are_refused_with_names():
     table = predictions()
-    with pytest.raises(DataError, match=r"1 test images are only in the current(.|\n)*00000\.png"):
+    with pytest.raises(DataError, match=r"1 images are only in the current(.|\n)*00000\.png"):
         differences(table, table.iloc[1:])
     with pytest.raises(DataError, match="other bytes, labels"):
         differences(table, table.assign(y_A=1 - table["y_A"]))
@@ -133,5 +140,5 @@ def test_other_pictures_under_the_same_names_are_refused():
 def test_without_a_test_image_there_is_nothing_to_compare():
     """It was a NumPy error about shapes."""
     nobody = predictions(1).iloc[:0]
-    with pytest.raises(DataError, match=r"no test image.*split\.test_fraction"):
+    with pytest.raises(DataError, match=r"no such image"):
         differences(nobody, nobody)

@@ -34,7 +34,7 @@ from thorax.metrics.scaling import fit_scaling
 from thorax.predict import predict
 
 TASKS = ["multi-label", "binary", "multi-class"]
-WRITES = ("evaluation", "bundle", "metrics", "plots")
+WRITES = ("evaluation", "bundle", "metrics", "test_predictions", "plots")
 ARTIFACTS = {
     "predictions.json": PredictionsInfo, "results.json": Results, "calibration.json": Calibration,
     "subgroups.json": Subgroups, "localization.json": Localization, "occlusion.json": Occlusion,
@@ -42,6 +42,12 @@ ARTIFACTS = {
     "operating_points.json": OperatingPoints, "model.json": ModelFile, "trained_on.json": TrainedOn,
     "dataset": DatasetInfo, "split_summary": SplitSummary, "leakage": LeakageAudit,
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder_of_its_own(tmp_path, monkeypatch):
+    """Evaluating leaves a trace in the current folder, which must not be the checkout."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module", params=TASKS)

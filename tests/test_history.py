@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from scipy.special import expit
 
 from made_up_predictions import predictions
 from made_up_repository import (
@@ -40,12 +41,18 @@ def project(tmp_path, monkeypatch):
 
 
 def test_everything_that_was_recorded_can_be_read(project):
+    (test_file,) = Path("metrics/predictions").iterdir()
     shutil.rmtree("evaluation")
+    shutil.rmtree("metrics/predictions")
     head = history.commit("HEAD")
     assert head.metrics()["test"]["auroc"] == 0.9
     assert head.params().split.method == "patient"
     assert head.results() == results()
-    assert head.predictions()["p_A"].tolist() == predictions(noise=1)["p_A"].tolist()
+    assert head.val_predictions()["p_A"].tolist() == predictions(noise=1)["p_A"].tolist()
+    on_test = head.test_predictions()
+    assert on_test.test_set == test_file.stem
+    assert expit(on_test.table["logit_A"]).tolist() == pytest.approx(predictions(noise=1)["p_A"])
+    assert head.variant()[1] == 0
     assert head.fingerprint(0) == "abc"
 
 
@@ -56,15 +63,18 @@ def test_everything_that_was_recorded_can_be_read(project):
 def test_a_cache_elsewhere_and_a_remote_are_read(project, tmp_path, settings):
     shutil.move(CACHE, tmp_path / "elsewhere")
     Path(".dvc/config.local").write_text(settings.format(tmp_path / "elsewhere"))
-    assert len(history.commit("HEAD").predictions()) == 240
+    assert len(history.commit("HEAD").val_predictions()) == 240
 
 
 def test_what_is_not_cached_is_not_what_was_never_recorded(project):
     shutil.rmtree(CACHE)
     with pytest.raises(NotCachedError, match=r"evaluation/results\.json of HEAD is neither"):
         history.commit("HEAD").results()
-    with pytest.raises(NotRecordedError, match=r"old has no evaluation/test\.csv"):
-        history.commit("old").predictions()
+    with pytest.raises(NotRecordedError, match=r"old has no evaluation/val\.csv"):
+        history.commit("old").val_predictions()
+    with pytest.raises(NotRecordedError, match=r"old has no metrics/predictions"):
+        history.commit("old").test_predictions()
+    assert len(history.commit("HEAD").test_predictions().table) == 240
     with pytest.raises(ConfigError, match=r"No baseline 'nothing'.*Name a git ref"):
         history.commit("nothing").metrics()
 
@@ -74,8 +84,8 @@ def test_one_file_that_is_not_cached_is_named(project):
         if path.is_file() and b"image_id,patient_id" in path.read_bytes():
             path.unlink()
     head = history.commit("HEAD")
-    with pytest.raises(NotCachedError, match=r"test\.csv of HEAD"):
-        head.predictions()
+    with pytest.raises(NotCachedError, match=r"val\.csv of HEAD"):
+        head.val_predictions()
     assert head.results() == results()
 
 

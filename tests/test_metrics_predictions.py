@@ -1,10 +1,12 @@
 """Predictions stand in their tables in full precision, and nothing is computed from less."""
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import log_softmax
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from thorax.errors import DataError
@@ -102,6 +104,38 @@ def test_a_decided_table_says_what_is_true_and_predicted(task, tmp_path):
     assert table["predicted"].tolist() == ["A", "B", "" if task == "multi-label" else "B"]
     np.testing.assert_array_equal(table[["p_A", "p_B"]].to_numpy(float), part.p)
     np.testing.assert_array_equal(table[["y_A", "y_B"]].to_numpy(float), part.y)
+
+
+@pytest.mark.parametrize("task", ["multi-label", "multi-class"])
+def test_what_git_keeps_ranks_alike_and_names_nobody(tmp_path, task):
+    rng = np.random.default_rng(0)
+    y = np.eye(2)[rng.integers(0, 2, 500)]
+    part = predictions(rng.normal(0, 30, (500, 2)), y, task)
+    decisions = part.task.decide(part.p, np.array([0.5, 0.5]))
+    path = part.write_anonymous(decisions, tmp_path / "kept")
+    assert "png" not in path.read_text()
+    part.write_decided(decisions, tmp_path / "full.csv")
+    table, full = read_decided(path), read_decided(tmp_path / "full.csv")
+    for column in ("y_A", "y_B", "predicted"):
+        assert table[column].tolist() == full[column].tolist()
+    exact = log_softmax(part.z, axis=1) if task == "multi-class" else part.z
+    np.testing.assert_allclose(table[["logit_A", "logit_B"]], exact, rtol=5.1e-5)
+    kept, true = roc_auc_score(y, table[["logit_A", "logit_B"]]), roc_auc_score(y, exact)
+    assert kept == pytest.approx(true, abs=1e-4)
+
+
+def test_the_file_that_git_keeps_is_called_after_images_and_patients_in_any_order(tmp_path):
+    part = predictions([[1.0], [2], [3]], [[0.0], [1], [1]])
+    folder = tmp_path / "kept"
+    first = part.write_anonymous(part.y, folder)
+    kept = first.read_bytes()
+    backward = replace(part, images=part.images[::-1], y=part.y[::-1], z=part.z[::-1])
+    assert backward.write_anonymous(backward.y, folder) == first
+    assert first.read_bytes() == kept
+    for column in ("image_id", "patient_id", "sha256"):
+        other = replace(part, images=part.images.assign(**{column: ["000.png", "001.png", "x"]}))
+        assert other.write_anonymous(part.y, folder) != first
+        assert len(list(folder.iterdir())) == 1
 
 
 def test_a_table_of_something_else_is_named(tmp_path):

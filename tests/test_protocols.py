@@ -11,14 +11,15 @@ from scipy import stats
 from small_run import ROOT
 from thorax.errors import ConfigError
 from thorax.studies import protocols
-from thorax.studies.protocols import compare, difference, report
+from thorax.studies.protocols import Spread, compare, difference, report
 
 # Threads that wait do not spin: other tests share the processors.
 PATIENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def metrics(auroc, **others):
-    return {key: others.get(key, auroc) for key in protocols.METRICS}
+def metrics(auroc, trainings=None, **others):
+    splits = {key: others.get(key, auroc) for key in protocols.METRICS}
+    return Spread(splits, {key: trainings or values for key, values in splits.items()})
 
 
 def test_the_interval_is_the_paired_t_intervals():
@@ -39,14 +40,15 @@ def test_a_pair_that_shares_its_noise_has_a_narrow_interval():
 
 def test_tables_have_every_split_and_the_inflation_from_leakage():
     table = {
-        "random": metrics([0.97, 0.96], loss=[0.1, 0.1]),
+        "random": metrics([0.97, 0.96], trainings=[0.97, 0.98], loss=[0.1, 0.1]),
         "patient": metrics([0.92, 0.93], loss=[0.2, 0.2]),
         "official": metrics([0.90, 0.91], loss=[0.3, 0.3]),
     }
     lines = report("a recipe", table, {}).splitlines()
-    assert lines[0] == "a recipe, 2 seeds; mean ± standard deviation"
+    assert lines[0].startswith("a recipe, 2 seeds; mean over splits ± standard deviation over spl")
     assert "| test metric | random | patient | official |" in lines
-    assert "| auroc | 0.9650 ± 0.0071 | 0.9250 ± 0.0071 | 0.9050 ± 0.0071 |" in lines
+    means = "0.9650 ± 0.0071, 0.0071 | 0.9250 ± 0.0071, 0.0071 | 0.9050 ± 0.0071, 0.0071"
+    assert f"| auroc | {means} |" in lines
     gains = lines[lines.index("| random minus | patient | official |") :]
     starts = [line[: len("| auroc | +0.0400 (-0.0871 to +0.1671) | +0.0600")] for line in gains]
     assert "| auroc | +0.0400 (-0.0871 to +0.1671) | +0.0600" in starts
@@ -63,6 +65,31 @@ def test_an_undefined_metric_is_left_out_and_a_missing_split_explained():
 def test_one_seed_has_no_interval():
     with pytest.raises(ConfigError, match="at least 2"):
         compare(None, 1, [], fetch=False)
+
+
+def test_split_seeds_and_training_seeds_are_varied_apart(monkeypatch):
+    """Two runs share the first split; the splits have a training seed each."""
+    started = {}
+
+    def run(name, settings):
+        varied = dict(setting.split("=") for setting in settings)
+        started[name] = varied["split.seed"], varied["train.seed"]
+        return True
+
+    class Run:
+        def __init__(self, name):
+            self.name = name
+
+        def metrics(self):
+            split, train = map(int, started[self.name])
+            return {"test": dict.fromkeys(protocols.METRICS, split + train / 10)}
+
+    monkeypatch.setattr(protocols.experiments, "run", run)
+    monkeypatch.setattr(protocols.history, "experiment", Run)
+    spread = protocols._train("x", "patient", 3, [])
+    assert list(started.values()) == [("0", "0"), ("1", "1"), ("2", "2"), ("0", "1"), ("0", "2")]
+    assert spread.splits["auroc"] == pytest.approx([0, 1.1, 2.2])
+    assert spread.trainings["auroc"] == pytest.approx([0, 0.1, 0.2])
 
 
 @pytest.mark.slow

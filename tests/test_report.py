@@ -31,6 +31,7 @@ from thorax.artifacts.explanation import AurocDrop, CascadeStep, ClassOcclusion,
 from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
+from thorax.provenance.seeds import Seeds
 from thorax.report import SECTIONS, charts, page, plot, report, wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Row, Table, environment, show
@@ -332,7 +333,10 @@ class TestSummary:
     def test_says_what_was_trained_on_whom(self, kind, words):
         inputs = inputs_of(kind)
         assert words in summary.lead(inputs)[0]
-        assert "a test set that no choice in this run was based on" in summary.lead(inputs)[0]
+        alone = summary.lead(replace(inputs, looks=1))[0]
+        assert "a test set that only this run has seen" in alone
+        seen = summary.lead(replace(inputs, looks=3))[0]
+        assert "a test set that 3 runs have seen, this one included" in seen
         assert "a leaky test set" in summary.lead(leaky(inputs))[0]
         assert "of the validation set" in summary.lead(without_test(inputs))[0]
 
@@ -341,6 +345,19 @@ class TestSummary:
         text = summary.verdict(with_metrics(run, "test", {"auroc": auroc}))
         assert text == "Its AUROC, mean of 2 classes, is 0.800 (95% interval 0.700–0.900)."
         assert "mean of 1 of 2 classes" in summary.verdict(with_undefined(run, "B"))
+
+    def test_the_deviation_between_seeds_stands_beside_every_interval(self, run):
+        others = {seed: {"test": {"auroc": 0.8 + seed / 100, "f1": None}} for seed in range(3)}
+        auroc = Estimate(value=0.8, low=0.7, high=0.9)
+        several = with_metrics(replace(run, seeds=Seeds(others)), "test", {"auroc": auroc})
+        assert "; SD between 3 training seeds 0.0100)." in summary.verdict(several)
+        body = plain(summary.section(several).body)
+        assert body.count("SD between 3 training seeds 0.0100") == 2  # the sentence and the card
+        assert "One training seed was run" in plain(summary.section(run).body)
+        card = model_card(several)
+        assert "| 95% interval | SD, 3 training seeds |" in card
+        assert re.search(r"\| AUROC \| .* \| 0\.0100 \|", card)
+        assert "training seeds" not in model_card(run)
 
     def test_an_undefined_metric_shows_its_reason_and_no_number(self, run):
         why = Estimate(value=None, reason="undefined in every class")
@@ -376,6 +393,13 @@ class TestCaveats:
         body = summary.section(leaky(run)).body
         assert body.index("do not quote these numbers") < body.index('class="cards"')
         assert all(caveat.level != "stop" for caveat in caveats(run))
+
+    def test_a_test_set_that_others_have_seen_is_said(self, run):
+        title = "4 runs have seen the test set"
+        assert self.titled(replace(run, looks=4), title)
+        alone = caveats(replace(run, looks=1))
+        assert not any("have seen" in caveat.title for caveat in alone)
+        assert not self.titled(replace(without_test(run), looks=4), title)
 
     def test_training_on_the_test_set_stops_too(self, run):
         results = run.results.model_copy(update={"contaminated": True})

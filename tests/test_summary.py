@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from made_up_predictions import predictions
 from made_up_repository import (
     CACHE,
     PATHS,
@@ -40,6 +41,21 @@ def test_undefined_metrics_and_a_leaky_split_are_said(project):
     assert "undefined" in text
     assert "LEAKY" in text
     assert "No report: run `dvc repro`." in text
+
+
+def test_looks_and_the_deviation_between_seeds_are_told(project):
+    commit("seed 0")
+    assert "Runs that have seen this test set: 1, this one included." in summary()
+    assert "training seeds" not in summary()
+    write_metrics(auroc=0.92)
+    write_outputs(predictions(noise=2), results(images=0))
+    store(CACHE, seed=1)
+    text = summary()
+    assert "Standard deviation between 2 training seeds, beside the intervals:" in text
+    assert "  test: auroc 0.0141, average_precision 0.0000" in text
+    assert "seen this test set" not in text  # there is none
+    write_outputs(predictions(noise=2))
+    assert "Runs that have seen this test set: 2, this one included." in summary()
 
 
 def test_only_what_differs_from_the_commit_is_listed(project):

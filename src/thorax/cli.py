@@ -40,9 +40,9 @@ def _evaluate(arguments: argparse.Namespace) -> Outcome:
 
 
 def _compare(arguments: argparse.Namespace) -> Outcome:
-    from thorax.compare.gate import compare
+    from thorax.compare.ranking import compare
 
-    return compare(arguments.first, arguments.second)
+    return compare(arguments.names, test=arguments.test)
 
 
 def _recipe(arguments: argparse.Namespace) -> Outcome:
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
     summary = commands.add_parser("summary", help="headline metrics of the last run")
     summary.set_defaults(run=_summary)
-    gate = commands.add_parser("gate", help="fail when a headline metric has fallen")
+    gate = commands.add_parser("gate", help="fail when a test metric fell by more than a margin")
     gate.add_argument("--baseline", required=True, help="git ref, or CSV of test predictions")
     gate.add_argument(
         "--margin", type=float, default=0.02, help="largest fall that passes (%(default)s)"
@@ -128,14 +128,14 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     evaluate.add_argument("--to", default="external", metavar="FOLDER", help="for the results")
     evaluate.add_argument("--forced", action="store_true", help="though it was trained on some")
     evaluate.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
-    compare = commands.add_parser("compare", help="two experiments, paired over patients")
+    compare = commands.add_parser("compare", help="rank experiments by validation; two: paired")
     compare.set_defaults(run=_compare)
-    compare.add_argument("first", metavar="EXPERIMENT")
-    compare.add_argument("second", metavar="EXPERIMENT")
+    compare.add_argument("names", nargs="*", metavar="EXPERIMENT", help="(all)")
+    compare.add_argument("--test", action="store_true", help="pair two on the test set instead")
     protocols = commands.add_parser("protocols", help="performance inflation from leakage")
     protocols.set_defaults(run=_protocols)
     protocols.add_argument("name", nargs="?", metavar="NAME", help="a recipe (none: params.yaml)")
-    protocols.add_argument("--seeds", type=int, default=3, help="runs per split (%(default)s)")
+    protocols.add_argument("--seeds", type=int, default=3, help="of splits, and of trainings (3)")
     protocols.add_argument("--fetch", action="store_true", help="download data that is missing")
     protocols.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
 

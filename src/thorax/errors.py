@@ -47,13 +47,13 @@ class ResourceError(ThoraxError):
 
 
 class GateFailed(ThoraxError):  # noqa: N818 - a verdict, not a malfunction
-    """A headline metric is worse than its baseline."""
+    """A test metric fell by more than the margin."""
 
     exit_code = 7
 
 
 class GateInconclusive(ThoraxError):  # noqa: N818 - a verdict, not a malfunction
-    """Too few patients to tell whether a headline metric is worse."""
+    """No verdict: too few patients, or no predictions to compare with."""
 
     exit_code = 8
 

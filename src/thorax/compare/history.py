@@ -1,14 +1,13 @@
 """What a git reference or a DVC experiment recorded, wherever DVC keeps the files."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -16,12 +15,14 @@ from thorax.artifacts.evaluation import Results
 from thorax.config import Params, check, load_paths, parse_yaml
 from thorax.errors import ConfigError, DataError, IntegrityError
 from thorax.metrics.predictions import read_decided
+from thorax.provenance import git
+from thorax.provenance.seeds import LOCK, variant
 
 if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
 RESULTS = "results.json"  # both in `paths.evaluation`
-TEST = "test.csv"
+VAL = "val.csv"
 REF_PARTS = 5  # refs/exps/<baseline's first two digits>/<the others>/<name>
 
 
@@ -31,6 +32,13 @@ class NotRecordedError(ConfigError):
 
 class NotCachedError(DataError):
     """DVC tracks the file, but neither its cache nor a remote holds the bytes."""
+
+
+class Predicted(NamedTuple):
+    """Predictions as git keeps them, and the name of the test set they are of."""
+
+    test_set: str
+    table: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -73,10 +81,24 @@ class Revision:
                     f"{path} of {self.name} was written by another version of thorax."
                 ) from None
 
-    def predictions(self) -> pd.DataFrame:
-        """Labels, probabilities and decisions of the test images, as from `read_decided`."""
-        with self._fetched(f"{load_paths().evaluation}/{TEST}") as file:
+    def val_predictions(self) -> pd.DataFrame:
+        """Labels, probabilities and decisions of the validation images, from DVC's cache."""
+        with self._fetched(f"{load_paths().evaluation}/{VAL}") as file:
             return read_decided(file)
+
+    def test_predictions(self) -> Predicted:
+        """Labels, scores and decisions of the test images, which git holds."""
+        folder = load_paths().test_predictions
+        with self._explained(folder):
+            (path,) = self._files.ls(folder, detail=False)
+        with self._fetched(path) as file:
+            return Predicted(file.stem, read_decided(file))
+
+    def variant(self) -> tuple[str, int]:
+        """A digest of all that led to the metrics but the training seed, and that seed."""
+        if (found := variant(self._text(LOCK), load_paths())) is None:
+            raise NotRecordedError(f"{self.name} has no training in {LOCK}: nothing was run there.")
+        return found
 
     def fingerprint(self, fold: int) -> str:
         """Fingerprint of the training run of one fold."""
@@ -171,12 +193,3 @@ def experiment(name: str) -> Revision:
         names = ", ".join(sorted(known)) or "none"
         raise ConfigError(f"No experiment is called {name!r}; there are: {names}.")
     return known[name]
-
-
-def git(*words: str) -> str | None:
-    """Output of a git command; None where it fails."""
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise ConfigError("git is not installed; it keeps baselines and experiments.") from None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,17 @@ from thorax.metrics.classification import macro, ones, per_class
 from thorax.tasks import Array
 
 METRICS = tuple(name for name in HEADLINE if name != "loss")  # all of them: the higher, the better
-IDENTITY = ("image_id", "patient_id", "sha256")  # of a test image, as far as both tables have it
+IDENTITY = ("image_id", "patient_id", "sha256")  # of an image, as far as both tables have it
 NAMED = 5  # images named in a message
+
+
+class Verdict(StrEnum):
+    """Where the interval of the difference lies against zero and against minus the margin."""
+
+    PASS = "PASS"
+    WITHIN = "WORSE BUT WITHIN THE MARGIN"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
 
 
 @dataclass(frozen=True)
@@ -34,21 +44,22 @@ class Difference:
         """Current minus baseline."""
         return self.current - self.baseline
 
-    def verdict(self, margin: float) -> str:
-        """PASS above −margin, FAIL when it is not and nothing speaks for no fall, else open."""
-        if self.low > -margin:
-            return "PASS"
-        return "FAIL" if self.high < 0 else "INCONCLUSIVE"
+    def verdict(self, margin: float) -> Verdict:
+        """Non-inferiority (Piaggio et al. 2012, JAMA): the interval against −margin."""
+        if self.high < -margin:
+            return Verdict.FAIL
+        if self.low <= -margin:
+            return Verdict.INCONCLUSIVE
+        return Verdict.WITHIN if self.high < 0 else Verdict.PASS
 
     def patients_needed(self, margin: float) -> int | None:
         """Patients after which a difference of this size would be decided.
 
-        The interval shrinks with the root of the number of patients; it must end above −margin, or
-        below 0, whichever takes fewer. None where the difference lies on neither side.
+        The interval shrinks with the root of the number of patients, until −margin lies outside of
+        it. None where the difference is the margin.
         """
-        half = (self.high - self.low) / 2
-        reach = max(self.value + margin, -self.value)
-        return math.ceil(self.patients * (half / reach) ** 2) if reach > 0 else None
+        half, reach = (self.high - self.low) / 2, abs(self.value + margin)
+        return math.ceil(self.patients * (half / reach) ** 2) if reach > 1e-9 else None
 
 
 def differences(
@@ -62,7 +73,7 @@ def differences(
     """Every metric of two tables of predictions, by the same replicates of patients for both.
 
     Args:
-        current: rows as in `evaluation/test.csv`, `y_…` and `p_…` as numbers.
+        current: rows as from `read_decided`.
         baseline: the same images and labels, in any order.
         metrics: some of `METRICS`; macro over the classes that are defined in both.
         n_bootstrap: replicates.
@@ -74,7 +85,7 @@ def differences(
     tables = [table.sort_values("image_id", ignore_index=True) for table in (current, baseline)]
     require_same_images(*tables)
     if tables[0].empty:
-        raise DataError("There is no test image: split.test_fraction is 0. Nothing to compare.")
+        raise DataError("There is no such image: the split left none. Nothing to compare.")
     patients = tables[0]["patient_id"]
     replicates = resample(patients, n_bootstrap, seed)
     exact, replicated = [], []
@@ -107,11 +118,11 @@ def require_same_images(current: pd.DataFrame, baseline: pd.DataFrame) -> None:
     apart = sorted(ids ^ others)
     if apart:
         raise DataError(
-            f"{len(ids - others)} test images are only in the current predictions and"
+            f"{len(ids - others)} images are only in the current predictions and"
             f" {len(others - ids)} only in the baseline's, such as {', '.join(apart[:NAMED])}. A"
-            " paired comparison needs the same test images: use the same data and split."
+            " paired comparison needs the same images: use the same data and split."
         )
-    raise DataError("The same test images have other bytes, labels or patients in the baseline.")
+    raise DataError("The same images have other bytes, labels or patients in the baseline.")
 
 
 def _digest(table: pd.DataFrame, columns: list[str]) -> str:
@@ -121,18 +132,20 @@ def _digest(table: pd.DataFrame, columns: list[str]) -> str:
 
 @dataclass(frozen=True)
 class _Weighted:
-    """Labels, probabilities and decisions [N, L] of a table."""
+    """Labels, scores that rank as probabilities do, and decisions [N, L] of a table."""
 
     y: Array
-    p: Array
+    score: Array
     d: Array
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "_Weighted":
         names = [column.removeprefix("y_") for column in table.columns if column.startswith("y_")]
-        y, p = (table[[f"{k}_{name}" for name in names]].to_numpy(float) for k in ("y", "p"))
+        score = "p" if f"p_{names[0]}" in table else "logit"
+        y, scores = (table[[f"{k}_{name}" for name in names]].to_numpy(float) for k in ("y", score))
         predicted = [text.split("|") for text in table["predicted"]]
-        return cls(y, p, np.array([[name in text for name in names] for text in predicted], float))
+        decisions = np.array([[name in text for name in names] for text in predicted], float)
+        return cls(y, scores, decisions)
 
     @property
     def exclusive(self) -> bool:
@@ -142,7 +155,7 @@ class _Weighted:
 
     def metrics(self, w: Array) -> dict[str, Array]:
         """Metrics [R, L] for image weights [R, N]; accuracy of exclusive classes is by image."""
-        metrics = per_class(self.y, self.p, self.d, w)
+        metrics = per_class(self.y, self.score, self.d, w)
         if self.exclusive:
             right = w @ (self.y * self.d).sum(axis=1) / w.sum(axis=1)
             metrics["accuracy"] = np.repeat(right[:, None], self.y.shape[1], axis=1)

@@ -9,6 +9,8 @@ from thorax.compare.history import RESULTS, commit, working_tree
 from thorax.config import METRICS, Paths, load_paths
 from thorax.errors import ThoraxError
 from thorax.io import read_json
+from thorax.provenance.looks import looks
+from thorax.provenance.seeds import Seeds, seeds
 
 
 def summary() -> str:
@@ -20,6 +22,10 @@ def summary() -> str:
         lines.append("LEAKY split: patients or images appear in two subsets; metrics are too high.")
     if results.contaminated:
         lines.append("CONTAMINATED: a model was trained on some of the test patients or images.")
+    (predictions,) = Path(paths.test_predictions).glob("*.csv")
+    lines += between_seeds(seeds(predictions, paths))
+    if results.test.images:
+        lines.append(f"Runs that have seen this test set: {looks(predictions)}, this one included.")
     lines.append(changes(paths))
     report = Path(paths.report).absolute()
     lines.append(f"Report: {report}" if report.exists() else "No report: run `dvc repro`.")
@@ -42,6 +48,18 @@ def headline(subsets: Mapping[str, SubsetMetrics]) -> str:
             f"Up to {left_out:,} bootstrap replicates are undefined and left out of an interval."
         )
     return "\n".join(lines)
+
+
+def between_seeds(runs: Seeds) -> list[str]:
+    """How far the metrics of equal settings lie apart; empty for a single training seed."""
+    if len(runs.runs) < 2:
+        return []
+    lines = [f"Standard deviation between {len(runs.runs)} training seeds, beside the intervals:"]
+    for subset in ("test", "val"):
+        figures = {name: runs.deviation(subset, name) for name in METRICS}
+        shown = [f"{name} {sd:.4f}" for name, sd in figures.items() if sd is not None]
+        lines.append(f"  {subset}: {', '.join(shown) or 'undefined'}")
+    return lines
 
 
 def changes(paths: Paths) -> str:

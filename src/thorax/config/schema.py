@@ -277,6 +277,7 @@ class Paths(Section):
     evaluation: str
     bundle: str
     metrics: str
+    test_predictions: str
     plots: str
     explanations: str
     report: str

@@ -24,6 +24,7 @@ from thorax.metrics.calibration import calibration
 from thorax.metrics.predictions import Predictions, read_predictions
 from thorax.metrics.scaling import fit_scaling
 from thorax.metrics.thresholds import choose
+from thorax.provenance.looks import record_look
 
 POINTS = "operating_points.json"
 FIGURES = ("average_precision", "sensitivity", "f1", "accuracy", "loss")  # beside the AUROC
@@ -48,6 +49,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
     }
     for subset, predictions in _named(val, test):
         predictions.write_decided(decisions[subset], folder / f"{subset}.csv")
+    record_look(test.write_anonymous(decisions["test"], Path(paths.test_predictions)))
     results = Results(
         settings=params,
         out_of_fold=info.out_of_fold,
@@ -118,12 +120,13 @@ def write_bundle(folder: Path, models: list[Path], points: OperatingPoints) -> N
 def headline(results: Results) -> dict[str, Any]:
     """What `metrics/metrics.json` holds: 15 figures, and a flag for each doubt about all of them.
 
-    That fits one screen of `dvc exp show`; everything else is in `evaluation/results.json`.
+    That fits one screen of `dvc exp show`, with validation first, by which to choose; everything
+    else is in `evaluation/results.json`.
     """
     flags = {name: True for name in ("leaky", "contaminated") if getattr(results, name)}
     test, val = _figures(results.test), _figures(results.val)
     del val["accuracy"]
-    return {"test": test, "val": val, **flags}
+    return {"val": val, "test": test, **flags}
 
 
 def _figures(subset: SubsetMetrics) -> dict[str, float | None]:

@@ -1,11 +1,15 @@
 """Predictions of a set of images, and the tables they stand in."""
 
+import hashlib
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import log_softmax
 
 from thorax.errors import DataError
 from thorax.io import read_csv, write_csv
@@ -67,6 +71,26 @@ class Predictions:
         columns["predicted"] = [self._names(row) for row in decisions]
         write_csv(_beside(self.images, columns), path)
 
+    def write_anonymous(self, decisions: Array, folder: Path) -> Path:
+        """Write labels, decisions and scores for git into a folder of their own; returns the file.
+
+        Its name is a digest of the images and patients, which it does not name: a row an image in
+        the order of `image_id`, `patient_id` a number, then `predicted` and, per class, `y_<class>`
+        and `logit_<class>` with five digits (log-probabilities where classes exclude each other).
+        """
+        order = np.argsort(self.images["image_id"].to_numpy(str), kind="stable")
+        images = self.images.iloc[order]
+        z = log_softmax(self.z, axis=1) if self.task.exclusive else self.z
+        columns: dict[str, Any] = {"patient_id": pd.factorize(images["patient_id"])[0]}
+        columns["predicted"] = [self._names(row) for row in decisions[order]]
+        for i, name in enumerate(self.outputs):
+            columns[f"y_{name}"] = pd.array(self.y[order, i], dtype="Int8")
+            columns[f"logit_{name}"] = [f"{value:.5g}" for value in z[order, i]]
+        path = folder / f"{_digest(images)}.csv"
+        shutil.rmtree(folder, ignore_errors=True)
+        write_csv(pd.DataFrame(columns), path)
+        return path
+
     def _names(self, row: Array) -> str:
         return "|".join(name for name, value in zip(self.outputs, row, strict=True) if value == 1)
 
@@ -82,18 +106,27 @@ def read_predictions(path: Path, task_name: str, outputs: list[str]) -> Predicti
 
 
 def read_decided(path: Path) -> pd.DataFrame:
-    """Read a table of probabilities and decisions, `y_…` and `p_…` as numbers.
+    """Read a table of scores and decisions; `y_…`, and `p_…` or `logit_…`, as numbers.
+
+    One without names numbers its images.
 
     Raises:
         DataError: no such file, or no such table.
     """
     table = read_csv(path)
-    missing = [name for name in ("image_id", "patient_id", "predicted") if name not in table]
+    missing = [name for name in ("patient_id", "predicted") if name not in table]
     if missing:
         raise DataError(f"{path} is no table of predictions: it lacks {', '.join(missing)}.")
-    numbers = [name for name in table.columns if name.startswith(("y_", "p_"))]
+    if "image_id" not in table:
+        table.insert(0, "image_id", [f"{row:09}" for row in range(len(table))])
+    numbers = [name for name in table.columns if name.startswith(("y_", "p_", "logit_"))]
     table[numbers] = table[numbers].replace("", None).apply(pd.to_numeric)
     return table
+
+
+def _digest(images: pd.DataFrame) -> str:
+    whose = images[["image_id", "patient_id", "sha256"]].to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(whose.encode()).hexdigest()[:16]
 
 
 def _beside(images: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:

@@ -97,6 +97,16 @@ def _test_set(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
+def _looks(inputs: Inputs) -> Iterator[Caveat]:
+    if "test" in inputs.subsets and inputs.looks > 1:
+        yield Caveat(
+            "note",
+            f"{inputs.looks:,} runs have seen the test set",
+            "If this model was chosen among them by its test metrics, these are too high; if by"
+            " validation (thorax compare), they are not.",
+        )
+
+
 def _folds(inputs: Inputs) -> Iterator[Caveat]:
     folds = [name for name in inputs.split.subsets if name.startswith("fold_")]
     if len(folds) > len(inputs.models):
@@ -374,6 +384,7 @@ def _data(inputs: Inputs) -> Iterator[Caveat]:
 
 
 CHECKS: tuple[Callable[[Inputs], Iterator[Caveat]], ...] = (
-    _leaks, _synthetic, _test_set, _folds, _optimism, _shortcuts, _without_lungs, _baselines,
-    _stress, _fixed_place, _gaps, _underdiagnosis, _few, _undefined, _training, _quarantine, _data,
+    _leaks, _synthetic, _test_set, _looks, _folds, _optimism, _shortcuts, _without_lungs,
+    _baselines, _stress, _fixed_place, _gaps, _underdiagnosis, _few, _undefined, _training,
+    _quarantine, _data,
 )  # fmt: skip

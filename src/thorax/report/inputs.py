@@ -22,6 +22,8 @@ from thorax.config import Paths, Report
 from thorax.dataset import join, open_images
 from thorax.io import LABEL, read_csv, sha256_file
 from thorax.provenance import RunMetadata, recorded_run
+from thorax.provenance.looks import looks
+from thorax.provenance.seeds import Seeds, seeds
 from thorax.report import wording
 
 
@@ -49,6 +51,8 @@ class Inputs:
         occluded: name → the first image with that part occluded, uint8 [H, W].
         roc, precision_recall, confusion: tables behind the figures.
         digests: file → SHA-256, of the tables that say who is in the run.
+        looks: runs that have predicted this test set by now, this one included.
+        seeds: this run and those that differ from it in the training seed only.
     """
 
     options: Report
@@ -75,6 +79,8 @@ class Inputs:
     precision_recall: pd.DataFrame
     confusion: pd.DataFrame
     digests: dict[str, str]
+    looks: int
+    seeds: Seeds
 
     @property
     def subsets(self) -> list[str]:
@@ -122,6 +128,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
     evaluation, explanations = Path(paths.evaluation), Path(paths.explanations)
     info = PredictionsInfo.read(Path(paths.predictions) / "predictions.json")
     folds = {k: ModelFile.read(models / str(k) / "model.json") for k in info.folds}
+    (on_test,) = Path(paths.test_predictions).glob("*.csv")
     numbers = [f"{prefix}_{name}" for name in info.outputs for prefix in ("y", "p")]
     return Inputs(
         options=options,
@@ -148,6 +155,8 @@ def gather(options: Report, paths: Paths) -> Inputs:
         precision_recall=read_csv(plots / "precision_recall.csv", ["recall", "precision"]),
         confusion=read_csv(plots / "confusion.csv", ["count"]).astype({"count": int}),
         digests={path: sha256_file(Path(path)) for path in (paths.manifest, paths.split)},
+        looks=looks(on_test),
+        seeds=seeds(on_test, paths),
     )
 
 

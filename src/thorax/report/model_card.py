@@ -120,7 +120,13 @@ def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
     results = inputs.metrics
     where = wording.in_sentence(inputs.subset_name(inputs.headline))
     overall = [[wording.metric_name(k), *_cells(results.metrics[k])] for k in METRICS]
-    yield markdown_table(["Metric", where, "95% interval"], overall)
+    head = ["Metric", where, "95% interval"]
+    if (seeds := len(inputs.seeds.runs)) > 1:
+        head.append(f"SD, {seeds} training seeds")
+        for key, cells in zip(METRICS, overall, strict=True):
+            deviation = inputs.seeds.deviation(inputs.headline, key)
+            cells.append("–" if deviation is None else f"{deviation:.4f}")
+    yield markdown_table(head, overall)
     keys = ("auroc", "sensitivity", "specificity")
     columns = ["Class", *map(wording.metric_name, keys), "Threshold"]
     classes = [

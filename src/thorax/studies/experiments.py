@@ -5,9 +5,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from thorax.compare.history import experiments, git
+from thorax.compare.history import experiments
 from thorax.errors import ConfigError
 from thorax.io import main_root
+from thorax.provenance import git
 
 LOGS = Path(".dvc/tmp/recipes")
 REPLACED = "-replaced"  # behind the name of an earlier experiment while its successor runs

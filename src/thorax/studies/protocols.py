@@ -1,6 +1,7 @@
 """Performance inflation from leakage: one recipe under three splits, same model, seeds, budget."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -18,18 +19,29 @@ PREFIX = "protocol-"  # of the names of experiments
 METHODS = ("random", "patient", "official")
 METRICS = ("auroc", "average_precision", "sensitivity", "f1", "accuracy", "loss")
 
-Metrics = dict[str, list[float]]  # metric → value of each seed
+Metrics = dict[str, list[float]]  # metric → value of each run
+
+
+class Spread(NamedTuple):
+    """Test metrics of runs over split seeds, and over training seeds on the first split.
+
+    Every split is trained with its own seed, so that `splits` vary by both; the first run is in
+    both.
+    """
+
+    splits: Metrics
+    trainings: Metrics
 
 
 def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool) -> str:
     """Train under every split and seed; Markdown tables of the test metrics and differences.
 
-    A seed decides both the split and the training. Runs are experiments of their own; DVC skips
-    what it has already done, so that an interrupted comparison continues.
+    Runs are experiments of their own; DVC skips what it has already done, so that an interrupted
+    comparison continues.
 
     Args:
         name: a recipe, or None for `params.yaml` as it is.
-        seeds: runs per split, at least 2.
+        seeds: of splits, and of trainings on the first of them, at least 2: 2 · seeds − 1 runs.
         changes: `key=value` settings for all of them.
         fetch: download what is missing.
 
@@ -55,40 +67,48 @@ def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool
     return report(name or "params.yaml", by_split, failed)
 
 
-def _train(label: str, method: str, seeds: int, settings: Sequence[str]) -> Metrics:
-    """Test metrics of every seed under one split; DataError why a run failed."""
-    runs = []
-    for seed in range(seeds):
-        name = f"{label}-{seed}"
-        varied = {"split.method": method, "split.seed": seed, "train.seed": seed}
+def _train(label: str, method: str, seeds: int, settings: Sequence[str]) -> Spread:
+    """Test metrics under one kind of split; DataError why a run failed."""
+
+    def test_metrics(name: str, split_seed: int, train_seed: int) -> dict[str, float | None]:
+        varied = {"split.method": method, "split.seed": split_seed, "train.seed": train_seed}
         if not experiments.run(name, [*settings, *(as_override(*item) for item in varied.items())]):
             raise DataError(experiments.reason(name))
-        runs.append(history.experiment(name).metrics()["test"])
+        metrics: dict[str, float | None] = history.experiment(name).metrics()["test"]
+        return metrics
+
+    splits = [test_metrics(f"{label}-{seed}", seed, seed) for seed in range(seeds)]
+    others = [test_metrics(f"{label}-0-train-{seed}", 0, seed) for seed in range(1, seeds)]
+    return Spread(_columns(splits), _columns([splits[0], *others]))
+
+
+def _columns(runs: Sequence[dict[str, float | None]]) -> Metrics:
     return {
-        metric: [np.nan if run[metric] is None else run[metric] for run in runs]
+        metric: [np.nan if (value := run[metric]) is None else value for run in runs]
         for metric in METRICS
     }
 
 
-def report(name: str, by_split: dict[str, Metrics], failed: dict[str, str]) -> str:
-    """Markdown: mean and standard deviation under each split, then random minus each other one."""
-    seeds = len(next(iter(by_split.values()))["auroc"])
+def report(name: str, by_split: dict[str, Spread], failed: dict[str, str]) -> str:
+    """Markdown: mean and both deviations under each split, then random minus each other one."""
+    seeds = len(next(iter(by_split.values())).splits["auroc"])
     defined = [
         metric
         for metric in METRICS
-        if all(np.isfinite(metrics[metric]).all() for metrics in by_split.values())
+        if all(np.isfinite(runs[metric]).all() for spread in by_split.values() for runs in spread)
     ]
     rows = [
-        [metric, *(_mean(metrics[metric]) for metrics in by_split.values())] for metric in defined
+        [metric, *(_mean(spread, metric) for spread in by_split.values())] for metric in defined
     ]
     tables = [
-        f"{name}, {seeds} seeds; mean ± standard deviation",
+        f"{name}, {seeds} seeds; mean over splits ± standard deviation over splits (each with its"
+        " own training), and over trainings alone (on the first split)",
         markdown_table(["test metric", *by_split], rows),
     ]
     others = [method for method in by_split if method != "random"]
     if "random" in by_split and others:
         rows = [[m, *(_inflation(by_split, m, other) for other in others)] for m in defined]
-        tables.append("Performance inflation from leakage (95% interval over seeds)")
+        tables.append("Performance inflation from leakage (95% interval over splits and trainings)")
         tables.append(markdown_table(["random minus", *others], rows))
     return "\n\n".join([*tables, *(f"{method}: {why}" for method, why in failed.items())])
 
@@ -100,9 +120,11 @@ def difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, 
     return float(gaps.mean()), float(gaps.mean() - half), float(gaps.mean() + half)
 
 
-def _mean(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+def _mean(spread: Spread, metric: str) -> str:
+    over_splits, over_trainings = (np.std(runs[metric], ddof=1) for runs in spread)
+    return f"{np.mean(spread.splits[metric]):.4f} ± {over_splits:.4f}, {over_trainings:.4f}"
 
 
-def _inflation(by_split: dict[str, Metrics], metric: str, other: str) -> str:
-    return signed_interval(*difference(by_split["random"][metric], by_split[other][metric]))
+def _inflation(by_split: dict[str, Spread], metric: str, other: str) -> str:
+    random, honest = by_split["random"].splits[metric], by_split[other].splits[metric]
+    return signed_interval(*difference(random, honest))

@@ -20,6 +20,7 @@ def section(inputs: Inputs) -> Section:
         chance={"auroc": 50.0, "average_precision": mean_prevalence(inputs.metrics)},
         subset_name=wording.subset_name,
         interval=wording.interval,
+        seeds=len(inputs.seeds.runs),
         bar=bar,
         stops=[caveat for caveat in raised if caveat.level == "stop"],
         caveats=[caveat for caveat in raised if caveat.level != "stop"],
@@ -41,7 +42,10 @@ def lead(inputs: Inputs) -> list[str]:
     start = {"none": "from random weights", "imagenet": "from ImageNet weights"}
     weights = start.get(model.weights, "from given weights")
     networks = f"{folds} {model.name} networks were" if folds > 1 else f"A {model.name} network was"
-    subset = "a test set that no choice in this run was based on"
+    seen = wording.plural(inputs.looks, "run")
+    subset = "a test set that only this run has seen"
+    if inputs.looks > 1:
+        subset = f"a test set that {seen} have seen, this one included"
     if inputs.headline == "val":
         subset = "the validation set"
     elif inputs.results.leaky:
@@ -80,7 +84,11 @@ def verdict(inputs: Inputs) -> str:
     some = f"{defined} of {len(values)}" if defined < len(values) else f"{defined}"
     mean = f", mean of {some} classes," if len(values) > 1 else ""
     bounds = wording.interval(auroc.low, auroc.high)
-    certain = f" (95% interval {bounds})" if bounds else ""
+    spread = [f"95% interval {bounds}"] if bounds else []
+    deviation = inputs.seeds.deviation(inputs.headline, "auroc")
+    if deviation is not None:
+        spread.append(f"SD between {len(inputs.seeds.runs)} training seeds {deviation:.4f}")
+    certain = f" ({'; '.join(spread)})" if spread else ""
     return f"Its AUROC{mean} is {wording.decimal(auroc.value)}{certain}."
 
 

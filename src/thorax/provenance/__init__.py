@@ -79,9 +79,14 @@ def recorded_run(fingerprint: str) -> RunMetadata | None:
 
 def commit() -> str | None:
     """Commit of the checkout, `+` behind it if tracked files differ; None outside of git."""
-    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    return git("describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*") or None
+
+
+def git(*words: str, folder: Path = Path()) -> str | None:
+    """Output of a git command in a folder; None where it fails, or where there is no git."""
+    command = ["git", "-C", str(folder), *words]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
-    return found.stdout.strip() or None
+    return done.stdout.strip() if done.returncode == 0 else None
