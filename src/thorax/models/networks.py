@@ -10,7 +10,7 @@ from torch import nn
 
 CNN5_WIDTHS = (16, 32, 64, 128, 256)
 FIVE_BLOCK_WIDTHS = (32, 64, 128, 256, 512)
-FIVE_BLOCK_DENSE = (512, 256, 128, 64)
+FIVE_BLOCK_DENSE = (512, 128, 64)  # the head is the fourth
 DEEP_WIDTHS = (32, 64, 128, 256, 512)
 
 

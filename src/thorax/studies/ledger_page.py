@@ -93,7 +93,7 @@ def table(comparison: Comparison) -> Table:
 
 def arithmetic(claim: Claim) -> str:
     """What counting says of a claim, and how uncertain it is for its number of images."""
-    bounds = interval(claim)
+    bounds = interval(claim, "accuracy") if "accuracy" in claim.figures else None
     between = f" (95% interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}%)" if bounds else ""
     return verdict(claim) + between
 

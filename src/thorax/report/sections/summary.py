@@ -2,7 +2,7 @@
 
 from thorax.artifacts.data import SubsetCounts
 from thorax.artifacts.evaluation import SubsetMetrics
-from thorax.config import METRICS
+from thorax.config import METRICS, PUBLISHED_WEIGHTS
 from thorax.report import wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Section, bar, render
@@ -38,8 +38,8 @@ def lead(inputs: Inputs) -> list[str]:
         "binary": f"to distinguish {outputs[0]} from {others}",
         "multi-class": f"to distinguish {len(outputs)} classes",
     }[inputs.dataset.task]
-    start = {"none": "from random weights", "imagenet": "from ImageNet weights"}
-    weights = start.get(model.weights, "from given weights")
+    published = dict.fromkeys(PUBLISHED_WEIGHTS, "from ImageNet weights")
+    weights = ({"none": "from random weights"} | published).get(model.weights, "from given weights")
     networks = f"{folds} {model.name} networks were" if folds > 1 else f"A {model.name} network was"
     subset = "a test set that no choice in this run was based on"
     if inputs.headline == "val":
