@@ -73,9 +73,9 @@ class Revision:
                     f"{path} of {self.name} was written by another version of thorax."
                 ) from None
 
-    def predictions(self) -> pd.DataFrame:
-        """Labels, probabilities and decisions of the test images, as from `read_decided`."""
-        with self._fetched(f"{load_paths().evaluation}/{TEST}") as file:
+    def predictions(self, table: str = TEST) -> pd.DataFrame:
+        """Labels, probabilities and decisions of one subset's images, as from `read_decided`."""
+        with self._fetched(f"{load_paths().evaluation}/{table}") as file:
             return read_decided(file)
 
     def fingerprint(self, fold: int) -> str:
