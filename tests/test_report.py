@@ -797,24 +797,25 @@ def with_training(inputs: Inputs, training: Training) -> Inputs:
     return replace(inputs, models={0: model})
 
 
-def with_phases(inputs: Inputs, *phases: dict) -> Inputs:
+def with_phases(inputs: Inputs, *phases: dict, **changes) -> Inputs:
     """The three epochs as two of a first and one of a second phase."""
     training = inputs.model.training
     history = [
         epoch.model_copy(update={"phase": phase, "best": True})
         for epoch, phase in zip(training.history, (0, 0, 1), strict=True)
     ]
-    train = training.train.model_copy(update={"phases": list(phases)})
+    train = training.train.model_copy(update={"phases": list(phases), **changes})
     return with_training(inputs, training.model_copy(update={"train": train, "history": history}))
 
 
 class TestTraining:
-    def test_the_kept_epoch_is_the_last_best_of_the_last_phase(self):
+    def test_the_kept_epoch_is_the_best_of_all_phases(self):
         def epochs(*kinds):
             return [Epoch(phase=phase, best=best, train={}, val={}) for phase, best in kinds]
 
         assert kept_epoch(epochs((0, True), (0, True), (0, False))) == 2
         assert kept_epoch(epochs((0, True), (0, True), (1, True), (1, False))) == 3
+        assert kept_epoch(epochs((0, True), (0, True), (1, False), (1, False))) == 2
         assert kept_epoch(epochs((0, False))) == 1
 
     def test_says_why_it_was_kept(self, run):
@@ -823,9 +824,11 @@ class TestTraining:
         assert story(run.model.training).startswith(words)
 
     def test_the_last_phase_says_what_was_monitored_and_how_it_was_trained(self, run):
-        phased = with_phases(run, {}, {"monitor": "auroc", "epochs": 7, "optimizer": {"lr": 0.125}})
-        words = "3 epochs in 2 phases; the weights of epoch 3 were kept, where validation AUROC of"
-        assert story(phased.model.training).startswith(f"{words} the last phase was best (")
+        phased = with_phases(run, {}, {"epochs": 7, "optimizer": {"lr": 0.125}}, monitor="auroc")
+        words = (
+            "3 epochs in 2 phases; the weights of epoch 3 of phase 2 were kept, where validation"
+        )
+        assert story(phased.model.training).startswith(f"{words} AUROC was best (")
         assert panels(phased.model.training)[0].title == "AUROC"
         words = "2 phases, the last with adamw, learning rate 0.125, at most 7 epochs"
         assert words in model_card(phased)

@@ -21,11 +21,12 @@ from thorax.dataset.loader import epoch_order, split_batches
 from thorax.errors import NumericsError
 from thorax.io import rounded
 from thorax.metrics.classification import beats, headline
-from thorax.models.build import head_weights, keep_frozen_in_eval, set_trainable
+from thorax.models.build import keep_frozen_in_eval, set_trainable
 from thorax.models.inference import predict_logits, save
 from thorax.progress import bar
-from thorax.tasks import TASKS, label_weights
+from thorax.tasks import TASKS
 from thorax.train.checkpoint import Checkpoint, checkpoint
+from thorax.train.loss import head_penalty, loss_weights, monitored_loss
 from thorax.train.monitor import curves, epoch_line
 from thorax.train.optim import LAID_OUT, Schedule, make_optimizer
 from thorax.train.setup import Run, open_run
@@ -178,31 +179,6 @@ def validate(run: Run, params: Train, module: Any) -> Metrics:
         if params.monitored == "monitored_loss":
             metrics["monitored_loss"] = monitored_loss(run, params, z, metrics["loss"])
         return metrics
-
-
-def monitored_loss(
-    run: Run, params: Train, z: NDArray[np.float64], plain: float | None
-) -> float | None:
-    """The validation loss as some studies monitored it, from logits [N, outputs]."""
-    if params.monitored_loss == "with_l2":
-        return None if plain is None else plain + float(head_penalty(run, params))
-    task, weights, y = TASKS[run.dataset.task], loss_weights(run, params), run.targets[run.val_rows]
-    logits = torch.tensor(z, dtype=torch.float32, device=y.device)
-    return float(task.loss(logits, y, weights, params.label_smoothing) / task.divisor(y, weights))
-
-
-def loss_weights(run: Run, params: Train) -> torch.Tensor:
-    """Weights [2, outputs] of absent and present labels in the loss."""
-    targets = run.dataset.targets[run.train_rows]
-    weights = label_weights(params.class_weights, targets, run.dataset.outputs)
-    return torch.tensor(weights, dtype=torch.float32, device=run.fabric.device)
-
-
-def head_penalty(run: Run, params: Train) -> Any:
-    """`head_l2` times the squared weights of the head."""
-    if not params.head_l2:
-        return 0.0
-    return params.head_l2 * sum(w.square().sum() for w in head_weights(run.network, run.model))
 
 
 def evaluated(run: Run, rows: NDArray[np.int64], z: NDArray[np.float64]) -> Metrics:
