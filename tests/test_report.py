@@ -289,17 +289,21 @@ class TestSummary:
         assert "AUROC undefined undefined in every class" in body
         assert not NO_VALUE.search(body)
 
-    def test_chance_level_is_of_classes_whose_average_precision_is_defined(self, run):
+    def test_what_needs_no_look_at_the_images_is_of_the_classes_that_are_defined(self, run):
         counts = {"A": (10, 30), "B": (40, 0), "C": (0, 40)}
         record = run.metrics.classes["A"]
         classes = {
             name: record.model_copy(update={"positives": positives, "negatives": negatives})
             for name, (positives, negatives) in counts.items()
         }
-        metrics = run.metrics.model_copy(update={"classes": classes})
-        assert summary.mean_prevalence(metrics) == 25.0
+        metrics = run.metrics.model_copy(update={"classes": classes, "images": 40})
+        assert summary.without_looking(metrics, exclusive=False) == {
+            "auroc": 50.0, "average_precision": 25.0, "f1": 40.0,
+            "accuracy": 91.7,  # 30, 40 and 40 of 40 each
+        }  # fmt: skip
+        assert summary.without_looking(metrics, exclusive=True)["accuracy"] == 100.0
         undefined = metrics.model_copy(update={"classes": {"B": classes["B"]}})
-        assert summary.mean_prevalence(undefined) is None
+        assert summary.without_looking(undefined, exclusive=False) == {}
 
     def test_no_bootstrap_is_said(self, run):
         settings = run.results.settings.model_copy(update={"n_bootstrap": 0})

@@ -17,7 +17,7 @@ def section(inputs: Inputs) -> Section:
         subset=wording.subset_name(inputs.headline, len(inputs.models)),
         lead=lead(inputs),
         metrics={key: wording.METRICS[key] for key in METRICS if key != "loss"},
-        chance={"auroc": 50.0, "average_precision": mean_prevalence(inputs.metrics)},
+        chance=without_looking(inputs.metrics, exclusive=inputs.dataset.task == "multi-class"),
         subset_name=wording.subset_name,
         interval=wording.interval,
         bar=bar,
@@ -84,8 +84,25 @@ def verdict(inputs: Inputs) -> str:
     return f"Its AUROC{mean} is {wording.decimal(auroc.value)}{certain}."
 
 
-def mean_prevalence(metrics: SubsetMetrics) -> float | None:
-    """Average precision of a random score, percent: mean prevalence of the classes that have it."""
+def without_looking(metrics: SubsetMetrics, *, exclusive: bool) -> dict[str, float]:
+    """Metrics, percent, that need no look at any image; none where no class has both outcomes.
+
+    AUROC and average precision of a random score, accuracy of always giving the more frequent
+    answer (the most frequent class where they exclude each other), F1 of calling all positive.
+    """
     counts = [(record.positives, record.negatives) for record in metrics.classes.values()]
-    rates = [present / (present + absent) for present, absent in counts if present and absent]
-    return round(100 * sum(rates) / len(rates), 1) if rates else None
+    defined = [(present, absent) for present, absent in counts if present and absent]
+    if not defined:
+        return {}
+    rates = [present / (present + absent) for present, absent in defined]
+    if exclusive:
+        accuracy = max(present for present, _ in counts) / metrics.images
+    else:
+        accuracy = sum(map(max, counts)) / sum(map(sum, counts))
+    values = {
+        "auroc": 0.5,
+        "average_precision": sum(rates) / len(rates),
+        "accuracy": accuracy,
+        "f1": sum(2 * rate / (1 + rate) for rate in rates) / len(rates),
+    }
+    return {name: round(100 * value, 1) for name, value in values.items()}
