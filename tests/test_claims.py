@@ -13,12 +13,12 @@ from thorax.studies.claims import (
     Claim,
     Confusion,
     batch_means,
-    constant,
     hits,
     interval,
     matrices,
     verdict,
 )
+from thorax.studies.constant import constant
 from thorax.studies.recipes import load_recipes
 
 PNEUMONIA = {"accuracy": "91.03", "precision": "89.76", "sensitivity": "96.67", "f1": "93.09"}

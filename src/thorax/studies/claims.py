@@ -18,7 +18,6 @@ from pydantic import model_validator
 
 from thorax.config.card import Section
 from thorax.metrics.bootstrap import wilson
-from thorax.tasks import Array
 
 CHECKED = ("accuracy", "precision", "sensitivity", "specificity", "f1")
 PERCENT = re.compile(r"[0-9]+(\.[0-9]{1,6})?")  # with more decimals, 64-bit integers might overflow
@@ -152,35 +151,6 @@ def batch_means(percent: str, images: int, batch_size: int) -> list[tuple[int, i
     return found
 
 
-def constant(claim: Claim) -> dict[str, float]:
-    """The claimed figures of a predictor that says the same of every image; empty where unknown.
-
-    It predicts the most frequent class alone, with the prevalences as probabilities. Over the
-    labels of each image, that class is taken to stand alone wherever it stands, as `No Finding`.
-    """
-    if claim.labels is not None:
-        p = np.array(list(claim.labels.present.values())) / claim.labels.images
-    elif claim.positives is not None and claim.images:
-        p = np.array([claim.positives, claim.images - claim.positives]) / claim.images
-    else:
-        return {}
-    top = float(p.max())
-    if claim.average == "images":
-        accuracy = 1 - (float(p.sum()) + 1 - 2 * top) / len(p)
-        loss = float(np.mean(_entropy(p) + _entropy(1 - p)))
-        named = dict.fromkeys(("precision", "sensitivity", "f1"), top)
-    else:
-        accuracy, loss = top, float(_entropy(p).sum())
-        if claim.average == "weighted":
-            named = {"precision": top**2, "sensitivity": top, "f1": 2 * top**2 / (1 + top)}
-        else:
-            always = float(p[0] == top)  # the positive class, or never
-            named = {"precision": always * top, "sensitivity": always,
-                     "f1": always * 2 * top / (1 + top), "specificity": 1 - always}  # fmt: skip
-    figures = {"accuracy": accuracy, "loss": loss, **named}
-    return {name: figures[name] for name in claim.figures if name in figures}
-
-
 def interval(claim: Claim, metric: str) -> tuple[float, float] | None:
     """95% interval of a claimed figure for the images it rests on, each taken for a patient.
 
@@ -214,11 +184,6 @@ def _trials(claim: Claim, metric: str) -> int | None:
         return None
     (only,) = fitting
     return only.tp + only.fp + (only.fn if metric == "f1" else 0)
-
-
-def _entropy(p: Array) -> Array:
-    terms: Array = -np.where(p > 0, p * np.log(np.maximum(p, 1e-300)), 0)
-    return terms
 
 
 def _parse(percent: str) -> Printed:

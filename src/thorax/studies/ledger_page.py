@@ -7,7 +7,8 @@ from thorax.io import write_text
 from thorax.metrics.classification import beats
 from thorax.report.components import Cell, Row, Section, Table, environment, render, source
 from thorax.report.wording import in_sentence, metric_name, subset_name
-from thorax.studies.claims import Claim, constant, interval, verdict
+from thorax.studies.claims import Claim, interval, verdict
+from thorax.studies.constant import constant
 from thorax.studies.ledger import Comparison, Line, Registry, registry
 
 PAGE = "ledger.html"
