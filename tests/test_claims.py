@@ -5,9 +5,21 @@ from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss, precision_recall_fscore_support
 
+from small_run import ROOT
 from thorax.metrics.intervals import wilson
-from thorax.studies.claims import Claim, Confusion, hits, interval, matrices, verdict
+from thorax.studies.claims import (
+    Claim,
+    Confusion,
+    batch_means,
+    hits,
+    interval,
+    matrices,
+    verdict,
+)
+from thorax.studies.constant import constant
+from thorax.studies.recipes import load_recipes
 
 PNEUMONIA = {"accuracy": "91.03", "precision": "89.76", "sensitivity": "96.67", "f1": "93.09"}
 
@@ -124,8 +136,8 @@ def test_undefined_precision_and_f1_print_as_nought():
     assert matrices({"sensitivity": "50.0"}, 0, 4) == []
 
 
-def claim(figures, images=None, positives=None):
-    return Claim(subset="test", figures=figures, images=images, positives=positives)
+def claim(figures, images=None, positives=None, **more):
+    return Claim(subset="test", figures=figures, images=images, positives=positives, **more)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +169,21 @@ def claim(figures, images=None, positives=None):
             "859 of 878 images; "
             "sensitivity equal to accuracy is consistent with weighted averaging",
         ),
-        (claim({"accuracy": "97.8", "sensitivity": "97.7"}, 878), "859 of 878 images"),
+        (
+            claim({"accuracy": "97.8", "sensitivity": "97.7"}, 878),
+            "859 of 878 images; "
+            "the other figures cannot be checked without the number of positives",
+        ),
+        (
+            claim({"accuracy": "87.77"}, 624, batch_size=80),
+            "no count of 624 images gives 87.77%; 87.66 or 87.82% are the nearest possible; as a"
+            " mean over batches of 80 it is 546 or 547 of 624, if the last 64 images go no worse"
+            " than the others",
+        ),
+        (
+            claim({"accuracy": "93.03"}, 17305, average="images"),
+            "not checkable: means over images do not come from counts of images",
+        ),
         (
             claim({"accuracy": "0.1"}, 3),
             "no count of 3 images gives 0.1%; 0.0 or 33.3% are the nearest possible",
@@ -182,12 +208,73 @@ def test_the_nearest_possible_figures_are_possible():
     assert impossible == 1001 - 52
 
 
-def test_interval_is_of_the_nearest_count_and_needs_one():
-    assert interval(claim({"accuracy": "91.03"}, 624)) == wilson(568, 624)
-    assert interval(claim({"accuracy": "98"}, 878)) == wilson(860, 878)  # 97.95; 861 is 98.06
-    assert interval(claim({"accuracy": "87.77"}, 624)) is None
-    assert interval(claim({"accuracy": "91.03"})) is None
-    assert interval(claim({"sensitivity": "91.03"}, 624)) is None
+def test_interval_is_of_the_images_that_a_figure_is_of():
+    whole = claim({**PNEUMONIA, "loss": "0.2"}, 624, 390)  # TP 377, FN 13, TN 191, FP 43
+    assert interval(whole, "accuracy") == wilson(568, 624)
+    assert interval(whole, "sensitivity") == wilson(377, 390)
+    assert interval(whole, "precision") == wilson(377, 420)
+    low, high = wilson(377, 433)
+    assert interval(whole, "f1") == (2 * low / (1 + low), 2 * high / (1 + high))
+    assert interval(whole, "loss") is None
+    assert interval(claim({"accuracy": "98"}, 878), "accuracy") == wilson(860, 878)
+    assert interval(claim({"f1": "58.27"}, 17305, average="images"), "f1") == wilson(10084, 17305)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        claim({"accuracy": "91.03", "sensitivity": "91.03"}),
+        claim({"sensitivity": "91.03"}, 624),
+        claim({"precision": "91.03", "f1": "90.00"}, 624, 390),  # several matrices fit
+    ],
+)
+def test_no_interval_without_the_images(unknown):
+    assert {interval(unknown, metric) for metric in unknown.figures} == {None}
+
+
+def test_batch_means_equal_brute_force():
+    for images, size in [(23, 5), (17, 8), (20, 5)]:
+        full, last = divmod(images, size)
+        for percent in ("50.0", "62.5", "87.77", "90.0", "100"):
+            expected = {
+                (others + right, right)
+                for others in range(full * size + 1)
+                for right in range(last + 1)
+                if last and prints_somehow(others * last + right * size, size * last * (full + 1),
+                                           percent)
+            }  # fmt: skip
+            assert set(batch_means(percent, images, size)) == expected
+
+
+def test_a_constant_prediction_beats_what_the_nih_study_prints():
+    """Official train_val: python benchmarks/constant_predictor.py gives the same from the table."""
+    (val,) = (c for c in load_recipes(ROOT / "recipes")["nih-efficientnet-b6"].claims()
+              if c.subset == "val")  # fmt: skip
+    figures = {name: round(value, 4) for name, value in constant(val).items()}
+    assert figures == {"accuracy": 0.9307, "precision": 0.5837, "f1": 0.5837, "loss": 0.1978}
+
+
+def test_a_constant_prediction_of_two_classes_and_of_three():
+    two = claim({"accuracy": "1", "precision": "1", "sensitivity": "1", "f1": "1"}, 624, 390)
+    y = np.r_[np.ones(390), np.zeros(234)]
+    expected = precision_recall_fscore_support(y, np.ones(624), average="binary")
+    assert constant(two) == pytest.approx(
+        dict(zip(("precision", "sensitivity", "f1"), expected, strict=False)) | {"accuracy": 0.625}
+    )
+    rare = claim({"sensitivity": "1", "f1": "1", "specificity": "1"}, 624, 90)
+    assert constant(rare) == {"sensitivity": 0, "f1": 0, "specificity": 1}
+    labels = {"images": 51, "present": {"1": 14, "2": 14, "3": 23}}
+    three = claim(two.figures | {"loss": "1"}, 51, average="weighted", labels=labels)
+    y = np.repeat([1, 2, 3], [14, 14, 23])
+    p, r, f, _ = precision_recall_fscore_support(
+        y, np.full(51, 3), average="weighted", zero_division=0
+    )
+    shares = np.array([14, 14, 23]) / 51
+    loss = log_loss(y, np.tile(shares, (51, 1)))
+    assert constant(three) == pytest.approx(
+        {"accuracy": 23 / 51, "precision": p, "sensitivity": r, "f1": f, "loss": loss}
+    )
+    assert constant(claim({"accuracy": "90"}, 51)) == {}
 
 
 @pytest.mark.parametrize(

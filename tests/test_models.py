@@ -12,6 +12,7 @@ from small_run import params
 from thorax.config import ModelName
 from thorax.errors import ConfigError, IntegrityError, ResourceError
 from thorax.models.build import build, head_path, head_weights, keep_frozen_in_eval, set_trainable
+from thorax.models.pretrained import _url
 
 SLOW = {
     "resnet50", "resnet152", "vgg16", "mobilenet_v2",
@@ -58,7 +59,7 @@ def test_no_dropout_but_the_one_of_the_settings_is_on(name, hidden_units):
     assert [type(layer) for layer in head] == kinds
     assert head[-2].p == 0.625
     # The published dense layers of two architectures have dropout of their own further inside.
-    inside = {"cnn-five-block": [0.625] * 3, "vgg16": [0.5] * (not hidden_units)}.get(name, [])
+    inside = {"cnn-five-block": [0.625] * 2, "vgg16": [0.5] * (not hidden_units)}.get(name, [])
     assert sorted(rate for rate in rates if rate) == sorted([*inside, 0.625])
 
 
@@ -118,8 +119,8 @@ def count(network, kind):
 def test_the_five_block_network_is_the_published_one():
     network = build(model("cnn-five-block", dropout=0.2), 1, 150)
     assert [count(network, k) for k in (nn.Conv2d, nn.MaxPool2d, nn.BatchNorm2d)] == [5, 5, 5]
-    assert count(network, nn.Linear) == 5  # four dense layers and the output
-    assert [m.p for m in network.modules() if isinstance(m, nn.Dropout)] == [0.2] * 4
+    assert count(network, nn.Linear) == 4  # the last one is the output
+    assert [m.p for m in network.modules() if isinstance(m, nn.Dropout)] == [0.2] * 3
 
 
 def test_the_baseline_and_the_deep_network_are_the_published_ones():
@@ -133,14 +134,42 @@ def test_the_baseline_and_the_deep_network_are_the_published_ones():
     assert (widths, dense) == ([32, 64, 128, 256, 512], [2048, 1])
 
 
-def test_frozen_batch_normalization_keeps_its_statistics():
+@pytest.mark.parametrize("batch_norm", ["eval", "train"])
+def test_frozen_batch_normalization_keeps_its_statistics(batch_norm):
     network = build(model("cnn5"), 2, 64)
     set_trainable(network, model("cnn5"), "head")
     network.train()
-    keep_frozen_in_eval(network)
+    keep_frozen_in_eval(network, batch_norm)
     before = network.features[0][1].running_mean.clone()
     network(torch.rand(4, 1, 64, 64))
-    assert torch.equal(network.features[0][1].running_mean, before)
+    kept = torch.equal(network.features[0][1].running_mean, before)
+    assert kept == (batch_norm == "eval")
+
+
+def test_a_frozen_backbone_drops_nothing():
+    """EfficientNet drops whole blocks at random in training: two passes would differ."""
+    network = build(model("efficientnet-b0", dropout=0.0), 2, 64)
+    set_trainable(network, model("efficientnet-b0"), "head")
+    network.train()
+    keep_frozen_in_eval(network, "eval")
+    x = torch.rand(4, 1, 64, 64)
+    assert torch.equal(network(x), network(x))
+
+
+def test_what_is_trained_keeps_its_dropout():
+    network = build(model("cnn5", dropout=0.5), 2, 64)
+    set_trainable(network, model("cnn5"), "head")
+    network.train()
+    keep_frozen_in_eval(network, "eval")
+    x = torch.rand(4, 1, 64, 64)
+    assert not torch.equal(network(x), network(x))
+
+
+def test_the_first_published_weights_can_be_named():
+    """`pretrained=True` of older code; since then torchvision's default is another file."""
+    first, best = (_url("resnet50", weights) for weights in ("imagenet-v1", "imagenet"))
+    assert first.endswith("resnet50-0676ba61.pth")
+    assert best.endswith("resnet50-11ad3fa6.pth")
 
 
 def test_a_head_of_another_width_is_left_out(tmp_path):

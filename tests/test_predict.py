@@ -100,6 +100,27 @@ def test_a_model_predicts_in_the_batches_it_was_trained_in(monkeypatch):
     assert max(network.sizes) <= settings.train.batch_size == 16
 
 
+def test_a_study_may_have_augmented_its_test_images(monkeypatch):
+    """Only where `predict` reruns the study: another evaluation sees the images as they are."""
+    paths, _ = finished_run("multi-label", folds=2)
+
+    def studied(folder, dataset, fabric):
+        model, network, batches = open_model(folder, dataset, fabric)
+        augment = model.training.augment.model_copy(update={"test": True, "rotation": 90.0})
+        training = model.training.model_copy(update={"augment": augment})
+        return model.model_copy(update={"training": training}), network, batches
+
+    monkeypatch.setattr(thorax.predict, "open_model", studied)
+    dataset = open_dataset(paths)
+    rows = np.arange(len(dataset.table))
+    folder = Path(paths.models) / "0"
+    ((plain, also_plain),) = run_models(dataset, [folder], [[rows, rows]])
+    ((val, test),) = run_models(dataset, [folder], [[rows, rows]], as_studied=True)
+    np.testing.assert_array_equal(plain, also_plain)
+    np.testing.assert_array_equal(plain, val)
+    assert np.abs(plain - test).max() > 1e-3
+
+
 @pytest.fixture(params=list(TASKS))
 def run(request):
     """A finished run of each task, with two folds."""

@@ -73,7 +73,7 @@ def test_what_the_three_class_study_tried_is_a_variant_each(recipes):
 def test_phases_of_the_transfer_study(recipes):
     head, last = recipes["three-class-transfer"].settings(BASE).train.phase_list()
     assert (head.trainable, head.optimizer.name, head.optimizer.lr) == ("head", "adamw", 1e-4)
-    assert (last.trainable, last.optimizer.name, last.optimizer.lr) == ("last:22", "adam", 1e-5)
+    assert (last.trainable, last.optimizer.name, last.optimizer.lr) == ("last:15", "adam", 1e-5)
     schedule = last.schedule
     assert (schedule.name, schedule.factor, schedule.min_lr) == ("plateau", 0.2, 1e-6)
 
@@ -93,7 +93,7 @@ def test_arithmetic_of_the_claims(recipes):
     assert says("kermany-cnn-five-block")[0] == "TP 377, FN 13, TN 191, FP 43"
     assert says("kermany-resnet50-frozen")[0].startswith("no count of 624 images")
     assert says("three-class-transfer")[0].startswith("50 of 51 images")
-    assert says("kermany-cnn-deep")[1].startswith("859 of 878 images")
+    assert says("kermany-cnn-deep")[1] == "TP 602, FN 13, TN 225, FP 6"
 
 
 def test_an_unknown_recipe_gets_the_nearest_names(recipes):
@@ -108,7 +108,7 @@ def test_an_unknown_recipe_gets_the_nearest_names(recipes):
     [
         ("claims:", "clams:", "clams: unknown key"),
         ('"97.8"', '"978"', r"claims\.1: '978' is not a number between 0 and 100"),
-        ("images: 878", "images: 0", r"claims\.1: 0 positives of 0 images"),
+        ("images: 846", "images: 0", r"claims\.1: 615 positives of 0 images"),
         ("subset: test", "part: test", r"claims\.1\.part: unknown key"),
     ],
 )

@@ -365,17 +365,21 @@ class TestSummary:
         assert "AUROC undefined undefined in every class" in body
         assert not NO_VALUE.search(body)
 
-    def test_chance_level_is_of_classes_whose_average_precision_is_defined(self, run):
+    def test_what_needs_no_look_at_the_images_is_of_the_classes_that_are_defined(self, run):
         counts = {"A": (10, 30), "B": (40, 0), "C": (0, 40)}
         record = run.metrics.classes["A"]
         classes = {
             name: record.model_copy(update={"positives": positives, "negatives": negatives})
             for name, (positives, negatives) in counts.items()
         }
-        metrics = run.metrics.model_copy(update={"classes": classes})
-        assert summary.mean_prevalence(metrics) == 25.0
+        metrics = run.metrics.model_copy(update={"classes": classes, "images": 40})
+        assert summary.without_looking(metrics, exclusive=False) == {
+            "auroc": 50.0, "average_precision": 25.0, "f1": 40.0,
+            "accuracy": 91.7,  # 30, 40 and 40 of 40 each
+        }  # fmt: skip
+        assert summary.without_looking(metrics, exclusive=True)["accuracy"] == 100.0
         undefined = metrics.model_copy(update={"classes": {"B": classes["B"]}})
-        assert summary.mean_prevalence(undefined) is None
+        assert summary.without_looking(undefined, exclusive=False) == {}
 
     def test_the_method_of_the_intervals_is_said(self, run):
         assert wording.INTERVALS in plain(summary.section(run).body)
@@ -959,24 +963,25 @@ def with_training(inputs: Inputs, training: Training) -> Inputs:
     return replace(inputs, models={0: model})
 
 
-def with_phases(inputs: Inputs, *phases: dict) -> Inputs:
+def with_phases(inputs: Inputs, *phases: dict, **changes) -> Inputs:
     """The three epochs as two of a first and one of a second phase."""
     training = inputs.model.training
     history = [
         epoch.model_copy(update={"phase": phase, "best": True})
         for epoch, phase in zip(training.history, (0, 0, 1), strict=True)
     ]
-    train = training.train.model_copy(update={"phases": list(phases)})
+    train = training.train.model_copy(update={"phases": list(phases), **changes})
     return with_training(inputs, training.model_copy(update={"train": train, "history": history}))
 
 
 class TestTraining:
-    def test_the_kept_epoch_is_the_last_best_of_the_last_phase(self):
+    def test_the_kept_epoch_is_the_best_of_all_phases(self):
         def epochs(*kinds):
             return [Epoch(phase=phase, best=best, train={}, val={}) for phase, best in kinds]
 
         assert kept_epoch(epochs((0, True), (0, True), (0, False))) == 2
         assert kept_epoch(epochs((0, True), (0, True), (1, True), (1, False))) == 3
+        assert kept_epoch(epochs((0, True), (0, True), (1, False), (1, False))) == 2
         assert kept_epoch(epochs((0, False))) == 1
 
     def test_says_why_it_was_kept(self, run):
@@ -985,9 +990,11 @@ class TestTraining:
         assert story(run.model.training).startswith(words)
 
     def test_the_last_phase_says_what_was_monitored_and_how_it_was_trained(self, run):
-        phased = with_phases(run, {}, {"monitor": "auroc", "epochs": 7, "optimizer": {"lr": 0.125}})
-        words = "3 epochs in 2 phases; the weights of epoch 3 were kept, where validation AUROC of"
-        assert story(phased.model.training).startswith(f"{words} the last phase was best (")
+        phased = with_phases(run, {}, {"epochs": 7, "optimizer": {"lr": 0.125}}, monitor="auroc")
+        words = (
+            "3 epochs in 2 phases; the weights of epoch 3 of phase 2 were kept, where validation"
+        )
+        assert story(phased.model.training).startswith(f"{words} AUROC was best (")
         assert panels(phased.model.training)[0].title == "AUROC"
         words = "2 phases, the last with adamw, learning rate 0.125, at most 7 epochs"
         assert words in model_card(phased)

@@ -92,6 +92,27 @@ def test_official_keeps_its_test_and_validates_by_patient_within_the_rest():
     assert (assigned["fold"] == 0).mean() > 0.05
 
 
+def test_the_rest_of_an_official_split_may_be_split_by_image_as_a_study_did():
+    table = images_of(300)
+    assigned = assign(table, [], settings(method="official-random"))
+    assert ((assigned["subset"] == "test") == (table["official_split"] == "test")).all()
+    trainval = assigned[assigned["subset"] == "trainval"]
+    assert (trainval.groupby("patient_id")["fold"].nunique() > 1).any()
+    assert summary_of(assigned, table, settings(method="official-random")).leaky
+
+
+def test_the_folder_val_may_be_the_validation_as_in_a_study():
+    table = images_of(300)
+    part = np.where(table["official_split"] == "test", "test", "train")
+    part[np.flatnonzero(part == "train")[:16]] = "val"
+    table["location"] = "data.zip/" + pd.Series(part) + "/" + table["image_id"]
+    assigned = assign(table, [], settings(method="official-folders"))
+    assert list(pd.Series(split_names(assigned))) == list(part)
+    table["location"] = table["image_id"]
+    with pytest.raises(DataError, match="no images in a folder val"):
+        assign(table, [], settings(method="official-folders"))
+
+
 def test_official_without_a_test_part_is_explained():
     table = images_of(50).assign(official_split="trainval")
     with pytest.raises(DataError, match="no official test"):

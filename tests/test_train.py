@@ -7,17 +7,21 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
 
 from small_run import ROOT, finished_run, params, train_folds, write_run
 from thorax.artifacts.model import ModelFile
+from thorax.dataset import open_dataset
 from thorax.dataset.loader import Batches
 from thorax.errors import BusyError, ConfigError, NumericsError
 from thorax.io import locked
 from thorax.models.build import build
+from thorax.models.inference import open_model, predict_logits, single_device
 from thorax.train import loop, train
 from thorax.train.setup import open_run, require_full_batches
 
@@ -195,6 +199,71 @@ def test_a_loss_that_is_no_number_ends_the_run(folder):
 def test_weights_of_unknown_classes_are_refused(folder):
     with pytest.raises(ConfigError, match="outputs of this data are A, B"):
         run(write_run(folder), params(train={"class_weights": {"Z": 2.0}}))
+
+
+def test_a_later_phase_that_makes_it_worse_is_not_kept(folder):
+    """The weights are those of a run that ends after the first phase."""
+    first = {"epochs": 3, "schedule": {"name": "none"}}
+    wild = {"name": "wild", "epochs": 2, "optimizer": {"name": "sgd", "lr": 3.0}}
+    one, two = write_run(folder / "one"), write_run(folder / "two")
+    run(one, params(train=first))
+    epochs = run(two, params(train=first | {"phases": [{"name": "good"}, wild]}))
+    assert [epoch.phase for epoch in epochs] == [0, 0, 0, 1, 1]
+    assert min(epoch.val["loss"] for epoch in epochs[3:]) > epochs[2].val["loss"]
+    assert not any(epoch.best for epoch in epochs[3:])
+    assert_same_weights(two, one, **EXACT)
+
+
+@pytest.mark.parametrize("name", ["one_cycle", "cosine", "none", "plateau"])
+def test_a_schedule_over_all_epochs_is_not_cut_by_patience(folder, name):
+    """SGD with a rate of nothing never gets better."""
+    still = {"name": "sgd", "lr": 1e-30}
+    changes = {"epochs": 4, "patience": 1, "schedule": {"name": name}, "optimizer": still}
+    epochs = run(write_run(folder), params(train=changes, model={"name": "cnn-baseline"}))
+    assert len(epochs) == (4 if name in ("one_cycle", "cosine") else 2)
+
+
+@pytest.mark.parametrize("kind", ["with_l2", "weighted"])
+def test_what_a_study_monitored_chooses_the_epoch(folder, kind):
+    """Keras adds the head's L2 to the validation loss; others use the weighted loss again."""
+    paths = write_run(folder, task="multi-class")
+    changes = {"monitored_loss": kind, "head_l2": 0.01, "class_weights": {"A": 5.0}, "epochs": 1}
+    (epoch,) = run(paths, params(train=changes))
+    if kind == "with_l2":
+        expected = epoch.val["loss"] + 0.01 * float(weights(paths)["head.1.weight"].square().sum())
+    else:
+        z, y = logits_and_labels(paths)
+        expected = float(cross_entropy(z.float(), y, torch.tensor([5.0, 1.0, 1.0])))
+    assert epoch.val["monitored_loss"] == pytest.approx(expected, abs=1e-4)
+
+
+def logits_and_labels(paths):
+    """Of the validation images, as the saved model has them."""
+    dataset, fabric = open_dataset(paths), single_device()
+    rows = dataset.rows("val", 0)
+    _, network, batches = open_model(Path(paths.models) / "0", dataset, fabric)
+    z = predict_logits(fabric, network, batches, rows, 16)
+    return torch.tensor(z), torch.tensor(dataset.targets[rows].argmax(axis=1))
+
+
+@pytest.mark.parametrize("task", ["multi-label", "multi-class"])
+def test_accumulation_takes_the_same_step_whatever_the_loss_weighs(folder, task):
+    """Batches of unequal weight: softmax with class weights, labels of which half are unknown."""
+    step = PLAIN_SGD | {"epochs": 1, "class_weights": {"A": 8.0}}
+    taken = {}
+    for batch_size, steps in ((32, 1), (8, 4), (16, 8)):
+        paths = write_run(folder / str(batch_size), task=task)
+        if task == "multi-label":
+            manifest = pd.read_csv(paths.manifest)
+            manifest.loc[manifest.index % 4 < 2, "label_B"] = np.nan
+            manifest.to_csv(paths.manifest, index=False)
+        changes = step | {"batch_size": batch_size, "grad_accum_steps": steps}
+        run(paths, params(model=ADDITIVE, train=changes))
+        taken[batch_size] = paths
+    for batch_size in (8, 16):
+        assert_same_weights(taken[batch_size], taken[32], atol=1e-6, rtol=0)
+        losses = [history(taken[size])[0].train["loss"] for size in (batch_size, 32)]
+        assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
 @pytest.mark.parametrize("steps", [2, 8], ids=["full", "cut short by the epoch"])

@@ -42,6 +42,32 @@ def test_optimizers_by_name(name, kind):
     assert optimizer.param_groups[0].get("amsgrad", True)
 
 
+def test_adamw_decays_no_bias_and_no_scale_of_normalization():
+    settings = params(train={"optimizer": {"name": "adamw", "lr": 0.1, "weight_decay": 0.5}})
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    before = [p.detach().clone() for p in network.parameters()]
+    optimizer = make_optimizer(settings.train.optimizer, network.parameters())
+    for weight in network.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    after = [p.detach() for p in network.parameters()]
+    torch.testing.assert_close(after[0], before[0] * (1 - 0.1 * 0.5))
+    assert all(torch.equal(x, y) for x, y in zip(after[1:], before[1:], strict=True))
+
+
+@pytest.mark.parametrize(("alpha", "eps"), [(0.9, 1e-7), (0.99, 1e-8)])
+def test_rmsprop_has_the_constants_of_keras_or_of_torch(alpha, eps):
+    """The first step of Keras: lr * g / (sqrt((1 - rho) * g²) + epsilon)."""
+    about = {"name": "rmsprop", "lr": 0.1, "weight_decay": 0.0, "momentum": 0.0,
+             "alpha": alpha, "eps": eps}  # fmt: skip
+    weight = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    optimizer = make_optimizer(params(train={"optimizer": about}).train.optimizer, [weight])
+    weight.grad = torch.full_like(weight, 1e-6)
+    optimizer.step()
+    expected = -0.1 * 1e-6 / (((1 - alpha) * 1e-12) ** 0.5 + eps)
+    assert weight.item() == pytest.approx(expected, rel=1e-9)
+
+
 def test_frozen_weights_are_left_out():
     network = nn.Linear(2, 2)
     network.bias.requires_grad_(False)

@@ -4,7 +4,7 @@ import platform
 import shutil
 from pathlib import Path
 
-from thorax.config import load_params, load_paths
+from thorax.config import PUBLISHED_WEIGHTS, load_params, load_paths
 from thorax.download import locate
 from thorax.errors import ConfigError, ResourceError, ThoraxError
 from thorax.io import main_root
@@ -29,7 +29,7 @@ def _examine() -> list[str]:
     kind, root = locate(params.data)
     files = {"data.card": params.data.card, "model.weights": params.model.weights}
     for key, value in files.items():
-        named = isinstance(value, str) and value not in ("none", "imagenet")
+        named = isinstance(value, str) and value not in ("none", *PUBLISHED_WEIGHTS)
         if named and not Path(str(value)).exists():
             raise ConfigError(
                 f"{key} in params.yaml is {value!r}, which does not exist. Correct it."

@@ -33,7 +33,8 @@ class Task:
             where classes exclude each other, else [N, O] per label and NaN where it is unknown.
         decide: probabilities [N, O], thresholds [O] → 1 or 0 [N, O].
         loss: logits [B, O], targets [B, O], weights of absent and present labels [2, O], label
-            smoothing → mean loss, for training.
+            smoothing → loss for training, summed.
+        divisor: targets [B, O], weights [2, O] → what to divide that sum by for the mean.
     """
 
     exclusive: bool
@@ -43,12 +44,13 @@ class Task:
     log_loss: Callable[[Array, Array], Array]
     decide: Callable[[Array, Array], Array]
     loss: "Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]"
+    divisor: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
 
 
 def _binary_cross_entropy(
     logits: "torch.Tensor", targets: "torch.Tensor", weights: "torch.Tensor", smoothing: float
 ) -> "torch.Tensor":
-    """Averaged over the known labels; unknown ones have no gradient."""
+    """Over the known labels; unknown ones have no gradient."""
     from torch import where
     from torch.nn import functional
 
@@ -56,8 +58,11 @@ def _binary_cross_entropy(
     y = targets.nan_to_num()
     weight = where(y > 0.5, weights[1], weights[0]) * known
     y = y * (1 - smoothing) + smoothing / 2
-    loss = functional.binary_cross_entropy_with_logits(logits, y, weight=weight, reduction="sum")
-    return loss / known.sum().clamp(min=1)
+    return functional.binary_cross_entropy_with_logits(logits, y, weight=weight, reduction="sum")
+
+
+def _known_labels(targets: "torch.Tensor", weights: "torch.Tensor") -> "torch.Tensor":  # noqa: ARG001
+    return (~targets.isnan()).sum().clamp(min=1)
 
 
 def _cross_entropy(
@@ -67,8 +72,16 @@ def _cross_entropy(
     from torch.nn import functional
 
     return functional.cross_entropy(
-        logits, targets.argmax(dim=1), weight=weights[1], label_smoothing=smoothing
+        logits,
+        targets.argmax(dim=1),
+        weight=weights[1],
+        reduction="sum",
+        label_smoothing=smoothing,
     )
+
+
+def _weight_of_images(targets: "torch.Tensor", weights: "torch.Tensor") -> "torch.Tensor":
+    return weights[1][targets.argmax(dim=1)].sum()
 
 
 def _over_threshold(p: Array, thresholds: Array) -> Array:
@@ -123,6 +136,7 @@ def _sigmoid_task(outputs: Callable[[list[str], str | None], list[str]]) -> Task
         log_loss=_label_loss,
         decide=_over_threshold,
         loss=_binary_cross_entropy,
+        divisor=_known_labels,
     )
 
 
@@ -137,6 +151,7 @@ TASKS = {
         log_loss=_image_loss,
         decide=_most_likely,
         loss=_cross_entropy,
+        divisor=_weight_of_images,
     ),
 }
 

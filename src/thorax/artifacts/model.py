@@ -10,9 +10,9 @@ class Epoch(Record):
 
     Attributes:
         phase: number of the training phase.
-        best: whether it is the best of its phase so far.
+        best: whether it is the best of the run so far; the last such one is kept.
         train: metrics, and `lr`, the learning rate at its end.
-        val: metrics.
+        val: metrics, and `monitored_loss` where another loss than the plain one was monitored.
     """
 
     phase: int

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
 RESULTS = "results.json"  # both in `paths.evaluation`
-VAL = "val.csv"
 REF_PARTS = 5  # refs/exps/<baseline's first two digits>/<the others>/<name>
 
 
@@ -81,9 +80,9 @@ class Revision:
                     f"{path} of {self.name} was written by another version of thorax."
                 ) from None
 
-    def val_predictions(self) -> pd.DataFrame:
-        """Labels, probabilities and decisions of the validation images, from DVC's cache."""
-        with self._fetched(f"{load_paths().evaluation}/{VAL}") as file:
+    def predictions(self, subset: str) -> pd.DataFrame:
+        """Labels, probabilities and decisions of one subset's images, from DVC's cache."""
+        with self._fetched(f"{load_paths().evaluation}/{subset}.csv") as file:
             return read_decided(file)
 
     def test_predictions(self) -> Predicted:

@@ -98,7 +98,7 @@ def _paired(first: str, second: str, *, test: bool) -> list[str]:
     if test:
         baseline, current = was.test_predictions().table, now.test_predictions().table
     else:
-        baseline, current = was.val_predictions(), now.val_predictions()
+        baseline, current = was.predictions("val"), now.predictions("val")
     rows = [row(change) for change in compare_tables(current, baseline)]
     patients = baseline["patient_id"].nunique()
     return [

@@ -21,6 +21,7 @@ from thorax.config.overrides import (
 )
 from thorax.config.schema import (
     METRICS as METRICS,
+    PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS,
     AtSensitivity as AtSensitivity,
     AtSpecificity as AtSpecificity,
     Augment as Augment,

@@ -25,7 +25,13 @@ Metric = Literal[
 METRICS: tuple[str, ...] = get_args(Metric)  # macro over classes, as every table lists them
 
 # Settings of a whole run, which its phases cannot change.
-PER_RUN = {"seed", "phases", "precision", "devices", "num_threads", "channels_last"}
+PER_RUN = {
+    "seed", "phases", "precision", "devices", "num_threads", "channels_last", "monitor",
+    "monitored_loss",
+}  # fmt: skip
+
+# Value of `model.weights` → torchvision's name; any other value but none is the path of a file.
+PUBLISHED_WEIGHTS = {"imagenet": "DEFAULT", "imagenet-v1": "IMAGENET1K_V1"}
 
 ModelName = Literal[
     "cnn5", "cnn-five-block", "cnn-baseline", "cnn-deep",
@@ -82,7 +88,7 @@ class Preprocess(Section):
 class Split(Section):
     """Who is trained on, validated on and tested on."""
 
-    method: Literal["patient", "official", "random"]
+    method: Literal["patient", "official", "random", "official-random", "official-folders"]
     seed: Seed
     test_fraction: Fraction
     val_fraction: Fraction
@@ -115,6 +121,7 @@ class Augment(Section):
     brightness: Fraction
     contrast: Fraction
     flip: Annotated[float, Field(ge=0, le=1)]
+    test: bool
 
 
 class Model(Section):
@@ -136,6 +143,8 @@ class Optimizer(Section):
     weight_decay: NonNegative
     momentum: Fraction
     amsgrad: bool
+    alpha: Fraction
+    eps: Positive
 
 
 class Schedule(Section):
@@ -169,6 +178,8 @@ class Train(Section):
     devices: Literal["auto"] | Count
     num_threads: Count | None
     head_l2: NonNegative
+    monitored_loss: Literal["plain", "with_l2", "weighted"]
+    frozen_batch_norm: Literal["eval", "train"]
     phases: list[dict[str, Any]]
 
     @model_validator(mode="after")
@@ -188,6 +199,12 @@ class Train(Section):
         except ValidationError as error:
             found = "; ".join(mistakes(error, Train, settings))
             raise ValueError(f"phases.{number}: {found}") from None
+
+    @property
+    def monitored(self) -> str:
+        """Name of what is monitored in the history of a run."""
+        other = self.monitor == "loss" and self.monitored_loss != "plain"
+        return "monitored_loss" if other else self.monitor
 
     def phase_list(self) -> list["Train"]:
         """The phases to train, in order; the settings themselves where none are given."""

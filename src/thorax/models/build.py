@@ -1,13 +1,14 @@
 """Networks by name, for one gray channel or three, with a new head of the right width."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torchvision
 from efficientnet_pytorch import EfficientNet
 from torch import nn
 
-from thorax.config import Model
+from thorax.config import PUBLISHED_WEIGHTS, Model
 from thorax.errors import ConfigError
 from thorax.models import networks
 from thorax.models.pretrained import load_weights, require_imagenet
@@ -61,16 +62,16 @@ def build(params: Model, outputs: int, image_size: int) -> nn.Module:
         layers = [nn.Linear(features, params.hidden_units), nn.ReLU(inplace=True)]
     last = nn.Linear(params.hidden_units or features, outputs)
     network.set_submodule(path, nn.Sequential(*layers, nn.Dropout(params.dropout), last))
-    if params.weights not in ("none", "imagenet"):
+    if params.weights not in ("none", *PUBLISHED_WEIGHTS):
         load_weights(network, Path(params.weights), head=path)
     return network
 
 
 def _network(params: Model, image_size: int) -> nn.Module:
     """The architecture as published: three channels, its own head, its own or random weights."""
-    pretrained = params.weights == "imagenet"
+    pretrained = params.weights in PUBLISHED_WEIGHTS
     if pretrained:
-        require_imagenet(params.name)
+        require_imagenet(params.name, params.weights)
     match params.name:
         case "cnn5":
             return networks.cnn5()
@@ -85,7 +86,7 @@ def _network(params: Model, image_size: int) -> nn.Module:
             # Its padding is laid out once for one image size, not computed as images come.
             return make(name, image_size=image_size)  # type: ignore[no-any-return]
         case name:
-            weights = "DEFAULT" if pretrained else None
+            weights = PUBLISHED_WEIGHTS[params.weights] if pretrained else None
             return torchvision.models.get_model(name, weights=weights)  # type: ignore[no-any-return]
 
 
@@ -115,7 +116,7 @@ def head_weights(network: nn.Module, params: Model) -> list[torch.Tensor]:
 def set_trainable(network: nn.Module, params: Model, trainable: str) -> None:
     """Freeze all but what `trainable` names: `all`, `head`, or `last:N` layers with weights.
 
-    Frozen batch normalization also keeps its statistics: `keep_frozen_in_eval` sees to it.
+    What is frozen also keeps its statistics and drops nothing: `keep_frozen_in_eval` sees to it.
     """
     layers = [m for m in network.modules() if next(m.parameters(recurse=False), None) is not None]
     if trainable == "all":
@@ -129,9 +130,16 @@ def set_trainable(network: nn.Module, params: Model, trainable: str) -> None:
         layer.requires_grad_(True)
 
 
-def keep_frozen_in_eval(network: nn.Module) -> None:
-    """Put batch normalization without trainable weights into evaluation mode."""
+def keep_frozen_in_eval(network: nn.Module, batch_norm: Literal["eval", "train"]) -> None:
+    """Put every module whose weights are all frozen into evaluation mode, with all inside of it.
+
+    Batch normalization then keeps its statistics, and EfficientNet's drop-connect drops no block.
+    `batch_norm: train` lets the statistics move, as in studies that only switched gradients off.
+    """
     for module in network.modules():
-        is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
-        if is_norm and not any(p.requires_grad for p in module.parameters()):
+        weights = list(module.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
             module.eval()
+    for module in network.modules():
+        if batch_norm == "train" and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train()

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from thorax.artifacts.model import ModelFile
+from thorax.config import Augment
 from thorax.dataset import Dataset
 from thorax.dataset.loader import Batches, split_batches
 from thorax.errors import IntegrityError
@@ -75,12 +76,21 @@ def predict_logits(
     rows: NDArray[np.int64],
     batch_size: int,
     what: str = "validate",
+    augment: Augment | None = None,
 ) -> NDArray[np.float64]:
     """Logits [N, outputs] for cache rows [N], in their order, on every process alike.
 
     Several processes divide the rows; these are padded to equal numbers for the exchange, and the
-    padding is dropped again by position. `batch_size` is that of each process; what training could
-    hold, prediction can.
+    padding is dropped again by position.
+
+    Args:
+        fabric: the processes.
+        network: from images to logits, on the device.
+        batches: the cache, normalized for the network.
+        rows: at least one.
+        batch_size: images at once on each process; what training could hold, prediction can.
+        what: label of the progress bar.
+        augment: how far the images are changed at random, for a study that did so.
     """
     network.eval()
     per_process = -(-len(rows) // fabric.world_size)
@@ -88,7 +98,7 @@ def predict_logits(
     mine = padded[fabric.global_rank :: fabric.world_size]
     parts = []
     with bar(what, total=len(mine), keep=False) as progress:
-        for batch in batches.stream(split_batches(mine, batch_size)):
+        for batch in batches.stream(split_batches(mine, batch_size), augment):
             parts.append(network(batch.x_BCHW).float())
             progress.update(len(batch.rows))
     gathered = fabric.all_gather(torch.cat(parts))

@@ -11,7 +11,7 @@ from torch import nn
 CHANNELS = 3
 CNN5_WIDTHS = (16, 32, 64, 128, 256)
 WIDTHS = (32, 64, 128, 256, 512)
-FIVE_BLOCK_DENSE = (512, 256, 128, 64)
+FIVE_BLOCK_DENSE = (512, 128, 64)  # the head is the fourth
 
 
 def cnn5() -> nn.Module:

@@ -9,19 +9,20 @@ from efficientnet_pytorch.utils import url_map
 from safetensors.torch import load_file
 from torch import nn
 
+from thorax.config import PUBLISHED_WEIGHTS
 from thorax.errors import ConfigError, IntegrityError, ResourceError
 from thorax.io import sha256_file
 
 
-def require_imagenet(name: str) -> None:
-    """See that the published ImageNet weights of a network are on disk, whole.
+def require_imagenet(name: str, weights: str) -> None:
+    """See that ImageNet weights of a network, a key of `PUBLISHED_WEIGHTS`, are on disk, whole.
 
     Raises:
         ConfigError: nobody published weights for this network.
         ResourceError: they cannot be fetched; says what to download and where to put it.
         IntegrityError: the file there is another one.
     """
-    url = _url(name)
+    url = _url(name, weights)
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,11 +43,12 @@ def require_imagenet(name: str) -> None:
         )
 
 
-def _url(name: str) -> str:
+def _url(name: str, weights: str) -> str:
     if name in url_map:
         return str(url_map[name])
     try:
-        return str(torchvision.models.get_model_weights(name)["DEFAULT"].url)
+        published = torchvision.models.get_model_weights(name)
+        return str(published[PUBLISHED_WEIGHTS[weights]].url)
     except ValueError:
         raise ConfigError(
             f"model.weights: there are no ImageNet weights for {name}. Set it to none, or to the"

@@ -44,7 +44,7 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
         models, dataset.patient_namespace, tested, allowed=leaky, advice=ADVICE
     )
     val_rows = [shared if len(shared) else dataset.rows("val", fold) for fold in folds]
-    logits = run_models(dataset, models, [[rows, test_rows] for rows in val_rows])
+    logits = run_models(dataset, models, [[rows, test_rows] for rows in val_rows], as_studied=True)
     val_logits, by_fold = [z for z, _ in logits], np.stack([z for _, z in logits])
     if len(shared):
         val = labeled(dataset, shared, ensemble(dataset.task, np.stack(val_logits)))
@@ -65,24 +65,33 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
 
 
 def run_models(
-    dataset: Dataset, models: Sequence[Path], rows: Sequence[Sequence[NDArray[np.int64]]]
+    dataset: Dataset,
+    models: Sequence[Path],
+    rows: Sequence[Sequence[NDArray[np.int64]]],
+    *,
+    as_studied: bool = False,
 ) -> list[list[NDArray[np.float64]]]:
-    """Logits of each model for each of its sets of cache rows, [N, O] each."""
+    """Logits of each model for each of its sets of cache rows, [N, O] each.
+
+    The last set is augmented where `augment.test` says that the study `as_studied` did so.
+    """
     fabric = single_device()
     logits = []
     for folder, sets in zip(models, rows, strict=True):
         model, network, batches = open_model(folder, dataset, fabric)
-        batch_size = model.training.train.batch_size
+        training, what = model.training, f"predict {folder.name}"
+        change = training.augment if as_studied and training.augment.test else None
         logits.append(
             [
                 predict_logits(
-                    fabric, network, batches, chosen, batch_size, f"predict {folder.name}"
+                    fabric, network, batches, chosen, training.train.batch_size, what,
+                    augment=change if i == len(sets) - 1 else None,
                 )
                 if len(chosen)
                 else np.zeros((0, len(dataset.outputs)))
-                for chosen in sets
+                for i, chosen in enumerate(sets)
             ]
-        )
+        )  # fmt: skip
     return logits
 
 

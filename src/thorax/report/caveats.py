@@ -37,7 +37,7 @@ def caveats(inputs: Inputs) -> list[Caveat]:
 def _leaks(inputs: Inputs) -> Iterator[Caveat]:
     if inputs.results.leaky:
         groups = wording.plural(inputs.split.split_groups, "group")
-        by_image = inputs.split.settings.method == "random"
+        by_image = inputs.split.settings.method in ("random", "official-random")
         how = "Images, not patients, were assigned to subsets. " if by_image else ""
         yield Caveat(
             "stop",
@@ -88,7 +88,7 @@ def _test_set(inputs: Inputs) -> Iterator[Caveat]:
             "The data set has none; this run drew its own. Compare only with runs on the same"
             " split.",
         )
-    elif inputs.split.settings.method != "official":
+    elif not inputs.split.settings.method.startswith("official"):
         yield Caveat(
             "note",
             "Not the official test set",

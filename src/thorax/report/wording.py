@@ -19,6 +19,7 @@ METRICS = {
     "f1": ("F1", "Harmonic mean of sensitivity and precision."),
     "accuracy": ("Accuracy", "Proportion of all predictions that are correct."),
     "loss": ("Loss", "Cross-entropy; lower is better."),
+    "monitored_loss": ("Monitored loss", "Cross-entropy with what the study adds to it."),
     "underdiagnosis": (
         "Underdiagnosis rate",
         "Proportion of images with a finding for which no finding is predicted.",

@@ -22,6 +22,7 @@ from thorax.patient_ids import patients_by_rule
 from thorax.split.leakage import LEAKS, Images, audit_split, overlaps, summary as audit_text
 
 TEST, VAL = -2, -3  # beside the folds 0, 1, … and NEVER
+BY_IMAGE = ("random", "official-random")
 
 
 def split(params: Split, paths: Paths) -> None:
@@ -86,17 +87,20 @@ def assign(images: pd.DataFrame, near: list[tuple[int, int]], params: Split) -> 
         DataError: too few patients, or the source has no official split.
     """
     groups = group_images(images, near)
-    units = np.arange(len(images)) if params.method == "random" else groups
+    units = np.arange(len(images)) if params.method in BY_IMAGE else groups
     fold = np.full(len(images), NEVER)
     test_fraction = params.test_fraction
-    if params.method == "official":
-        fold[_official_test(images)] = TEST
+    if params.method.startswith("official"):
+        fold[_official_test(images, params.method)] = TEST
         test_fraction = 0.0
-    rest = np.flatnonzero(fold != TEST)
-    fractions = _fractions(params, test_fraction)
-    counts = images.filter(like=LABEL).fillna(0).to_numpy(float)
-    _require_enough(images.iloc[rest], units[rest], fractions, params)
-    fold[rest] = stratify(counts[rest], units[rest], fractions, params.seed)
+    if params.method == "official-folders":
+        fold[_official_val(images)] = 0
+    else:
+        rest = np.flatnonzero(fold != TEST)
+        fractions = _fractions(params, test_fraction)
+        counts = images.filter(like=LABEL).fillna(0).to_numpy(float)
+        _require_enough(images.iloc[rest], units[rest], fractions, params)
+        fold[rest] = stratify(counts[rest], units[rest], fractions, params.seed)
     return pd.DataFrame(
         {
             "image_id": images["image_id"],
@@ -184,7 +188,7 @@ def summarize(
         )
     return SplitSummary(
         settings=params,
-        leaky=params.method == "random" or split_groups > 0,
+        leaky=params.method in BY_IMAGE or split_groups > 0,
         split_groups=split_groups,
         identical_images=int(shas[shas > 1].sum()),
         near_identical_pairs=near_pairs,
@@ -214,11 +218,11 @@ def _fractions(params: Split, test_fraction: float) -> dict[int, float]:
     return test | val | dict.fromkeys(range(params.n_folds), rest / params.n_folds)
 
 
-def _official_test(images: pd.DataFrame) -> NDArray[np.bool_]:
+def _official_test(images: pd.DataFrame, method: str) -> NDArray[np.bool_]:
     official = set(images["official_split"])
     if not {"trainval", "test"} <= official:
         raise DataError(
-            "split.method is official, but this data has no official "
+            f"split.method is {method}, but this data has no official "
             f"{'test set' if 'trainval' in official else 'split'}. Use split.method: patient, or"
             " bring the missing part."
         )
@@ -226,10 +230,20 @@ def _official_test(images: pd.DataFrame) -> NDArray[np.bool_]:
     return mask
 
 
+def _official_val(images: pd.DataFrame) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = images["location"].str.contains(r"(?:^|/)val/").to_numpy(bool)
+    if not mask.any():
+        raise DataError(
+            "split.method is official-folders, but this data has no images in a folder val. Use"
+            " split.method: official."
+        )
+    return mask
+
+
 def _require_enough(
     images: pd.DataFrame, units: NDArray[np.int64], fractions: dict[int, float], params: Split
 ) -> None:
-    count, what = len(set(units)), "images" if params.method == "random" else "separable patients"
+    count, what = len(set(units)), "images" if params.method in BY_IMAGE else "separable patients"
     if count < len(fractions):
         raise DataError(
             f"{count} {what} cannot fill {len(fractions)} subsets. Bring more (data.path), or ask"

@@ -35,14 +35,25 @@ class Confusion:
     fp: int
 
 
+class Labels(Section):
+    """How many of some images have each class."""
+
+    images: int
+    present: dict[str, int]
+
+
 class Claim(Section):
     """Figures published for one subset of a data set, by metric; `CHECKED` ones are checked.
 
     Attributes:
         subset: which one the figures are of.
         figures: as printed, in percent; a loss as it is.
-        images: None where unknown, or where figures count labels and not images (multi-label).
+        images: None where unknown.
         positives: images of the positive class; None unless there are two classes.
+        average: how several classes became one figure; None for two classes, of which it is the
+            positive one's. `weighted` by their images, or over the labels of each of the `images`.
+        batch_size: of the study, where it may have averaged over batches.
+        labels: of the subset, or of what it was drawn from.
         variant: of the recipe that the claim is about; None for the recipe itself.
     """
 
@@ -50,6 +61,9 @@ class Claim(Section):
     figures: dict[str, str]
     images: int | None = None
     positives: int | None = None
+    average: Literal["weighted", "images"] | None = None
+    batch_size: int | None = None
+    labels: Labels | None = None
     variant: str | None = None
 
     @model_validator(mode="after")
@@ -94,27 +108,82 @@ def verdict(claim: Claim) -> str:
     """What arithmetic says of a claim, for a table cell."""
     if claim.images is None:
         return "not checkable: the number of images is not given"
-    if claim.positives is not None and {*CHECKED[1:]} & claim.figures.keys():
+    if claim.average == "images":
+        return "not checkable: means over images do not come from counts of images"
+    others = {*CHECKED[1:]} & claim.figures.keys()
+    if claim.positives is not None and others:
         return _binary(claim.figures, claim.positives, claim.images - claim.positives)
     if "accuracy" not in claim.figures:
         return "not checkable: no accuracy is given"
     percent = claim.figures["accuracy"]
     if not (counts := hits(percent, claim.images)):
-        return _impossible(percent, claim.images)
+        return _impossible(percent, claim.images) + _by_batch(claim, percent)
     several = f"one of {len(counts)} counts, {counts[0]}–{counts[-1]} of {claim.images}"
     phrase = several if len(counts) > 1 else f"{counts[0]} of {claim.images} images"
     if claim.figures.get("sensitivity") == percent:
         phrase += "; sensitivity equal to accuracy is consistent with weighted averaging"
+    elif others:
+        phrase += "; the other figures cannot be checked without the number of positives"
     return phrase
 
 
-def interval(claim: Claim) -> tuple[float, float] | None:
-    """Wilson interval of the accuracy, from the nearest count; None where there is no count."""
-    if claim.images is None or "accuracy" not in claim.figures:
+def batch_means(percent: str, images: int, batch_size: int) -> list[tuple[int, int]]:
+    """Counts that print as `percent` when batches, the smaller last one too, weigh the same.
+
+    Returns:
+        For every number of correct images in the last batch, from all to none, that allows it:
+        correct images in all, and in the last batch.
+    """
+    full, last = divmod(images, batch_size)
+    if not last:
+        return []
+    low, high, scale = _parse(percent)
+    whole = batch_size * last * (full + 1)
+    found = []
+    for right in range(last, -1, -1):
+        first = max(0, -(-(low * whole // scale - right * batch_size) // last))
+        for others in range(first, full * batch_size + 1):
+            total = scale * (others * last + right * batch_size)
+            if total > high * whole:
+                break
+            if total >= low * whole:
+                found.append((others + right, right))
+    return found
+
+
+def interval(claim: Claim, metric: str) -> tuple[float, float] | None:
+    """95% interval of a claimed figure for the images it rests on, each taken for a patient.
+
+    Wilson's of a proportion. F1 follows from the proportion TP / (TP + FP + FN). A mean over images
+    of shares in 0–1 varies no more than a proportion. None where the images are not known.
+    """
+    trials = _trials(claim, metric)
+    if not trials:
         return None
-    counts = hits(claim.figures["accuracy"], claim.images)
-    exact = Decimal(claim.figures["accuracy"]) * claim.images / 100
-    return wilson(min(counts, key=lambda k: abs(k - exact)), claim.images) if counts else None
+    figure = float(claim.figures[metric]) / 100
+    if metric != "f1" or claim.average:
+        return wilson(round(figure * trials), trials)
+    low, high = wilson(round(figure / (2 - figure) * trials), trials)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def _trials(claim: Claim, metric: str) -> int | None:
+    """How many images a claimed proportion is of."""
+    if claim.images is None or metric not in CHECKED:
+        return None
+    if claim.average or metric == "accuracy":
+        return claim.images
+    if claim.positives is None:
+        return None
+    fitting = matrices(claim.figures, claim.positives, claim.images - claim.positives)
+    if metric == "sensitivity":
+        return claim.positives
+    if metric == "specificity":
+        return claim.images - claim.positives
+    if len(fitting) != 1:
+        return None
+    (only,) = fitting
+    return only.tp + only.fp + (only.fn if metric == "f1" else 0)
 
 
 def _parse(percent: str) -> Printed:
@@ -133,6 +202,21 @@ def _binary(figures: Mapping[str, str], positives: int, negatives: int) -> str:
     if "accuracy" in figures and not hits(figures["accuracy"], images):
         return f"no confusion matrix fits: {_impossible(figures['accuracy'], images)}"
     return "no confusion matrix fits"
+
+
+def _by_batch(claim: Claim, percent: str) -> str:
+    """Which counts give `percent` as a mean over batches if the last one is no worse than that."""
+    if not claim.batch_size or not claim.images:
+        return ""
+    last = claim.images % claim.batch_size
+    means = batch_means(percent, claim.images, claim.batch_size)
+    likely = [total for total, right in means if 100 * right >= Decimal(percent) * last]
+    if not likely:
+        return ""
+    return (
+        f"; as a mean over batches of {claim.batch_size} it is {' or '.join(map(str, likely))}"
+        f" of {claim.images}, if the last {last} images go no worse than the others"
+    )
 
 
 def _impossible(percent: str, images: int) -> str:

@@ -1,10 +1,12 @@
 """The results registry: beside every published claim, what our own runs gave."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import Results
 from thorax.compare.history import (
     NotCachedError,
@@ -18,11 +20,15 @@ from thorax.errors import ConfigError, ThoraxError
 from thorax.io import read_json, write_json
 from thorax.provenance import recorded_run
 from thorax.studies import protocols, smoke
-from thorax.studies.claims import Claim
+from thorax.studies.averages import averaged
+from thorax.studies.claims import Claim, interval
 from thorax.studies.recipes import Recipe, load_recipes
 
 RECORD = Path("benchmarks/ledger.json")
 FIGURES = ("accuracy", "precision", "sensitivity", "f1", "auroc", "loss")
+SUBSETS = ("val", "test")
+
+Figures = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Entry:
         split: `patient`, `official` or `random`.
         leaky: whether patients or images appear in two subsets.
         changed: settings that differ from the recipe's.
-        figures: val and test → metric, `<metric>_low`, `<metric>_high`, as fractions, and `images`.
+        figures: val and test → metric, `<metric>_low`, `<metric>_high`, as fractions, and `images`;
+            means of a kind that the study printed are called `<average>_<metric>`.
         machine: processor or GPU it was trained on, with the date.
     """
 
@@ -44,7 +51,7 @@ class Entry:
     split: str
     leaky: bool
     changed: dict[str, Any]
-    figures: dict[str, dict[str, float | None]]
+    figures: dict[str, Figures]
     machine: str
 
 
@@ -64,22 +71,40 @@ class Line:
 
     @property
     def ours(self) -> tuple[float | None, float | None, float | None]:
-        """Our figure and its 95% interval."""
+        """Our figure, averaged as the study's, and its 95% interval."""
         figures = self.entry.figures.get(self.claim.subset, {}) if self.entry else {}
-        value, low, high = (figures.get(self.metric + end) for end in ("", "_low", "_high"))
+        kind = f"{self.claim.average}_" if self.claim.average and self.metric != "loss" else ""
+        value, low, high = (figures.get(kind + self.metric + end) for end in ("", "_low", "_high"))
         return value, low, high
 
     @property
+    def difference(self) -> tuple[float, float, float] | None:
+        """Ours minus the claim and its 95% interval (Zou and Donner 2008), where both have one.
+
+        A claim whose images are not known counts as exact.
+        """
+        value, low, high = self.ours
+        if value is None or low is None or high is None:
+            return None
+        claimed_low, claimed_high = interval(self.claim, self.metric) or (self.claimed,) * 2
+        gap = value - self.claimed
+        below = math.hypot(value - low, claimed_high - self.claimed)
+        above = math.hypot(high - value, self.claimed - claimed_low)
+        return gap, gap - below, gap + above
+
+    @property
     def verdict(self) -> str:
-        """Where the claim lies against our interval."""
+        """Whether the claim and our figure differ by more than the sampling of both explains."""
         if self.claim.subset == "train":
             return "not compared, it says nothing of new patients"
-        _, low, high = self.ours
-        if low is None or high is None:
-            return "not run" if self.entry is None else "no interval"
-        if self.claimed > high:
-            return "above our interval"
-        return "below our interval" if self.claimed < low else "inside our interval"
+        if self.entry is None:
+            return "not run"
+        if self.difference is None:
+            return "no interval"
+        _, low, high = self.difference
+        where = "above ours" if high < 0 else "below ours" if low > 0 else "compatible with ours"
+        exact = interval(self.claim, self.metric) is None
+        return f"{where}, its own error unknown" if exact else where
 
 
 @dataclass(frozen=True)
@@ -172,19 +197,37 @@ def entry_of(revision: Revision, recipes: Mapping[str, Recipe]) -> Entry | None:
         split=params.split.method,
         leaky=results.leaky,
         changed=recipe.changes(params.model_dump()),
-        figures={"val": _figures(results, "val"), "test": _figures(results, "test")},
+        figures={
+            name: _figures(results, name) | _averaged(revision, results, recipe, name)
+            for name in SUBSETS
+        },
         machine=machine_of(revision, params),
     )
 
 
-def _figures(results: Results, name: Literal["val", "test"]) -> dict[str, float | None]:
+def _figures(results: Results, name: str) -> Figures:
     subset = results.subset(name)
-    figures: dict[str, float | None] = {"images": subset.images}
-    for metric in FIGURES:
-        estimate = subset.metrics[metric]
-        figures[metric] = estimate.value
-        figures[f"{metric}_low"], figures[f"{metric}_high"] = estimate.low, estimate.high
+    return {"images": subset.images} | _flat({name: subset.metrics[name] for name in FIGURES})
+
+
+def _averaged(revision: Revision, results: Results, recipe: Recipe, name: str) -> Figures:
+    """Our figures of one subset, averaged as the study's claims of it are."""
+    kinds = {claim.average for claim in recipe.file.claims if claim.subset == name} - {None}
+    figures: Figures = {}
+    for kind in map(str, kinds):
+        settings = results.settings
+        table = revision.predictions(name)
+        means = averaged(table, kind, settings.n_bootstrap, settings.seed)
+        figures |= _flat({f"{kind}_{metric}": value for metric, value in means.items()})
     return figures
+
+
+def _flat(estimates: Mapping[str, Estimate]) -> Figures:
+    return {
+        name + end: value
+        for name, estimate in estimates.items()
+        for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high))
+    }
 
 
 def machine_of(revision: Revision, params: Params) -> str:

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from thorax.config import load_paths
 from thorax.io import write_text
+from thorax.metrics.classification import beats
 from thorax.report.components import Cell, Row, Section, Table, environment, render, source
 from thorax.report.wording import in_sentence, metric_name, subset_name
 from thorax.studies.claims import Claim, interval, verdict
+from thorax.studies.constant import constant
 from thorax.studies.ledger import Comparison, Line, Registry, registry
 
 PAGE = "ledger.html"
-COLUMNS = ["Run", "Protocol", "Figure", "Claimed", "Ours (95% interval)", "The claim lies"]
+COLUMNS = ["Run", "Protocol", "Figure", "Claimed", "Ours (95% interval)",
+           "Ours minus claimed", "The claim is"]  # fmt: skip
 
 
 def ledger() -> str:
@@ -42,8 +45,8 @@ def text(content: Registry) -> str:
 def _text_line(line: Line) -> str:
     run = line.entry.experiment if line.entry else "none"
     return (
-        f"  {figure(line)} {claimed(line)} claimed; ours {ours(line)} [{run}: {protocol(line)}]:"
-        f" {line.verdict}"
+        f"  {figure(line)} {claimed(line)} claimed; ours {ours(line)} [{run}: {protocol(line)}];"
+        f" difference {difference(line)}: {line.verdict}"
     )
 
 
@@ -51,7 +54,10 @@ def page(content: Registry) -> str:
     """The same as HTML, in the report's style."""
     sections = [_section(*numbered) for numbered in enumerate(content.comparisons)]
     figures = sum(len(comparison.claim.figures) for comparison in content.comparisons)
-    footer = ["A claim inside our interval is not confirmed, only compatible."]
+    footer = [
+        "A claim that is compatible with ours is not confirmed. The interval of a difference takes"
+        " each image of a study for a patient, because their patients are not known."
+    ]
     footer += [f"Not shown: {name}. {why}" for name, why in content.unread.items()]
     return (
         environment()
@@ -83,8 +89,8 @@ def table(comparison: Comparison) -> Table:
     rows = []
     for line in comparison.lines:
         name = line.entry.experiment if line.entry else "no run yet"
-        cells: list[Cell] = [protocol(line), figure(line), claimed(line), ours(line), line.verdict]
-        rows.append(Row(name, cells))
+        cells: list[Cell] = [protocol(line), figure(line), claimed(line), ours(line)]
+        rows.append(Row(name, [*cells, difference(line), line.verdict]))
     machines = sorted({line.entry.machine for line in comparison.lines if line.entry})
     return Table(
         "Runs beside the claim", COLUMNS, rows, [f"Trained on {machine}." for machine in machines]
@@ -92,10 +98,33 @@ def table(comparison: Comparison) -> Table:
 
 
 def arithmetic(claim: Claim) -> str:
-    """What counting says of a claim, and how uncertain it is for its number of images."""
-    bounds = interval(claim)
+    """What counting says of a claim, how uncertain it is, and what needs no network at all."""
+    bounds = interval(claim, "accuracy") if "accuracy" in claim.figures else None
     between = f" (95% interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}%)" if bounds else ""
-    return verdict(claim) + between
+    return f"{verdict(claim)}{between}. {without_looking(claim)}"
+
+
+def without_looking(claim: Claim) -> str:
+    """What predicting the most frequent class of every image gives."""
+    figures = constant(claim)
+    if not figures:
+        return "What a constant prediction gives is not known"
+    shown = ", ".join(f"{_name(metric)} {_figure(metric, v)}" for metric, v in figures.items())
+    beaten = any(
+        beats(metric, float(claim.figures[metric]) / (1 if metric == "loss" else 100), value)
+        for metric, value in figures.items()
+    )
+    return f"A constant prediction gives {shown}" + (
+        "" if beaten else ": the claim beats none of it"
+    )
+
+
+def _name(metric: str) -> str:
+    return in_sentence(metric_name(metric))
+
+
+def _figure(metric: str, value: float, sign: str = "") -> str:
+    return f"{value:{sign}.4f}" if metric == "loss" else f"{100 * value:{sign}.2f}%"
 
 
 def protocol(line: Line) -> str:
@@ -108,8 +137,10 @@ def protocol(line: Line) -> str:
 
 
 def figure(line: Line) -> str:
-    """Subset and name of the figure."""
-    return f"{subset_name(line.claim.subset).lower()} {in_sentence(metric_name(line.metric))}"
+    """Subset and name of the figure, and the mean it is where there are several."""
+    name = f"{subset_name(line.claim.subset).lower()} {_name(line.metric)}"
+    kinds = {"weighted": ", weighted by class", "images": ", mean over images"}
+    return name + ("" if line.metric == "loss" else kinds.get(line.claim.average or "", ""))
 
 
 def claimed(line: Line) -> str:
@@ -123,8 +154,15 @@ def ours(line: Line) -> str:
     value, low, high = line.ours
     if value is None:
         return "–"
-    scale, digits, unit = (1, 4, "") if line.metric == "loss" else (100, 2, "%")
-    shown = f"{scale * value:.{digits}f}{unit}"
+    shown = _figure(line.metric, value)
     if low is None or high is None:
         return shown
-    return f"{shown} ({scale * low:.{digits}f}–{scale * high:.{digits}f})"
+    return f"{shown} ({_figure(line.metric, low)}–{_figure(line.metric, high)})".replace("%–", "–")
+
+
+def difference(line: Line) -> str:
+    """Ours minus the claim and its interval, in the unit of the claim."""
+    if line.difference is None or line.claim.subset == "train":
+        return "–"
+    gap, low, high = (_figure(line.metric, value, "+") for value in line.difference)
+    return f"{gap} ({low} to {high})"

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thorax.config import Data, Params, as_override, flatten, load_params, read_yaml
+from thorax.config import (
+    PUBLISHED_WEIGHTS,
+    Data,
+    Params,
+    as_override,
+    flatten,
+    load_params,
+    read_yaml,
+)
 from thorax.download import locate
 from thorax.download.sources import SOURCES
 from thorax.errors import ConfigError, DataError, ThoraxError
@@ -134,7 +142,7 @@ def require_start(name: str, settings: Params, *, fetch: bool) -> None:
     why = missing_data(settings.data)
     if why and not (fetch and SOURCES[settings.data.source].fetch):
         raise DataError(f"Recipe {name} cannot start. {why}")
-    if settings.model.weights == "imagenet":
+    if settings.model.weights in PUBLISHED_WEIGHTS:
         from thorax.models.pretrained import require_imagenet
 
-        require_imagenet(settings.model.name)
+        require_imagenet(settings.model.name, settings.model.weights)

@@ -19,6 +19,7 @@ PATIENTS = 17  # of about 3.7 images each
 PIXELS = 96
 SEED = 25  # every class has images in every subset
 TEST_EVERY = 4  # patients whose number this divides are the official test set
+VAL_EVERY = 5  # of the others, those whose number this divides are the folder val
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def _nih(folder: Path) -> None:
 def _kermany(folder: Path) -> None:
     """Kaggle's folders and names: healthy patients are NORMAL, others PNEUMONIA."""
     for phantom in _phantoms():
-        subset = "test" if phantom.patient % TEST_EVERY == 0 else "train"
+        left = "val" if phantom.patient % VAL_EVERY == 0 else "train"
+        subset = "test" if phantom.patient % TEST_EVERY == 0 else left
         number, count = phantom.patient, phantom.visit + 1
         if phantom.findings:
             kind = "virus" if number % 2 else "bacteria"

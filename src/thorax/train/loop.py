@@ -21,16 +21,26 @@ from thorax.dataset.loader import epoch_order, split_batches
 from thorax.errors import NumericsError
 from thorax.io import rounded
 from thorax.metrics.classification import beats, headline
-from thorax.models.build import head_weights, keep_frozen_in_eval, set_trainable
+from thorax.models.build import keep_frozen_in_eval, set_trainable
 from thorax.models.inference import predict_logits, save
 from thorax.progress import bar
-from thorax.tasks import TASKS, label_weights
+from thorax.tasks import TASKS
 from thorax.train.checkpoint import Checkpoint, checkpoint
+from thorax.train.loss import head_penalty, loss_weights, monitored_loss
 from thorax.train.monitor import curves, epoch_line
-from thorax.train.optim import Schedule, make_optimizer
+from thorax.train.optim import LAID_OUT, Schedule, make_optimizer
 from thorax.train.setup import Run, open_run
 
 Metrics = dict[str, float | None]
+
+
+@dataclass
+class Best:
+    """The epoch with the best monitored value; none yet where `weights` is empty."""
+
+    epoch: int = 0  # within its phase
+    value: float | None = None
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,15 +49,15 @@ class State:
 
     phase: int = 0
     epoch: int = 0  # within the phase
-    best_epoch: int = 0  # within the phase
-    best_value: float | None = None
-    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    best: Best = field(default_factory=Best)  # of the phase: where the next one starts
+    kept: Best = field(default_factory=Best)  # of the run: what it ends with
     history: list[Epoch] = field(default_factory=list)
 
-    def next_phase(self) -> None:
-        """Start the next phase with no memory of what was best."""
-        self.phase, self.epoch, self.best_epoch = self.phase + 1, 0, 0
-        self.best_value, self.best_weights = None, {}
+    def goes_on(self, params: Train) -> bool:
+        """Whether the phase has another epoch."""
+        patient = params.schedule.name in LAID_OUT
+        waited = self.epoch - self.best.epoch
+        return self.epoch < params.epochs and (patient or waited < params.patience)
 
 
 def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths) -> None:
@@ -67,7 +77,10 @@ def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths
 
 
 def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]:
-    """All phases and epochs; the network ends with the best weights of the last phase."""
+    """All phases and epochs, each phase from the best weights of the one before.
+
+    The network ends with the best weights of all phases: a later one may make it worse.
+    """
     resumed = saved.load()
     state = resumed["state"] if resumed else State()
     phases = params.phase_list()
@@ -86,19 +99,21 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
                 resumed = None
             network: Any = torch.compile(run.network) if phase.compile else run.network
             module, stepper = run.fabric.setup(network, optimizer)
-            while state.epoch < phase.epochs and state.epoch - state.best_epoch < phase.patience:
+            while state.goes_on(phase):
                 epoch = len(state.history)
                 train_metrics = train_epoch(run, phase, module, stepper, schedule, epoch)
                 val_metrics = validate(run, phase, module)
-                schedule.after_epoch(val_metrics[phase.monitor])
+                schedule.after_epoch(val_metrics[phase.monitored])
                 remember(state, phase, run.network, train_metrics, val_metrics)
                 log(state.history[-1])
                 print(epoch_line(state.history, phase, run.clock), flush=True)
                 with run.clock.measure("checkpoint"):
                     saved.save(snapshot(parts, state))
-            if state.best_weights:
-                run.network.load_state_dict(state.best_weights)
-            state.next_phase()
+            if state.best.weights:
+                run.network.load_state_dict(state.best.weights)
+            state.phase, state.epoch, state.best = state.phase + 1, 0, Best()
+    if state.kept.weights:
+        run.network.load_state_dict(state.kept.weights)
     return state.history
 
 
@@ -107,32 +122,32 @@ def train_epoch(
 ) -> Metrics:
     """One pass over the training images; metrics of the predictions made on the way.
 
-    With several processes these are of the first one's images; the loss is of all.
+    A step has the gradient of the mean loss over all its images, however many batches and processes
+    they are divided over. With several processes the metrics are of the first one's images; the
+    loss is of all.
     """
-    task = TASKS[run.dataset.task]
-    balance = label_weights(
-        params.class_weights, run.dataset.targets[run.train_rows], run.dataset.outputs
-    )
-    weights = torch.tensor(balance, dtype=torch.float32, device=run.fabric.device)
-    penalized = head_weights(run.network, run.model) if params.head_l2 else []
+    task, weights = TASKS[run.dataset.task], loss_weights(run, params)
     order = epoch_order(run.train_rows, params.seed, epoch)
     rank, world = run.fabric.global_rank, run.fabric.world_size
-    batches = [batch[rank::world] for batch in split_batches(order, params.batch_size)]
+    whole = split_batches(order, params.batch_size)  # of all processes together
+    batches = [batch[rank::world] for batch in whole]
     module.train()
-    keep_frozen_in_eval(run.network)
+    keep_frozen_in_eval(run.network, params.frozen_batch_norm)
     losses, outputs = [], []
     with bar(f"epoch {epoch + 1}", total=len(order), keep=False) as progress:
         stream = run.batches.stream(batches, run.augment, params.seed, epoch)
         for i, batch in enumerate(run.clock.waits_for(stream)):
-            group = min(params.grad_accum_steps, len(batches) - i + i % params.grad_accum_steps)
+            if i % params.grad_accum_steps == 0:
+                step = whole[i : i + params.grad_accum_steps]
+                # Processes average their gradients, so each divides by its share.
+                share = task.divisor(run.targets[np.concatenate(step)], weights) / world
             last = (i + 1) % params.grad_accum_steps == 0 or i + 1 == len(batches)
             with run.clock.measure("training"):
                 with run.fabric.no_backward_sync(module, enabled=not last):
                     logits = module(batch.x_BCHW)
                     y = run.targets[batch.rows]
                     loss = task.loss(logits, y, weights, params.label_smoothing)
-                    penalty = params.head_l2 * sum(w.square().sum() for w in penalized)
-                    run.fabric.backward((loss + penalty) / group)
+                    run.fabric.backward(loss / share + head_penalty(run, params) / len(step))
                 if last:
                     if params.max_grad_norm is not None:
                         run.fabric.clip_gradients(module, optimizer, max_norm=params.max_grad_norm)
@@ -142,10 +157,12 @@ def train_epoch(
                 losses.append(loss.detach())
                 outputs.append(logits.detach().float())
                 if i % 10 == 0:
-                    progress.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+                    mean = loss / task.divisor(y, weights)
+                    progress.set_postfix(loss=f"{mean.item():.4f}", refresh=False)
             run.clock.images += len(batch.rows) * world
             progress.update(len(batch.rows) * world)
-    mean_loss = float(run.fabric.all_reduce(torch.stack(losses).mean()))  # type: ignore[arg-type]
+    total = run.fabric.all_reduce(torch.stack(losses).sum(), reduce_op="sum")
+    mean_loss = float(total) / float(task.divisor(run.targets[order], weights))  # type: ignore[arg-type]
     if not np.isfinite(mean_loss):
         raise NumericsError(
             f"The training loss became {mean_loss} in epoch {epoch + 1}. Lower train.optimizer.lr,"
@@ -157,10 +174,13 @@ def train_epoch(
 
 
 def validate(run: Run, params: Train, module: Any) -> Metrics:
-    """Metrics on the validation images, decisions at one half."""
+    """Metrics on the validation images, decisions at one half, and what is monitored."""
     with run.clock.measure("validation"):
         z = predict_logits(run.fabric, module, run.batches, run.val_rows, params.batch_size)
-        return evaluated(run, run.val_rows, z)
+        metrics = evaluated(run, run.val_rows, z)
+        if params.monitored == "monitored_loss":
+            metrics["monitored_loss"] = monitored_loss(run, params, z, metrics["loss"])
+        return metrics
 
 
 def evaluated(run: Run, rows: NDArray[np.int64], z: NDArray[np.float64]) -> Metrics:
@@ -173,15 +193,17 @@ def evaluated(run: Run, rows: NDArray[np.int64], z: NDArray[np.float64]) -> Metr
 def remember(
     state: State, params: Train, network: nn.Module, train_metrics: Metrics, val_metrics: Metrics
 ) -> None:
-    """Add an epoch to the history, and keep the weights if it is the best of its phase."""
+    """Add an epoch to the history, and keep the weights if it is the best of its phase or run."""
     state.epoch += 1
-    value = val_metrics[params.monitor]
-    if beats(params.monitor, value, state.best_value):
-        state.best_value, state.best_epoch = value, state.epoch
-        state.best_weights = _on_cpu(network)
+    value = val_metrics[params.monitored]
+    if beats(params.monitor, value, state.best.value):
+        state.best = Best(state.epoch, value, _on_cpu(network))
+    best = beats(params.monitor, value, state.kept.value)
+    if best:
+        state.kept = state.best
     epoch = Epoch(
         phase=state.phase,
-        best=state.best_epoch == state.epoch,
+        best=best,
         train={name: rounded(value, 6) for name, value in train_metrics.items()},
         val={name: rounded(value, 6) for name, value in val_metrics.items()},
     )

@@ -12,15 +12,30 @@ from thorax.config import Optimizer, Train
 
 
 def make_optimizer(params: Optimizer, weights: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """The named optimizer over the trainable weights."""
+    """The named optimizer over the trainable weights.
+
+    AdamW leaves biases and the scales of normalization undecayed, as is common practice (He et al.
+    2019, Bag of Tricks, section 3.1); the L2 of the others is of all weights, as in torch.
+    """
     trainable = [weight for weight in weights if weight.requires_grad]
     common: dict[str, Any] = {"lr": params.lr, "weight_decay": params.weight_decay}
-    if params.name == "sgd":
-        return optim.SGD(trainable, momentum=params.momentum, **common)
-    if params.name == "rmsprop":
-        return optim.RMSprop(trainable, momentum=params.momentum, **common)
-    kind = optim.Adam if params.name == "adam" else optim.AdamW
-    return kind(trainable, amsgrad=params.amsgrad, **common)
+    match params.name:
+        case "sgd":
+            return optim.SGD(trainable, momentum=params.momentum, **common)
+        case "rmsprop":
+            common |= {"momentum": params.momentum, "alpha": params.alpha, "eps": params.eps}
+            return optim.RMSprop(trainable, **common)
+        case "adam":
+            return optim.Adam(trainable, amsgrad=params.amsgrad, eps=params.eps, **common)
+        case "adamw":
+            groups: list[dict[str, Any]] = [
+                {"params": [weight for weight in trainable if weight.ndim > 1]},
+                {"params": [weight for weight in trainable if weight.ndim < 2], "weight_decay": 0},
+            ]
+            return optim.AdamW(groups, amsgrad=params.amsgrad, eps=params.eps, **common)
+
+
+LAID_OUT = ("cosine", "one_cycle")  # over `epochs`: stopping early would cut off their end
 
 
 class Schedule:
@@ -32,8 +47,8 @@ class Schedule:
     def __init__(self, optimizer: optim.Optimizer, params: Train, steps_per_epoch: int) -> None:
         total = params.epochs * steps_per_epoch
         warmup = round(params.schedule.warmup_epochs * steps_per_epoch)
-        moving = {"one_cycle": total, "cosine": total}
-        self._moves = moving.get(params.schedule.name, warmup)  # steps after which it stands still
+        # Steps after which it stands still.
+        self._moves = total if params.schedule.name in LAID_OUT else warmup
         self._by_step: LRScheduler = (
             _one_cycle(optimizer, params, total)
             if params.schedule.name == "one_cycle"

@@ -19,6 +19,12 @@ METHODS = {
         "by image, leaky",
         "Single images were assigned to subsets, regardless of the patient.",
     ),
+    "official-random": (
+        "official, validation by image, leaky",
+        "The test set is the publisher's; single images of the rest were assigned, regardless of"
+        " the patient.",
+    ),
+    "official-folders": ("official folders", "Every subset is a folder of the publisher's."),
 }
 # What two subsets may share, and where the audit has it.
 KINDS: dict[str, Callable[[Overlap], Shared]] = {

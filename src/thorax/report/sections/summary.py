@@ -2,7 +2,7 @@
 
 from thorax.artifacts.data import SubsetCounts
 from thorax.artifacts.evaluation import SubsetMetrics
-from thorax.config import METRICS
+from thorax.config import METRICS, PUBLISHED_WEIGHTS
 from thorax.report import wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Section, bar, render
@@ -17,7 +17,7 @@ def section(inputs: Inputs) -> Section:
         subset=inputs.subset_name(inputs.headline),
         lead=lead(inputs),
         metrics={key: wording.METRICS[key] for key in METRICS if key != "loss"},
-        chance={"auroc": 50.0, "average_precision": mean_prevalence(inputs.metrics)},
+        chance=without_looking(inputs.metrics, exclusive=inputs.dataset.task == "multi-class"),
         subset_name=wording.subset_name,
         interval=wording.interval,
         seeds=len(inputs.seeds.runs),
@@ -39,8 +39,8 @@ def lead(inputs: Inputs) -> list[str]:
         "binary": f"to distinguish {outputs[0]} from {others}",
         "multi-class": f"to distinguish {len(outputs)} classes",
     }[inputs.dataset.task]
-    start = {"none": "from random weights", "imagenet": "from ImageNet weights"}
-    weights = start.get(model.weights, "from given weights")
+    published = dict.fromkeys(PUBLISHED_WEIGHTS, "from ImageNet weights")
+    weights = ({"none": "from random weights"} | published).get(model.weights, "from given weights")
     networks = f"{folds} {model.name} networks were" if folds > 1 else f"A {model.name} network was"
     seen = wording.plural(inputs.looks, "run")
     subset = "a test set that only this run has seen"
@@ -92,8 +92,25 @@ def verdict(inputs: Inputs) -> str:
     return f"Its AUROC{mean} is {wording.decimal(auroc.value)}{certain}."
 
 
-def mean_prevalence(metrics: SubsetMetrics) -> float | None:
-    """Average precision of a random score, percent: mean prevalence of the classes that have it."""
+def without_looking(metrics: SubsetMetrics, *, exclusive: bool) -> dict[str, float]:
+    """Metrics, percent, that need no look at any image; none where no class has both outcomes.
+
+    AUROC and average precision of a random score, accuracy of always giving the more frequent
+    answer (the most frequent class where they exclude each other), F1 of calling all positive.
+    """
     counts = [(record.positives, record.negatives) for record in metrics.classes.values()]
-    rates = [present / (present + absent) for present, absent in counts if present and absent]
-    return round(100 * sum(rates) / len(rates), 1) if rates else None
+    defined = [(present, absent) for present, absent in counts if present and absent]
+    if not defined:
+        return {}
+    rates = [present / (present + absent) for present, absent in defined]
+    if exclusive:
+        accuracy = max(present for present, _ in counts) / metrics.images
+    else:
+        accuracy = sum(map(max, counts)) / sum(map(sum, counts))
+    values = {
+        "auroc": 0.5,
+        "average_precision": sum(rates) / len(rates),
+        "accuracy": accuracy,
+        "f1": sum(2 * rate / (1 + rate) for rate in rates) / len(rates),
+    }
+    return {name: round(100 * value, 1) for name, value in values.items()}

@@ -20,7 +20,7 @@ def section(inputs: Inputs) -> Section:
 def panels(training: Training) -> list[Panel]:
     """Curves of one run; the metric that chose the epoch comes first."""
     history, best = training.history, kept_epoch(training.history)
-    keys = dict.fromkeys([training.train.phase_list()[-1].monitor, *METRICS])
+    keys = dict.fromkeys([training.train.phase_list()[-1].monitored, *METRICS])
     rates = {"lr": [epoch.train.get("lr") for epoch in history]}
     label = f"Learning rate over {len(history)} epochs"
     drawing = charts.history(rates, best, "Learning rate", label)
@@ -29,32 +29,30 @@ def panels(training: Training) -> list[Panel]:
 
 
 def kept_epoch(history: Sequence[Epoch]) -> int:
-    """Number of the epoch whose weights the model has, from 1: the last phase's best one.
+    """Number of the epoch whose weights the model has, from 1: the best one of all phases.
 
-    Where the monitored metric is undefined in all of that phase, the last epoch.
+    Where the monitored metric is undefined in every epoch, the last one.
     """
-    phase = history[-1].phase
-    best = [i for i, epoch in enumerate(history, 1) if epoch.phase == phase and epoch.best]
-    return best[-1] if best else len(history)
+    return max((i for i, epoch in enumerate(history, 1) if epoch.best), default=len(history))
 
 
 def story(training: Training) -> str:
     """How long it ran and why the kept epoch was kept."""
     history, phases = training.history, training.train.phase_list()
-    best, monitor = kept_epoch(history), phases[-1].monitor
+    best, monitor = kept_epoch(history), phases[-1].monitored
     run = wording.plural(len(history), "epoch")
-    last = ""
+    of = ""
     if len(phases) > 1:
-        run, last = f"{run} in {len(phases)} phases", " of the last phase"
+        run, of = f"{run} in {len(phases)} phases", f" of phase {history[best - 1].phase + 1}"
     metric = f"validation {wording.in_sentence(wording.metric_name(monitor))}"
     value = history[best - 1].val[monitor]
     if value is None:
         return (
             f"{run}; the weights of the last one were kept, because {metric} is undefined in every"
-            f" epoch{last}."
+            " epoch."
         )
     return (
-        f"{run}; the weights of epoch {best} were kept, where {metric}{last} was best"
+        f"{run}; the weights of epoch {best}{of} were kept, where {metric} was best"
         f" ({wording.decimal(value)})."
     )
 
