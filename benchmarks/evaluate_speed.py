@@ -88,6 +88,7 @@ def measure(
         settings=params,
         leaky=False,
         contaminated=False,
+        patients_unknown=False,
         val=timed("metrics, val", lambda: described(val)),
         test=timed("metrics, test", lambda: described(test)),
         folds=timed("fold", lambda: fold_metrics({0: test}, thresholds)),

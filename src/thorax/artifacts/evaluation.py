@@ -76,6 +76,7 @@ class Results(Artifact):
     Attributes:
         settings: the section `evaluate` they were computed with.
         leaky, contaminated: as in `PredictionsInfo`.
+        patients_unknown: every image counted as a patient of its own.
         val, test: metrics of each subset.
         folds: of each fold's own model.
     """
@@ -83,6 +84,7 @@ class Results(Artifact):
     settings: Evaluate
     leaky: bool
     contaminated: bool
+    patients_unknown: bool
     val: SubsetMetrics
     test: SubsetMetrics
     folds: FoldMetrics

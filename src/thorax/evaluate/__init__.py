@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
 from thorax.artifacts.model import OperatingPoints
 from thorax.config import Evaluate, Paths
@@ -25,6 +26,7 @@ from thorax.metrics.thresholds import choose
 
 POINTS = "operating_points.json"
 FIGURES = ("average_precision", "sensitivity", "f1", "accuracy", "loss")  # beside the AUROC
+DOUBTS = ("contaminated", "leaky", "patients_unknown")  # the worst first
 UNDECIDED = 0.5  # threshold of a class of which validation has a single class present
 
 
@@ -48,6 +50,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         settings=params,
         leaky=info.leaky,
         contaminated=info.contaminated,
+        patients_unknown=DatasetInfo.read(Path(paths.dataset)).patients_unknown,
         val=subset_metrics(val, decisions["val"], thresholds, params),
         test=subset_metrics(test, decisions["test"], thresholds, params),
         folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
@@ -94,14 +97,14 @@ def write_bundle(folder: Path, models: list[Path], points: OperatingPoints) -> N
 
 
 def headline(results: Results) -> dict[str, Any]:
-    """What `metrics/metrics.json` holds: 15 figures, and a flag for each doubt about all of them.
+    """What `metrics/metrics.json` holds: 15 figures, and a flag for the worst doubt about them all.
 
     That fits one screen of `dvc exp show`; everything else is in `evaluation/results.json`.
     """
-    flags = {name: True for name in ("leaky", "contaminated") if getattr(results, name)}
+    doubts = [name for name in DOUBTS if getattr(results, name)]
     test, val = _figures(results.test), _figures(results.val)
     del val["accuracy"]
-    return {"test": test, "val": val, **flags}
+    return {"test": test, "val": val, **dict.fromkeys(doubts[:1], True)}
 
 
 def _figures(subset: SubsetMetrics) -> dict[str, float | None]:

@@ -18,7 +18,7 @@ from thorax.dataset import NEVER, cached_images, split_names
 from thorax.errors import DataError, IntegrityError
 from thorax.io import LABEL, class_names, write_csv
 from thorax.near_duplicates import near_identical
-from thorax.patient_ids import patients_by_rule
+from thorax.patient_ids import AS_LISTED, fitting_rules
 from thorax.split.leakage import LEAKS, Images, audit_split, overlaps, summary as audit_text
 
 TEST = -2  # beside the folds 0, 1, … and NEVER
@@ -35,14 +35,16 @@ def split(params: Split, paths: Paths) -> None:
     images = cached_images(paths)
     near = near_identical(
         np.load(cache / "hashes.npy"),
-        np.load(cache / "thumbnails.npy"),
+        np.load(cache / "thumbnails.npy", mmap_mode="r"),
         distance=params.hash_distance,
         correlation=params.thumbnail_correlation,
     )
     table = assign(images, near, params)
     write_csv(table, Path(paths.split))
     names = pd.Series(split_names(table), dtype=object)
-    summary = summarize(table, images, names, params, near_pairs=len(near))
+    patient = images["patient_id"].to_numpy()
+    others = sum(patient[i] != patient[j] for i, j in near)
+    summary = summarize(table, images, names, params, near_pairs=others)
     summary.write(Path(paths.split_summary))
     print(counts_text(summary))
     if summary.leaky:
@@ -58,7 +60,8 @@ def _audit(
     paths: Paths,
 ) -> None:
     locations = images["location"].tolist()
-    patients = patients_by_rule(locations, images["patient_id"].tolist())
+    patients = {AS_LISTED: images["patient_id"].tolist()}
+    patients |= fitting_rules(locations, images["official_split"].tolist())
     compared = Images(images["image_id"].tolist(), locations, images["sha256"].tolist(), patients)
     audit = audit_split(compared, names, near)
     LeakageAudit(on_leak=params.on_leak, overlaps=audit).write(Path(paths.leakage))
