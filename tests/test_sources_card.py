@@ -176,11 +176,10 @@ def test_without_patients_every_image_is_its_own_and_that_is_said():
 
 
 def test_without_patients_the_file_names_are_asked():
-    named = SIMPLE
-    for old, new in zip("abcd", ("1_000", "1_001", "2_000", "3_000"), strict=True):
-        named = named.replace(f"{old}.png", f"0000000{new}.png")
-    assert _read(named).patient_rule == "listed"
-    dataset = _read(named, patient=None)
+    named = [f"0000000{number}.png" for number in ("1_000", "1_001", "2_000", "3_000")]
+    content = _rows(*(f"{name},7{i},{'Mass' * (i % 2)}" for i, name in enumerate(named)))
+    assert _read(content, places=named).patient_rule == "listed"
+    dataset = _read(content, places=named, patient=None)
     assert dataset.patient_rule == "nih"
     assert dataset.table["patient_id"].nunique() == 3
 

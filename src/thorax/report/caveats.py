@@ -312,7 +312,8 @@ def _data(inputs: Inputs) -> Iterator[Caveat]:
         yield Caveat(
             "note",
             "Near-identical images",
-            f"{wording.plural(split.near_identical_pairs, 'pair')} of images look the same"
+            f"{wording.plural(split.near_identical_pairs, 'pair')} of images of different patients"
+            " look the same"
             f" ({split.identical_images:,} images are byte-identical). Their patients were kept in"
             " one subset.",
         )

@@ -61,7 +61,7 @@ def compare(names: tuple[str, str], a: Images, b: Images, near: Pairs) -> Overla
     by_rule = {rule: _equal(a.patients[rule], b.patients[rule]) for rule in rules}
     decisive = [AS_LISTED] if AS_LISTED in rules else rules
     shared = sorted({pair for rule in decisive for pair in by_rule[rule]}, key=itemgetter(1))
-    patients = {b.patients[rule][j] for rule in decisive[:1] for _, j in by_rule[rule]}
+    patients = (len({b.patients[rule][j] for _, j in by_rule[rule]}) for rule in decisive)
     file_names = [[re.split("[/!]", path)[-1] for path in set_.paths] for set_ in (a, b)]
     different = [(i, j) for i, j in near if a.sha256[i] != b.sha256[j]]
     return Overlap(
@@ -70,7 +70,7 @@ def compare(names: tuple[str, str], a: Images, b: Images, near: Pairs) -> Overla
         images=(len(a.ids), len(b.ids)),
         shared_patients=SharedPatients(
             **_shared(a, b, shared).model_dump(),
-            patients=len(patients),
+            patients=max(patients, default=0),
             by_rule={rule: len({j for _, j in pairs}) for rule, pairs in by_rule.items()},
         ),
         identical=_shared(a, b, _equal(a.sha256, b.sha256)),
