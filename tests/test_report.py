@@ -45,7 +45,7 @@ from thorax.report.sections.performance import (
     metric_table,
 )
 from thorax.report.sections.reproduction import as_text, parameters
-from thorax.report.sections.split import audit_table, pairs, subset_table
+from thorax.report.sections.split import audit_table, pairs, section as split_section, subset_table
 from thorax.report.sections.training import kept_epoch, panels, story
 from thorax.report.thumbnails import (
     class_means,
@@ -358,8 +358,8 @@ class TestCaveats:
         (caveat,) = self.titled(changed, "Patients unknown")
         assert (caveat.level, len(caveat.items)) == (level, len(by_rule))
         assert not self.titled(run, "Patients unknown")
-        assert "No patient" not in split.section(changed).body
-        assert "Patients are unknown" in split.section(changed).body
+        assert "No patient" not in split_section(changed).body
+        assert "Patients are unknown" in split_section(changed).body
 
     def test_undefined_values_come_with_their_reasons_but_not_of_an_absent_test_set(self, run):
         (caveat,) = self.titled(with_undefined(run, "B"), "Undefined values")
