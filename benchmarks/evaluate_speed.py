@@ -91,6 +91,7 @@ def measure(
         thresholds=chosen,
         leaky=False,
         contaminated=False,
+        patients_unknown=False,
         val=timed("metrics, val", lambda: described(val)),
         test=timed("metrics, test", lambda: described(test)),
         folds=timed("fold", lambda: fold_metrics({0: test}, thresholds)),

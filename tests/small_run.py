@@ -131,7 +131,7 @@ def _write_summaries(paths, manifest, split, classes, task, folds, about) -> Non
     )  # fmt: skip
     description = {
         "source": "folder", "title": "Squares", "citation": "Nobody 2024.", "license": "CC0",
-        "patient_namespace": "squares", "task": task, "classes": classes,
+        "patient_namespace": "squares", "patient_rule": "listed", "task": task, "classes": classes,
         "positive": "A" if task == "binary" else None, "root": "path", "store": None,
         "data": params().data, "counts": counts, "notes": [],
     }  # fmt: skip

@@ -18,6 +18,7 @@ from thorax.errors import ConfigError, DataError, IntegrityError
 from thorax.evaluate import POINTS
 from thorax.io import read_json, sha256_file
 from thorax.metrics.predictions import read_decided
+from thorax.near_duplicates import fingerprint
 
 
 @pytest.fixture
@@ -90,6 +91,19 @@ def test_known_images_are_refused_and_marked_when_forced(bundle, elsewhere, tmp_
     shown, _, about, _ = evaluated(known, elsewhere, forced=True)
     assert "CONTAMINATED" in shown
     assert about["contaminated"] is True
+
+
+def test_a_known_image_is_recognized_re_encoded_and_under_another_name(bundle, elsewhere, tmp_path):
+    known = shutil.copytree(bundle, tmp_path / "known")
+    path = tmp_path / "images" / "A" / "A03.png"
+    digest = fingerprint(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))[0].tobytes().hex()
+    trained_on = TrainedOn.read(known / "1" / FILE)
+    trained_on.model_copy(update={"pictures": [digest]}).write(known / "1" / FILE)
+    image = cv2.resize(cv2.imread(str(path)), (150, 140), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(path.with_name("another.jpg")), image, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    path.unlink()
+    with pytest.raises(IntegrityError, match="on 1 of these images"):
+        evaluated(known, elsewhere)
 
 
 def test_patients_of_the_same_name_in_another_source_are_others(bundle):

@@ -1,7 +1,9 @@
 """A model refuses the patients and images it was trained on, and names none of them."""
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,11 +13,14 @@ from thorax.contamination import FILE, count_overlap, hashes, is_contaminated, w
 from thorax.dataset import open_dataset
 from thorax.errors import DataError, IntegrityError
 
-TRAINED = pd.DataFrame({"patient_id": ["1", "1", "2"], "sha256": ["a", "b", "c"]})
+
+def rows(patients, shas, pictures=None):
+    """Rows of a data set, with a random perceptual hash for each distinct content."""
+    digests = pictures or [hashlib.sha256(sha.encode()).hexdigest() for sha in shas]
+    return pd.DataFrame({"patient_id": patients, "sha256": shas, "perceptual_hash": digests})
 
 
-def rows(patients, shas):
-    return pd.DataFrame({"patient_id": patients, "sha256": shas})
+TRAINED = rows(["1", "1", "2"], ["a", "b", "c"])
 
 
 @pytest.fixture
@@ -41,6 +46,15 @@ def test_patients_are_known_within_a_namespace_and_images_everywhere(
     assert count_overlap(model, namespace, rows(patients, shas)) == expected
 
 
+@pytest.mark.parametrize(("bits", "known"), [(0, 1), (16, 1), (17, 0)])
+def test_a_picture_is_known_by_its_hash_alone_where_few_bits_differ(model, bits, known):
+    seen = np.frombuffer(bytes.fromhex(TRAINED["perceptual_hash"][1]), np.uint8)
+    changed = np.unpackbits(seen)
+    changed[100 : 100 + bits] ^= 1
+    test = rows(["9"], ["x"], [np.packbits(changed).tobytes().hex()])
+    assert count_overlap(model, "Another set", test) == (0, known)
+
+
 def test_an_overlap_is_refused_or_marked(model):
     same, other = rows(["1"], ["x"]), rows(["9"], ["z"])
     with pytest.raises(IntegrityError, match=r"patients of 1 of the 1 test images.*Do this\."):
@@ -59,7 +73,7 @@ def test_one_model_of_several_is_enough(model, tmp_path):
 
 def test_no_name_is_in_the_list(model):
     known = TrainedOn.read(model / FILE)
-    assert [len(known.patients), len(known.images)] == [2, 3]
+    assert [len(known.patients), len(known.images), len(known.pictures)] == [2, 3, 3]
     assert all(len(digest) == 20 for digest in known.patients + known.images)
     assert not {"1", "2", "a", "b", "c"} & {*known.patients, *known.images}
 

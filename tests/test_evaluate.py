@@ -25,7 +25,7 @@ from thorax.artifacts.evaluation import Calibration, PredictionsInfo, Results, S
 from thorax.artifacts.explanation import Localization, Occlusion, PixelBaselines, Stress
 from thorax.artifacts.model import ModelFile, OperatingPoints, TrainedOn
 from thorax.config import METRICS
-from thorax.evaluate import choose_thresholds, evaluate, headline
+from thorax.evaluate import DOUBTS, choose_thresholds, evaluate, headline
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.io import read_csv, read_json
 from thorax.metrics import classification
@@ -103,10 +103,10 @@ def metrics_of(part):
 
 class TestMetricsFile:
     @pytest.mark.parametrize("classes", [2, 15])
-    @pytest.mark.parametrize("flag", [None, "leaky", "contaminated"])
+    @pytest.mark.parametrize("flag", [None, "leaky", "contaminated", "patients_unknown"])
     def test_has_15_figures_and_a_flag_only_where_all_are_in_doubt(self, classes, flag):
         subset = metrics_of(made_up(classes=classes))
-        flags = {"leaky": False, "contaminated": False} | ({flag: True} if flag else {})
+        flags = dict.fromkeys(DOUBTS, False) | ({flag: True} if flag else {})
         folds = fold_metrics({}, np.zeros(classes))
         results = Results(
             settings=params().evaluate, out_of_fold=False, thresholds={}, val=subset, test=subset,
@@ -117,6 +117,13 @@ class TestMetricsFile:
         assert len(figures["test"]) == 8
         assert len(figures["val"]) == 7
         assert all(figures[name] is True for name in set(figures) - {"test", "val"})
+
+    def test_never_has_more_than_16_values(self):
+        subset = metrics_of(made_up())
+        doubts, folds = dict.fromkeys(DOUBTS, True), fold_metrics({}, np.zeros(2))
+        figures = headline(Results(settings=params().evaluate, val=subset, test=subset,
+                                   folds=folds, **doubts))  # fmt: skip
+        assert set(figures) == {"test", "val", "contaminated"}
 
     def test_is_the_headline_of_the_results(self, run):
         paths, _ = run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from thorax.patient_ids import kermany_patient, nih_patient, patients_by_rule
+from thorax.patient_ids import fitting_rules, kermany_patient, nih_patient
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,20 @@ def test_the_patient_of_an_nih_file_is_its_first_number():
     assert nih_patient("13_005.png") == ""
 
 
-def test_every_rule_that_fits_the_names_is_applied_and_the_listed_patients_come_first():
+def test_every_rule_that_fits_the_names_is_applied():
     kermany = ["person12_bacteria_1.jpeg", "person12_virus_9.jpeg", "IM-0001-0001.jpeg"]
-    rules = patients_by_rule(kermany, ["p1", "p2", "p3"])
-    assert list(rules) == ["as listed", "conservative", "namespaced"]
+    rules = fitting_rules(kermany, [""] * 3)
+    assert list(rules) == ["conservative", "namespaced"]
     assert rules["conservative"][0] == rules["conservative"][1]
     assert rules["namespaced"][0] != rules["namespaced"][1]
-    assert patients_by_rule(["a.zip!i/00000013_005.png"])["NIH"] == ["00000013"]
-    assert patients_by_rule(["a.png", "b.png"]) == {}
+    apart = fitting_rules(kermany, ["trainval", "test", "test"])["conservative"]
+    assert apart[0] != apart[1]
+    assert fitting_rules(["a.zip!i/00000013_005.png"], ["test"]) == {"nih": ["00000013"]}
+    assert fitting_rules(["a.png", "b.png"], ["", ""]) == {}
+    assert fitting_rules([], []) == {}
 
 
 @pytest.mark.parametrize(("strangers", "fits"), [(1, True), (2, False)])
 def test_a_rule_may_miss_one_name_in_ten(strangers, fits):
     names = [f"{i:08}_000.png" for i in range(10 - strangers)] + ["x.png"] * strangers
-    assert ("NIH" in patients_by_rule(names)) == fits
+    assert ("nih" in fitting_rules(names, [""] * 10)) == fits

@@ -53,7 +53,7 @@ from thorax.report.sections.performance import (
     metric_table,
 )
 from thorax.report.sections.reproduction import as_text, parameters
-from thorax.report.sections.split import audit_table, pairs, subset_table
+from thorax.report.sections.split import audit_table, pairs, section as split_section, subset_table
 from thorax.report.sections.training import kept_epoch, panels, story
 from thorax.report.thumbnails import (
     class_means,
@@ -428,6 +428,23 @@ class TestCaveats:
     )  # fmt: skip
     def test_names_what_limits_the_numbers(self, run, change, title):
         assert self.titled(change(run), title)
+
+    @pytest.mark.parametrize(("by_rule", "level"), [({}, "care"), ({"nih": 3}, "stop")])
+    def test_unknown_patients_are_said_and_more_so_where_file_names_tell_them(
+        self, run, by_rule, level
+    ):
+        overlap = run.leakage.overlaps[0]
+        shared = overlap.shared_patients.model_copy(update={"by_rule": by_rule})
+        audit = [overlap.model_copy(update={"shared_patients": shared})]
+        changed = replace(
+            run, dataset=run.dataset.model_copy(update={"patient_rule": "none"}),
+            leakage=run.leakage.model_copy(update={"overlaps": audit}),
+        )  # fmt: skip
+        (caveat,) = self.titled(changed, "Patients unknown")
+        assert (caveat.level, len(caveat.items)) == (level, len(by_rule))
+        assert not self.titled(run, "Patients unknown")
+        assert "No patient" not in split_section(changed).body
+        assert "Patients are unknown" in split_section(changed).body
 
     def test_undefined_values_come_with_their_reasons_but_not_of_an_absent_test_set(self, run):
         (caveat,) = self.titled(with_undefined(run, "B"), "Undefined values")

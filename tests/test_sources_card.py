@@ -171,7 +171,17 @@ def test_patients_from_a_pattern_on_the_path():
 def test_without_patients_every_image_is_its_own_and_that_is_said():
     dataset = _read(SIMPLE, patient=None)
     assert dataset.table["patient_id"].nunique() == 4
-    assert any("every image counts as a patient of its own" in note for note in dataset.notes)
+    assert dataset.patient_rule == "none"
+    assert any("every image counts as one of its own" in note for note in dataset.notes)
+
+
+def test_without_patients_the_file_names_are_asked():
+    named = [f"0000000{number}.png" for number in ("1_000", "1_001", "2_000", "3_000")]
+    content = _rows(*(f"{name},7{i},{'Mass' * (i % 2)}" for i, name in enumerate(named)))
+    assert _read(content, places=named).patient_rule == "listed"
+    dataset = _read(content, places=named, patient=None)
+    assert dataset.patient_rule == "nih"
+    assert dataset.table["patient_id"].nunique() == 3
 
 
 def test_missing_patients_are_listed_with_their_rows():

@@ -6,8 +6,8 @@ from thorax.download.validate import validate
 from thorax.errors import DataError
 
 
-def _read(*places, positive=None, same=None):
-    data = data_section(source="folder", positive=positive)
+def _read(*places, positive=None, same=None, patient_id="auto"):
+    data = data_section(source="folder", positive=positive, patient_id=patient_id)
     return validate(folder.read(survey_of(places, same=same), data), "here")
 
 
@@ -52,10 +52,52 @@ def test_nested_copies_count_once():
     assert "1 rows repeat an image" in dataset.notes[-1]
 
 
-def test_every_image_is_its_own_patient_and_that_is_said():
+def test_every_image_is_its_own_patient_where_no_name_says_more_and_that_is_said():
     dataset = _read("a/1.png", "a/2.png", "b/3.png")
     assert dataset.table["patient_id"].nunique() == 3
-    assert "every image counts as a patient of its own" in dataset.notes[0]
+    assert dataset.patient_rule == "none"
+    assert "every image counts as one of its own." in dataset.notes[0]
+
+
+KERMANY = [
+    "NORMAL/IM-0001-0001.jpeg", "NORMAL/NORMAL2-IM-0001-0001.jpeg",
+    "PNEUMONIA/person1_virus_1.jpeg", "PNEUMONIA/person1_bacteria_2.jpeg",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule", "patients"),
+    [
+        ("auto", "conservative", 2), ("conservative", "conservative", 2),
+        ("namespaced", "namespaced", 4), ("none", "none", 4),
+    ],
+)  # fmt: skip
+def test_patients_are_those_of_the_first_rule_that_fits_the_names_or_as_asked(
+    setting, rule, patients
+):
+    dataset = _read(*KERMANY, patient_id=setting)
+    assert (dataset.patient_rule, dataset.table["patient_id"].nunique()) == (rule, patients)
+    said = "though these rules fit: conservative, namespaced" if setting == "none" else f"`{rule}`"
+    assert said in dataset.notes[0]
+
+
+def test_a_rule_may_miss_a_few_names_which_then_are_patients_of_their_own():
+    names = [f"a/0000000{i}_00{j}.png" for i in range(5) for j in range(2)]
+    dataset = _read(*names, "b/x.png", "b/00000001_007.png")
+    assert dataset.patient_rule == "nih"
+    assert dataset.table["patient_id"].nunique() == 6
+    assert "1 file names say no patient by it" in dataset.notes[1]
+
+
+def test_numbers_that_start_again_in_the_test_folder_are_other_patients():
+    dataset = _read("train/a/person1_virus_1.jpeg", "test/a/person1_virus_1.jpeg",
+                    "train/b/IM-0001-0001.jpeg")  # fmt: skip
+    assert dataset.table["patient_id"].nunique() == 3
+
+
+def test_a_rule_that_does_not_fit_is_refused():
+    with pytest.raises(DataError, match=r"data\.patient_id is nih, but 4 file names"):
+        _read(*KERMANY, patient_id="nih")
 
 
 @pytest.mark.parametrize(

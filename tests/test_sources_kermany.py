@@ -12,9 +12,7 @@ from thorax.patient_ids import kermany_patient
 
 
 def _read(content, rule="conservative"):
-    return validate(
-        kermany.read(content, data_section(source="kermany", patient_id_rule=rule)), "here"
-    )
+    return validate(kermany.read(content, data_section(source="kermany", patient_id=rule)), "here")
 
 
 def _patient(name, part="trainval", rule="conservative"):
@@ -140,9 +138,16 @@ def test_classes_without_split_folders_have_no_official_split():
 def test_names_that_identify_no_patient_are_all_listed():
     places = [*MENDELEY, "train/NORMAL/scan1.jpeg", "train/PNEUMONIA/person_x.jpeg"]
     with pytest.raises(
-        DataError, match=r"2 file names identify no patient.*scan1.*person_x.*folder"
+        DataError, match=r"2 file names identify no patient.*scan1.*person_x.*patient_id: none"
     ):
         _read(survey_of(places))
+
+
+def test_names_may_go_unread():
+    places = ["train/NORMAL/scan1.jpeg", "train/PNEUMONIA/person1_virus_2.jpeg"]
+    dataset = _read(survey_of(places), rule="none")
+    assert dataset.patient_rule == "none"
+    assert dataset.table["patient_id"].tolist() == dataset.table["image_id"].tolist()
 
 
 def test_no_class_folder_at_all():

@@ -1,5 +1,6 @@
 """Nobody appears in two subsets, each gets its fraction, and a seed always gives the same split."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from thorax.dataset import cached_images, split_names
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_csv
 from thorax.near_duplicates import near_across, near_identical
-from thorax.split import assign, split, summarize
+from thorax.split import assign, split, stratify, summarize
 from thorax.split.leakage import Images, compare
 
 CLASSES = ["Common", "Usual", "Rare"]
@@ -75,6 +76,21 @@ def test_the_seed_decides():
     other = assign(table, [], settings(seed=2))
     pd.testing.assert_frame_equal(first, again)
     assert (subsets(first) != subsets(other)).any()
+
+
+def test_two_seeds_overlap_as_chance_has_it_also_where_patients_have_many_images():
+    rng = np.random.default_rng(0)
+    size = np.minimum(1 + rng.pareto(1.1, 1000).astype(int), 100)
+    owner = np.repeat(np.arange(1000), size)
+    trait = rng.random((1000, 3)) < (0.5, 0.2, 0.05)
+    counts = (trait[owner] & (rng.random((len(owner), 3)) < 0.8)).astype(float)
+    fractions = {0: 0.15, 1: 0.15, 2: 0.7}
+    tests = np.stack([stratify(counts, owner, fractions, seed) == 0 for seed in range(8)])
+    for crowd in (size[owner] > 0, size[owner] >= 10, size[owner] > 30):
+        both = [(a & b)[crowd].sum() / a[crowd].sum() for a, b in combinations(tests, 2)]
+        assert np.mean(both) < 0.15 + 0.05
+    for test in tests:
+        assert counts[test].sum(axis=0) / counts.sum(axis=0) == pytest.approx(0.15, abs=0.01)
 
 
 def test_folds_cover_each_trainval_image_once():

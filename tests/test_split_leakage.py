@@ -61,6 +61,18 @@ def test_patients_are_counted_under_every_rule_that_both_sets_have():
     assert shared.by_rule == {"as listed": 1, "namespaced": 0}
 
 
+def test_where_nobody_is_listed_any_rule_that_fits_the_names_finds_a_leak():
+    a, b = images(("0", "0", "")), images(("1", "1", ""), ("2", "2", ""))
+    a.patients.clear(), b.patients.clear()
+    a.patients.update({"namespaced": ["p"], "conservative": ["q"]})
+    b.patients.update({"namespaced": ["r", ""], "conservative": ["", "q"]})
+    overlap = compare(("a", "b"), a, b, [])
+    assert overlap.shared_patients.by_rule == {"namespaced": 0, "conservative": 1}
+    assert (overlap.shared_patients.images, overlap.shared_patients.patients) == (1, 1)
+    assert overlap.shared_patients.examples == [("0", "2")]
+    assert overlaps(overlap, LEAKS)
+
+
 def test_a_hold_out_compares_every_two_subsets_and_folds_each_with_the_others():
     four = images(*((f"{i}.png", f"s{i}", "same") for i in range(4)))
     hold_out = audit_split(four, pd.Series(["train", "val", "test", "train"]), [(0, 3), (1, 2)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,8 @@ def phantoms(tmp_path_factory):
     files = sorted(folder.rglob("*.jpeg"))
     first = {}
     for path in files:
-        first.setdefault(path.stem.split("_")[0][:7], path)
-    return list(first.values())[:16]
+        first.setdefault(int(re.findall(r"\d+", path.stem)[0]), path)
+    return list(first.values())
 
 
 def write(folder, images):
@@ -89,7 +90,7 @@ def test_a_manifest_is_read_with_the_fingerprints_of_its_cache(phantoms, tmp_pat
     folder = write(tmp_path / "data", {f"{i}.jpg": path for i, path in enumerate(phantoms[:3])})
     images, fingerprints = read(folder)
     ids = images.ids
-    manifest = {"image_id": ids, "location": ids, "patient_id": list("abc")}
+    manifest = {"image_id": ids, "location": ids, "patient_id": list("abc"), "official_split": ""}
     pd.DataFrame(manifest | {"sha256": images.sha256}).to_csv(folder / "m.csv", index=False)
     with pytest.raises(DataError, match="dvc repro preprocess"):
         read(folder / "m.csv")

@@ -1,20 +1,28 @@
 """Who a model was trained on, as hashes that travel with it, and whether a test set overlaps.
 
-Only hashes are kept, so that a bundle names no patient. They tell that a known patient or image
-was in training; they do not hide identifiers that can be guessed one by one.
+No name and no picture is kept: hashes of names and bytes, and perceptual hashes, 256 signs that no
+thumbnail goes with. They tell that a known patient or image was in training; they do not hide
+identifiers that can be guessed one by one, nor a picture's coarsest layout.
 """
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from thorax.artifacts.model import TrainedOn
 from thorax.errors import IntegrityError
+from thorax.near_duplicates import HASH_BYTES, near_hashes
 
 FILE = "trained_on.json"
 DIGITS = 20  # hexadecimal, of SHA-256: 80 bits, no collision by chance among millions
+# Bits in which perceptual hashes of one picture may differ. Without thumbnails to confirm it, far
+# fewer than `split.hash_distance`: two patients came as near as 37 (benchmarks/near_duplicates.py).
+SAME_PICTURE = 16
+OF_NOTHING = "00" * HASH_BYTES  # an image of one gray level, like any other of them
 
 
 def hashes(kind: str, names: Iterable[str]) -> list[str]:
@@ -29,11 +37,13 @@ def write_trained_on(folder: Path, patient_namespace: str, trained: pd.DataFrame
     Args:
         folder: the model's.
         patient_namespace: of the data set; patient 17 of another one is somebody else.
-        trained: rows with `patient_id` and `sha256` of the image's bytes.
+        trained: rows with `patient_id`, `sha256` of the image's bytes and `perceptual_hash`.
     """
     patients = (f"{patient_namespace}:{patient}" for patient in trained["patient_id"])
     known = TrainedOn(
-        patients=hashes("patient", patients), images=hashes("image", trained["sha256"])
+        patients=hashes("patient", patients),
+        images=hashes("image", trained["sha256"]),
+        pictures=sorted(set(trained["perceptual_hash"]) - {OF_NOTHING}),
     )
     known.write(folder / FILE)
 
@@ -46,7 +56,16 @@ def count_overlap(folder: Path, patient_namespace: str, test: pd.DataFrame) -> t
         hashes("patient", [f"{patient_namespace}:{patient}"])[0] in patients
         for patient in test["patient_id"]
     )
-    return by_patient, sum(hashes("image", [sha])[0] in images for sha in test["sha256"])
+    same = np.array([hashes("image", [sha])[0] in images for sha in test["sha256"]], bool)
+    near = near_hashes(_unpacked(known.pictures), _unpacked(test["perceptual_hash"]), SAME_PICTURE)
+    same[[row for _, row in near]] = True
+    return by_patient, int(same.sum())
+
+
+def _unpacked(digests: Iterable[str]) -> NDArray[np.uint8]:
+    """Perceptual hashes [N, 32] from hexadecimal."""
+    content = bytes.fromhex("".join(digests))
+    return np.frombuffer(content, np.uint8).reshape(-1, HASH_BYTES)
 
 
 def is_contaminated(
@@ -62,7 +81,7 @@ def is_contaminated(
     Args:
         folders: of the models.
         patient_namespace: of the test set.
-        test: rows with `patient_id` and `sha256`.
+        test: rows with `patient_id`, `sha256` and `perceptual_hash`.
         allowed: go on nevertheless; every number is marked.
         advice: what to do about it, for the message.
 

@@ -1,90 +1,174 @@
-"""Perceptual fingerprints: which images are the same picture, re-encoded or resized.
+"""Perceptual fingerprints: which images are the same picture, re-encoded, resized or altered.
 
-A pair counts as near-identical when its 256-bit DCT hashes (Zauner 2010, pHash with a 16x16 block)
-differ in few bits and its 32x32 thumbnails correlate almost perfectly. The hash finds candidates,
-the correlation confirms them: chest X-rays look so alike that a hash alone raises false pairs.
+A fingerprint is taken of the picture inside of flat borders, with its gray levels equalized, so
+that frames, gamma and contrast leave it as it is. Hashes (256 signs of DCT coefficients, after
+Zauner 2010) find candidates. A candidate counts when its 64x64 thumbnails, laid on each other,
+correlate in most places: chest X-rays look so alike as a whole that only the detail tells two
+patients apart. benchmarks/near_duplicates.py has what is found, and that nothing else is.
 """
+
+from collections.abc import Iterator
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-THUMBNAIL = 32
+from thorax.parallel import cores, ordered_map
+
+THUMBNAIL = 64
 HASH_BYTES = 32
+COARSE = 256  # pixels of the longer side, on which borders are looked for
+FLAT = 6  # of 255 gray levels: rows that vary less are border
+WINDOW = 9  # pixels of a thumbnail over which it is correlated: about a rib and its gap
+MARGIN = 4  # pixels of its rim that an alignment may have moved in from nowhere
+ALIGNMENT = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 20, 1e-4)
+
+Bytes = NDArray[np.uint8]
+Fingerprints = tuple[Bytes, Bytes]  # hashes [N, 32], thumbnails [N, 64, 64]
 
 
-def fingerprint(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Hash [32] (256 packed bits) and thumbnail [32, 32] of a gray image [H, W]."""
-    small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
-    low = cv2.dct(small)[:16, :16]
-    bits = np.packbits(low > np.median(low))
-    thumbnail = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+def fingerprint(image: Bytes) -> Fingerprints:
+    """Hash [32] and thumbnail [64, 64] of a gray image [H, W].
+
+    The first half of the hash has the columns of the DCT that a mirror image leaves as they are,
+    the second half those whose sign it turns; an inverted image turns all.
+    """
+    height, width = image.shape
+    scale = min(1.0, COARSE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    content = _without_borders(np.asarray(small, np.uint8))
+    thumbnail = cv2.resize(content, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    thumbnail = cv2.equalizeHist(thumbnail)
+    low = cv2.dct(thumbnail - np.float32(thumbnail.mean()))[:16, :16]
+    bits = np.packbits(np.hstack([low[:, ::2], low[:, 1::2]]).T > 0)
     return bits, thumbnail.astype(np.uint8)
 
 
+def _without_borders(image: Bytes) -> Bytes:
+    rows = _varied(image)
+    columns = _varied(image[rows].T)
+    return image[_varied(image[:, columns]), columns]
+
+
+def _varied(image: Bytes) -> slice:
+    """From the first to the last row that is not flat; letters on up to 5% of it do not count."""
+    dark = round(0.05 * (image.shape[1] - 1))
+    bright = image.shape[1] - 1 - dark
+    ordered = np.partition(image, (dark, bright), axis=1).astype(int)
+    rows = np.flatnonzero(ordered[:, bright] - ordered[:, dark] > FLAT)
+    if len(rows) < max(1, len(image) // 8):  # a picture of hardly anything
+        return slice(None)
+    return slice(rows[0], rows[-1] + 1)
+
+
 def near_identical(
-    hashes: NDArray[np.uint8],
-    thumbnails: NDArray[np.uint8],
-    *,
-    distance: int,
-    correlation: float,
-    block: int = 2048,
+    hashes: Bytes, thumbnails: Bytes, *, distance: int, correlation: float, block: int = 1024
 ) -> list[tuple[int, int]]:
-    """All pairs (i, j), i < j, within `distance` bits and above `correlation`.
+    """All pairs (i, j), i < j, of the same picture.
 
     Args:
         hashes: uint8 [N, 32].
-        thumbnails: uint8 [N, 32, 32].
-        distance: largest Hamming distance, bits.
-        correlation: Pearson correlation of the thumbnails that a pair must exceed.
+        thumbnails: uint8 [N, 64, 64].
+        distance: largest distance of hashes, bits.
+        correlation: what the thumbnails' median local correlation must exceed.
         block: rows compared at once; bounds the memory at block² floats.
     """
-    pairs = near_across(
-        (hashes, thumbnails), (hashes, thumbnails), distance, correlation, block, upper=True
-    )
-    return [(left, right) for left, right in pairs if left < right]
+    prints = hashes, thumbnails
+    return near_across(prints, prints, distance, correlation, block, upper=True)
 
 
 def near_across(
-    first: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    second: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    first: Fingerprints,
+    second: Fingerprints,
     distance: int,
     correlation: float,
-    block: int = 2048,
+    block: int = 1024,
     *,
     upper: bool = False,
 ) -> list[tuple[int, int]]:
-    """All pairs (i of `first`, j of `second`) within `distance` and above `correlation`.
+    """All pairs (i of `first`, j of `second`) of the same picture.
 
     Args:
-        first: hashes uint8 [N, 32] and thumbnails uint8 [N, 32, 32].
-        second: the same of another set.
+        first: fingerprints of one set.
+        second: of another.
         distance: as in `near_identical`.
         correlation: as in `near_identical`.
         block: as in `near_identical`.
-        upper: leave out blocks below the diagonal, for a set against itself.
+        upper: only pairs i < j, for a set against itself.
     """
-    # With bits as ±1, a matrix product counts agreements: distance = (256 - a·b) / 2, exactly.
-    signs = [
-        np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1 for hashes, _ in (first, second)
-    ]
-    flat = [_standardized(thumbnails) for _, thumbnails in (first, second)]
+    candidates = near_hashes(first[0], second[0], distance, block, upper=upper)
+    confirmed = partial(_confirmed, first, second, correlation)
+    threads = cores()
+    found = ordered_map(confirmed, candidates, threads, 64 * threads)
+    return [pair for pair in found if pair is not None]
+
+
+def near_hashes(
+    first: Bytes, second: Bytes, distance: int, block: int = 1024, *, upper: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Candidates: pairs of hashes within `distance` bits, mirrored and inverted ones included.
+
+    Each half of a hash counts with the smaller of the bits in which it differs and in which it
+    agrees, so that one comparison serves all four orientations.
+    """
+    # With bits as ±1, the matrix product of a half is 128 - 2 * the bits in which it differs.
+    halves = [[_signs(half) for half in np.split(hashes, 2, axis=1)] for hashes in (first, second)]
     least = 8 * HASH_BYTES - 2 * distance
-    pairs: list[tuple[int, int]] = []
-    for start in range(0, len(signs[0]), block):
-        for other in range(start if upper else 0, len(signs[1]), block):
-            product = signs[0][start : start + block] @ signs[1][other : other + block].T
-            if product.max(initial=-np.inf) < least:
+    for start in range(0, len(first), block):
+        for other in range(start if upper else 0, len(second), block):
+            even, odd = (
+                np.abs(product, out=product)
+                for a, b in zip(*halves, strict=True)
+                for product in [a[start : start + block] @ b[other : other + block].T]
+            )
+            agreement = np.add(even, odd, out=even)
+            if agreement.max(initial=-np.inf) < least:
                 continue
-            left, right = np.nonzero(product >= least)
-            left, right = left + start, right + other
-            similar = np.einsum("ij,ij->i", flat[0][left], flat[1][right]) > correlation
-            pairs.extend(zip(left[similar].tolist(), right[similar].tolist(), strict=True))
-    return pairs
+            for left, right in np.argwhere(agreement >= least).tolist():
+                if not upper or start + left < other + right:
+                    yield start + left, other + right
 
 
-def _standardized(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    flat -= flat.mean(axis=1, keepdims=True)
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    return flat
+def _signs(packed: Bytes) -> NDArray[np.float32]:
+    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+
+
+def _confirmed(
+    first: Fingerprints, second: Fingerprints, correlation: float, pair: tuple[int, int]
+) -> tuple[int, int] | None:
+    """The pair, if its thumbnails are one picture."""
+    i, j = pair
+    halves = (np.split(hashes[row], 2) for (hashes, _), row in ((first, i), (second, j)))
+    differ = [int(np.bitwise_count(a ^ b).sum()) > 4 * len(a) for a, b in zip(*halves, strict=True)]
+    inverted, mirrored = differ[0], differ[0] != differ[1]
+    a, b = (prints[1][row].astype(np.float32) for prints, row in ((first, i), (second, j)))
+    a = np.ascontiguousarray(a[:, ::-1] if mirrored else a)
+    a = 255 - a if inverted else a
+    same = local_correlation(a, b) > correlation or aligned_correlation(a, b) > correlation
+    return pair if same else None
+
+
+def aligned_correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """The same after an affine map (Evangelidis and Psarakis 2008): turned, shifted, cropped."""
+    identity = np.eye(2, 3, dtype=np.float32)
+    try:
+        _, found = cv2.findTransformECC(b, a, identity, cv2.MOTION_AFFINE, ALIGNMENT)
+    except cv2.error:  # it does not converge: other pictures
+        return -1.0
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(a, found, b.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return local_correlation(np.asarray(moved, np.float32), b)
+
+
+def local_correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Median over all places of the correlation within a window: letters and marks do not count."""
+    mean_a, mean_b = _blurred(a), _blurred(b)
+    variances = (_blurred(a * a) - mean_a**2) * (_blurred(b * b) - mean_b**2)
+    local = (_blurred(a * b) - mean_a * mean_b) / np.sqrt(np.maximum(variances, 1))
+    return float(np.median(local[MARGIN:-MARGIN, MARGIN:-MARGIN]))
+
+
+def _blurred(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.blur(image, (WINDOW, WINDOW)), np.float32)

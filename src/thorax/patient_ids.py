@@ -4,7 +4,7 @@ Pure functions of text. A rule gives an empty text for a name that does not fit 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 AS_LISTED = "as listed"
 FITS = 0.9  # fraction of the names that must fit a rule before it is taken for this data set's
@@ -43,24 +43,28 @@ def nih_patient(name: str) -> str:
     return match[1] if match else ""
 
 
-RULES: dict[str, Callable[[str], str]] = {
-    "conservative": lambda name: kermany_patient(name, "", "conservative"),
-    "namespaced": lambda name: kermany_patient(name, "", "namespaced"),
-    "NIH": nih_patient,
+# Rule → patient of a file name and subset; where several fit, the one that joins most comes first.
+RULES: dict[str, Callable[[str, str], str]] = {
+    "conservative": lambda name, subset: kermany_patient(name, subset, "conservative"),
+    "namespaced": lambda name, subset: kermany_patient(name, subset, "namespaced"),
+    "nih": lambda name, _subset: nih_patient(name),
 }
 
 
-def patients_by_rule(paths: Iterable[str], listed: list[str] | None = None) -> dict[str, list[str]]:
-    """Patient of each file under every rule that fits these names.
+def apply_rule(rule: str, paths: Iterable[str], subsets: Iterable[str]) -> list[str]:
+    """Patient of each file, empty where its name does not fit.
 
     Args:
+        rule: key of `RULES`.
         paths: of the files; a member of an archive stands behind a `!`.
-        listed: patients as a manifest names them; counts first.
+        subsets: official split of each, `trainval`, `test` or empty.
     """
-    names = [re.split("[/!]", path)[-1] for path in paths]
-    rules = {AS_LISTED: listed} if listed is not None else {}
-    for rule, patient_of in RULES.items():
-        patients = [patient_of(name) for name in names]
-        if names and sum(map(bool, patients)) >= FITS * len(names):
-            rules[rule] = patients
-    return rules
+    names = (re.split("[/!]", path)[-1] for path in paths)
+    return list(map(RULES[rule], names, subsets))
+
+
+def fitting_rules(paths: Sequence[str], subsets: Sequence[str]) -> dict[str, list[str]]:
+    """Patient of each file under every rule that fits these names; arguments as in `apply_rule`."""
+    fitting = {rule: apply_rule(rule, paths, subsets) for rule in RULES}
+    least = max(1, FITS * len(paths))
+    return {rule: known for rule, known in fitting.items() if sum(map(bool, known)) >= least}

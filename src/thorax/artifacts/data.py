@@ -33,6 +33,8 @@ class DatasetInfo(Artifact):
         source: as `data.source`.
         title, citation, license: of the data set.
         patient_namespace: within which a patient's identifier means one person.
+        patient_rule: who says who a patient is: `listed` (the data set), a rule on file names (key
+            of `patient_ids.RULES`), or `none` (every image counts as a patient of its own).
         task: key of `tasks.TASKS`.
         positive: the class that a binary task's single output stands for.
         classes: in the order of the manifest's columns.
@@ -48,6 +50,7 @@ class DatasetInfo(Artifact):
     citation: str
     license: str
     patient_namespace: str
+    patient_rule: str
     task: Task
     positive: str | None
     classes: list[str]
@@ -61,6 +64,11 @@ class DatasetInfo(Artifact):
     def exclusive(self) -> bool:
         """Whether exactly one class is true of an image, and the most likely one is predicted."""
         return self.task == "multi-class"
+
+    @property
+    def patients_unknown(self) -> bool:
+        """Whether images of one patient may be in two subsets without anybody noticing."""
+        return self.patient_rule == "none"
 
 
 class SubsetCounts(Record):
@@ -79,7 +87,7 @@ class SplitSummary(Artifact):
         leaky: groups of images that belong together appear in two subsets.
         split_groups: how many such groups.
         identical_images: images that are byte-identical to another one.
-        near_identical_pairs: pairs that look the same.
+        near_identical_pairs: pairs of different patients that look the same.
         subsets: train, val, test or fold_<k> → counts.
     """
 
@@ -99,7 +107,7 @@ class Shared(Record):
 
 
 class SharedPatients(Shared):
-    """The same for patients: how many, and images concerned under every patient-ID rule."""
+    """The same for patients: how many, and images concerned by every patient-ID rule that fits."""
 
     patients: int
     by_rule: dict[str, int]

@@ -83,6 +83,7 @@ class Results(Artifact):
     Attributes:
         settings: the section `evaluate` they were computed with.
         out_of_fold, leaky, contaminated: as in `PredictionsInfo`.
+        patients_unknown: every image counted as a patient of its own.
         thresholds: class → probability from which it is predicted positive, with the 95% interval
             of its choice over patients; empty where the most likely class is predicted.
         val, test: metrics of each subset.
@@ -93,6 +94,7 @@ class Results(Artifact):
     out_of_fold: bool
     leaky: bool
     contaminated: bool
+    patients_unknown: bool
     thresholds: dict[str, Estimate]
     val: SubsetMetrics
     test: SubsetMetrics

@@ -55,10 +55,16 @@ class ModelFile(Artifact):
 
 
 class TrainedOn(Artifact):
-    """`models/<fold>/trained_on.json`: short hashes of the patients and images a model has seen."""
+    """`models/<fold>/trained_on.json`: hashes of the patients and images a model has seen.
+
+    Attributes:
+        patients, images: short SHA-256 of names and bytes.
+        pictures: perceptual hashes, hexadecimal, which re-encoding leaves nearly as they are.
+    """
 
     patients: list[str]
     images: list[str]
+    pictures: list[str]
 
 
 class Scaling(Record):

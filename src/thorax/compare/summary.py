@@ -22,6 +22,8 @@ def summary() -> str:
         lines.append("LEAKY split: patients or images appear in two subsets; metrics are too high.")
     if results.contaminated:
         lines.append("CONTAMINATED: a model was trained on some of the test patients or images.")
+    if results.patients_unknown:
+        lines.append("PATIENTS UNKNOWN: images of one patient may be in training and in test.")
     (predictions,) = Path(paths.test_predictions).glob("*.csv")
     lines += between_seeds(seeds(predictions, paths))
     if results.test.images:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 # Names that settings had before, so that an old file is told the new ones.
 RENAMED = {
-    "data.patient_id": "data.patient_id_rule",
+    "data.patient_id_rule": "data.patient_id",
     "data.phantom_marker_correlation": "data.phantom.marker_correlation",
     "data.phantom_marker_label": "data.phantom.marker_label",
     "data.phantom_patients": "data.phantom.patients",

@@ -59,7 +59,7 @@ class Data(Section):
 
     source: Literal["phantom", "kermany", "nih", "folder", "table"]
     path: Annotated[str, Field(min_length=1)]
-    patient_id_rule: Literal["conservative", "namespaced"]
+    patient_id: Literal["auto", "none", "conservative", "namespaced", "nih"]
     positive: str | None
     task: Literal["auto", "multi-class"]
     card: Annotated[str | TableCard | None, BeforeValidator(inline_card)]

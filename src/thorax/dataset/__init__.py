@@ -66,12 +66,13 @@ class Dataset:
 
 
 def cached_images(paths: Paths) -> pd.DataFrame:
-    """Manifest rows in the order of the cache, with the columns of `decode.Geometry`.
+    """Manifest rows in the order of the cache, with `perceptual_hash` and `decode.Geometry`.
 
     Raises:
         IntegrityError: the manifest does not list an image of the cache.
     """
-    index = read_csv(Path(paths.cache) / "index.csv", numbers=GEOMETRY)
+    cache = Path(paths.cache)
+    index = read_csv(cache / "index.csv", numbers=GEOMETRY)
     manifest = read_manifest(Path(paths.manifest)).set_index("image_id", drop=False)
     unlisted = index["image_id"][~index["image_id"].isin(manifest.index)]
     if len(unlisted):
@@ -80,6 +81,7 @@ def cached_images(paths: Paths) -> pd.DataFrame:
             " `dvc repro`."
         )
     rows = manifest.loc[index["image_id"]].reset_index(drop=True)
+    rows["perceptual_hash"] = [row.tobytes().hex() for row in np.load(cache / "hashes.npy")]
     return rows.assign(**{name: index[name] for name in GEOMETRY})
 
 

@@ -100,6 +100,7 @@ def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Da
         citation=source.citation,
         license=source.license,
         patient_namespace=source.patient_namespace(data),
+        patient_rule=labeled.patient_rule,
         task=labeled.task,
         positive=labeled.positive,
         classes=classes,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from thorax.artifacts import Estimate
+from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
 from thorax.artifacts.model import OperatingPoints, Scaling
 from thorax.config import Evaluate, Paths
@@ -28,6 +29,7 @@ from thorax.provenance.looks import record_look
 
 POINTS = "operating_points.json"
 FIGURES = ("average_precision", "sensitivity", "f1", "accuracy", "loss")  # beside the AUROC
+DOUBTS = ("contaminated", "leaky", "patients_unknown")  # the worst first
 UNDECIDED = 0.5  # threshold of a class of which validation has a single class present
 
 
@@ -55,6 +57,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         out_of_fold=info.out_of_fold,
         leaky=info.leaky,
         contaminated=info.contaminated,
+        patients_unknown=DatasetInfo.read(Path(paths.dataset)).patients_unknown,
         thresholds={} if val.task.exclusive else chosen,
         val=subset_metrics(val, decisions["val"], thresholds),
         test=subset_metrics(test, decisions["test"], thresholds),
@@ -118,15 +121,15 @@ def write_bundle(folder: Path, models: list[Path], points: OperatingPoints) -> N
 
 
 def headline(results: Results) -> dict[str, Any]:
-    """What `metrics/metrics.json` holds: 15 figures, and a flag for each doubt about all of them.
+    """What `metrics/metrics.json` holds: 15 figures, and a flag for the worst doubt about them all.
 
     That fits one screen of `dvc exp show`, with validation first, by which to choose; everything
     else is in `evaluation/results.json`.
     """
-    flags = {name: True for name in ("leaky", "contaminated") if getattr(results, name)}
+    doubts = [name for name in DOUBTS if getattr(results, name)]
     test, val = _figures(results.test), _figures(results.val)
     del val["accuracy"]
-    return {"val": val, "test": test, **flags}
+    return {"val": val, "test": test, **dict.fromkeys(doubts[:1], True)}
 
 
 def _figures(subset: SubsetMetrics) -> dict[str, float | None]:

@@ -54,6 +54,29 @@ def _leaks(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
+def _patients(inputs: Inputs) -> Iterator[Caveat]:
+    if not inputs.dataset.patients_unknown:
+        return
+    refused = {
+        f"{wording.plural(count, 'image')} of {pair.b} by the rule {rule}, shared with {pair.a}"
+        for pair in inputs.leakage.overlaps
+        for rule, count in pair.shared_patients.by_rule.items()
+        if count
+    }
+    names = (
+        " The file names tell patients, but data.patient_id: none refuses to read them."
+        if refused
+        else " Use a table that names them, or file names that do."
+    )
+    yield Caveat(
+        "stop" if refused else "care",
+        "Patients unknown",
+        "Every image counts as a patient of its own. Images of one patient may be in training and"
+        f" in test, which makes metrics too high, and intervals are too narrow.{names}",
+        sorted(refused),
+    )
+
+
 def _synthetic(inputs: Inputs) -> Iterator[Caveat]:
     if inputs.dataset.source != "phantom":
         return
@@ -374,7 +397,8 @@ def _data(inputs: Inputs) -> Iterator[Caveat]:
         yield Caveat(
             "note",
             "Near-identical images",
-            f"{wording.plural(split.near_identical_pairs, 'pair')} of images look the same"
+            f"{wording.plural(split.near_identical_pairs, 'pair')} of images of different patients"
+            " look the same"
             f" ({split.identical_images:,} images are byte-identical). Their patients were kept in"
             " one subset.",
         )
@@ -384,7 +408,7 @@ def _data(inputs: Inputs) -> Iterator[Caveat]:
 
 
 CHECKS: tuple[Callable[[Inputs], Iterator[Caveat]], ...] = (
-    _leaks, _synthetic, _test_set, _looks, _folds, _optimism, _shortcuts, _without_lungs,
-    _baselines, _stress, _fixed_place, _gaps, _underdiagnosis, _few, _undefined, _training,
-    _quarantine, _data,
+    _leaks, _patients, _synthetic, _test_set, _looks, _folds, _optimism, _shortcuts,
+    _without_lungs, _baselines, _stress, _fixed_place, _gaps, _underdiagnosis, _few, _undefined,
+    _training, _quarantine, _data,
 )  # fmt: skip

@@ -95,7 +95,12 @@ def metrics(inputs: Inputs) -> Iterator[str]:
 def evaluation_data(inputs: Inputs) -> Iterator[str]:
     """Which images the metrics are of."""
     name = inputs.subset_name(inputs.headline)
-    leaky = "Leaky: metrics overstate." if inputs.results.leaky else "No patient is in two subsets."
+    if inputs.results.leaky:
+        leaky = "Leaky: metrics overstate."
+    elif inputs.results.patients_unknown:
+        leaky = "Patients are unknown and may be in two subsets."
+    else:
+        leaky = "No patient is in two subsets."
     yield (
         f"{name}: {people(inputs.metrics)}. {METHODS[inputs.split.settings.method][1]}"
         f" {wording.plural(inputs.split.near_identical_pairs, 'near-identical pair')} of images."

@@ -18,7 +18,7 @@ from thorax.dataset import NEVER, cached_images, split_names
 from thorax.errors import DataError, IntegrityError
 from thorax.io import LABEL, class_names, write_csv
 from thorax.near_duplicates import near_identical
-from thorax.patient_ids import patients_by_rule
+from thorax.patient_ids import AS_LISTED, fitting_rules
 from thorax.split.leakage import LEAKS, Images, audit_split, overlaps, summary as audit_text
 
 TEST, VAL = -2, -3  # beside the folds 0, 1, … and NEVER
@@ -36,14 +36,16 @@ def split(params: Split, paths: Paths) -> None:
     images = cached_images(paths)
     near = near_identical(
         np.load(cache / "hashes.npy"),
-        np.load(cache / "thumbnails.npy"),
+        np.load(cache / "thumbnails.npy", mmap_mode="r"),
         distance=params.hash_distance,
         correlation=params.thumbnail_correlation,
     )
     table = assign(images, near, params)
     write_csv(table, Path(paths.split))
     names = pd.Series(split_names(table), dtype=object)
-    summary = summarize(table, images, names, params, near_pairs=len(near))
+    patient = images["patient_id"].to_numpy()
+    others = sum(patient[i] != patient[j] for i, j in near)
+    summary = summarize(table, images, names, params, near_pairs=others)
     summary.write(Path(paths.split_summary))
     print(counts_text(summary))
     if summary.leaky:
@@ -59,7 +61,8 @@ def _audit(
     paths: Paths,
 ) -> None:
     locations = images["location"].tolist()
-    patients = patients_by_rule(locations, images["patient_id"].tolist())
+    patients = {AS_LISTED: images["patient_id"].tolist()}
+    patients |= fitting_rules(locations, images["official_split"].tolist())
     compared = Images(images["image_id"].tolist(), locations, images["sha256"].tolist(), patients)
     audit = audit_split(compared, names, near)
     LeakageAudit(on_leak=params.on_leak, overlaps=audit).write(Path(paths.leakage))
@@ -118,14 +121,14 @@ def stratify(
     """Assign whole units to subsets so that each subset gets its fraction of every label.
 
     Greedy and multi-label, in the spirit of iterative stratification (Sechidis, Tsoumakas and
-    Vlahavas 2011): units that carry the scarcest labels go first, each to the subset whose squared
-    distance from its target, over labels, images and units, falls most.
+    Vlahavas 2011): units that carry most, of scarce labels above all, go about first, each to the
+    subset whose squared distance from its target, over labels, images and units, falls most.
 
     Args:
         counts: float [N, L], 1 where an image has a label.
         units: int [N], what must stay together.
         fractions: subset number → fraction of the whole.
-        seed: decides the order among equals.
+        seed: of the order; two seeds overlap as two independent draws do.
 
     Returns:
         int [N]: subset number of each image.
@@ -142,8 +145,10 @@ def stratify(
     numbers = np.array(list(fractions))
     fraction = np.array(list(fractions.values()))[:, None]
     missing = np.repeat(fraction, weight.shape[1], axis=1)  # target minus what the subset has
-    shuffled = np.random.default_rng(seed).permutation(n_units)
-    order = shuffled[np.argsort(-weight.sum(axis=1)[shuffled], kind="stable")]
+    # Heaviest first balances best, but would put whoever has most images on the same side under
+    # every seed. With weights disturbed by about a half, seeds draw as if independently.
+    disturbed = weight.sum(axis=1) * np.exp(0.5 * np.random.default_rng(seed).normal(size=n_units))
+    order = np.argsort(-disturbed)
     chosen = np.empty(n_units, int)
     for unit in order:
         cost = ((weight[unit] - 2 * missing) * weight[unit] / fraction).sum(axis=1)

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from thorax.artifacts.data import Overlap, Shared, SharedPatients
+from thorax.patient_ids import AS_LISTED
 
 KINDS = ("shared_patients", "identical", "near_identical", "same_name")
 LEAKS = ("shared_patients", "identical", "near_identical")  # an equal name alone is a coincidence
@@ -46,8 +48,8 @@ class Images:
 def compare(names: tuple[str, str], a: Images, b: Images, near: Pairs) -> Overlap:
     """What b shares with a.
 
-    `shared_patients` follows the first patient-ID rule, and counts every rule under `by_rule`;
-    `near_identical` leaves out what is identical.
+    `shared_patients` follows what the data sets list; where one lists nobody, any rule that fits
+    its file names. `by_rule` counts each of them. `near_identical` leaves out what is identical.
 
     Args:
         names: of a and b, for the result.
@@ -57,8 +59,9 @@ def compare(names: tuple[str, str], a: Images, b: Images, near: Pairs) -> Overla
     """
     rules = [rule for rule in b.patients if rule in a.patients]
     by_rule = {rule: _equal(a.patients[rule], b.patients[rule]) for rule in rules}
-    shared = by_rule[rules[0]] if rules else []
-    patients = {b.patients[rules[0]][j] for _, j in shared} if rules else set()
+    decisive = [AS_LISTED] if AS_LISTED in rules else rules
+    shared = sorted({pair for rule in decisive for pair in by_rule[rule]}, key=itemgetter(1))
+    patients = (len({b.patients[rule][j] for _, j in by_rule[rule]}) for rule in decisive)
     file_names = [[re.split("[/!]", path)[-1] for path in set_.paths] for set_ in (a, b)]
     different = [(i, j) for i, j in near if a.sha256[i] != b.sha256[j]]
     return Overlap(
@@ -67,7 +70,7 @@ def compare(names: tuple[str, str], a: Images, b: Images, near: Pairs) -> Overla
         images=(len(a.ids), len(b.ids)),
         shared_patients=SharedPatients(
             **_shared(a, b, shared).model_dump(),
-            patients=len(patients),
+            patients=max(patients, default=0),
             by_rule={rule: len({j for _, j in pairs}) for rule, pairs in by_rule.items()},
         ),
         identical=_shared(a, b, _equal(a.sha256, b.sha256)),

@@ -5,23 +5,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from thorax.archives import IMAGE, total_bytes, walk
 from thorax.artifacts.data import Overlap
 from thorax.config import load_params
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_csv, write_json
-from thorax.near_duplicates import fingerprint, near_across
+from thorax.near_duplicates import Fingerprints, fingerprint, near_across
 from thorax.parallel import cores, ordered_map
-from thorax.patient_ids import patients_by_rule
+from thorax.patient_ids import AS_LISTED, fitting_rules
 from thorax.preprocess.decode import decode
 from thorax.progress import bar
 from thorax.split.leakage import KINDS, Images, compare, overlaps
 
 CACHE = Path("cache")  # beside a manifest, as `data/cache` beside `data/manifest.csv`
-
-Fingerprints = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # hashes [N, 32], thumbnails [N, 32, 32]
 
 
 def audit(a: Path, b: Path, json: Path | None) -> tuple[str, int]:
@@ -86,7 +83,7 @@ def read(path: Path) -> tuple[Images, Fingerprints]:
         raise DataError(f"{path.absolute()} holds no image that can be read.")
     if unreadable:
         print(f"{unreadable} images of {path} cannot be read and are left out.")
-    images = Images(ids, ids, sha256, patients_by_rule(ids))
+    images = Images(ids, ids, sha256, fitting_rules(ids, [""] * len(ids)))
     return images, (np.stack(hashes), np.stack(thumbnails))
 
 
@@ -107,6 +104,9 @@ def _read_manifest(path: Path) -> tuple[Images, Fingerprints]:
         raise DataError(f"{path} has no fingerprints in {cache}; run `dvc repro preprocess` first.")
     rows = manifest.loc[read_csv(cache / "index.csv")["image_id"]]
     paths = rows["location"].tolist()
-    patients = patients_by_rule(paths, rows["patient_id"].tolist())
+    patients = fitting_rules(paths, rows["official_split"].tolist())
+    if (rows["patient_id"] != rows["image_id"]).any():  # else it lists nobody
+        patients |= {AS_LISTED: rows["patient_id"].tolist()}
     images = Images(rows["image_id"].tolist(), paths, rows["sha256"].tolist(), patients)
-    return images, (np.load(cache / "hashes.npy"), np.load(cache / "thumbnails.npy"))
+    thumbnails = np.load(cache / "thumbnails.npy", mmap_mode="r")
+    return images, (np.load(cache / "hashes.npy"), thumbnails)

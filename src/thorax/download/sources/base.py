@@ -24,6 +24,7 @@ class LabelTable:
             comes from (`row 17`, or the image's location), for messages.
         notes: what a reader of the results should know (counts of repaired or dropped rows).
         problems: what the user has to correct; `validate` raises them with its own.
+        patient_rule: as in `DatasetInfo`.
     """
 
     task: Task
@@ -31,6 +32,7 @@ class LabelTable:
     table: pd.DataFrame
     notes: list[str]
     problems: list[str] = field(default_factory=list)
+    patient_rule: str = "listed"
 
 
 @dataclass(frozen=True)

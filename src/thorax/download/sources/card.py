@@ -11,6 +11,7 @@ from thorax.config import Data, TableCard, check, read_yaml
 from thorax.download.sources.base import LabelTable
 from thorax.download.sources.labels import read_labels
 from thorax.download.sources.match import SPLITS, attach
+from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed, listed_images, read_table, unknown_labels
 from thorax.errors import ConfigError, DataError
 from thorax.io import LABEL, main_root
@@ -28,7 +29,16 @@ def read(survey: Survey, data: Data) -> LabelTable:
     place, rows = _table(survey, card)
     rows = _kept(rows, card, place, notes)
     labels, problems = read_labels(rows, card, place)
-    table = _columns(rows, card, notes, problems).join(labels)
+    table = _columns(rows, card, problems)
+    patient_rule = "listed"
+    if card.patient is None and card.patient_pattern is None:
+        inferred = infer_patients(
+            table["image_id"].tolist(), table["official_split"].tolist(), data.patient_id
+        )
+        table["patient_id"], patient_rule = inferred.patients, inferred.rule
+        notes += inferred.notes
+        problems += inferred.problems
+    table = table.join(labels)
     if card.merge_rows:
         table = _merge(table, notes, problems)
     matches = attach(table, survey.images)
@@ -41,7 +51,8 @@ def read(survey: Survey, data: Data) -> LabelTable:
     if unlisted := len(survey.images) - len(set(table["location"]) - {""}):
         notes.append(f"{unlisted:,} images on disk are not in the rows used of {place}.")
     problems += matches.problems
-    return LabelTable(card.task, card.positive, table[~absent], notes + matches.notes, problems)
+    notes += matches.notes
+    return LabelTable(card.task, card.positive, table[~absent], notes, problems, patient_rule)
 
 
 def _card(data: Data) -> TableCard:
@@ -102,9 +113,7 @@ def _kept(rows: pd.DataFrame, card: TableCard, place: str, notes: list[str]) -> 
     return rows
 
 
-def _columns(
-    rows: pd.DataFrame, card: TableCard, notes: list[str], problems: list[str]
-) -> pd.DataFrame:
+def _columns(rows: pd.DataFrame, card: TableCard, problems: list[str]) -> pd.DataFrame:
     """Give the card's columns the manifest's names."""
     names = rows[card.image].str.strip()
     table = pd.DataFrame({"image_id": (names + card.suffix).where(names != "", "")})
@@ -112,9 +121,6 @@ def _columns(
         table[name] = rows[column] if column is not None else ""
     if card.patient_pattern is not None:
         table["patient_id"] = [_joined(card.patient_pattern, name) for name in table["image_id"]]
-    elif card.patient is None:
-        table["patient_id"] = table["image_id"]
-        notes.append("No column names patients: every image counts as a patient of its own.")
     table["official_split"] = ""
     if card.split is not None:
         words = rows[card.split].str.strip().str.lower()

@@ -6,6 +6,7 @@ from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import LabelTable
 from thorax.download.sources.match import SPLITS, shared_folders
+from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
@@ -14,7 +15,7 @@ _EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NOR
 
 
 def read(survey: Survey, data: Data) -> LabelTable:
-    """List the images of class folders; every image counts as a patient of its own.
+    """List the images of class folders; patients are inferred from file names, if at all.
 
     The class is the first folder under `train`, `val` or `test` where all images are in such,
     else the first folder that not all images share. Two classes make a binary task, whose positive
@@ -29,7 +30,6 @@ def read(survey: Survey, data: Data) -> LabelTable:
         {
             "image_id": list(within.values()),
             "location": list(within),
-            "patient_id": list(within.values()),
             "sha256": [survey.images[location] for location in within],
         },
         index=list(within),
@@ -37,6 +37,10 @@ def read(survey: Survey, data: Data) -> LabelTable:
     folders = [path.split("/")[:-1] for path in within.values()]
     depth = int(all(above and above[0].lower() in SPLITS for above in folders))
     table["official_split"] = [SPLITS[above[0].lower()] if depth else "" for above in folders]
+    inferred = infer_patients(
+        table["image_id"].tolist(), table["official_split"].tolist(), data.patient_id
+    )
+    table["patient_id"] = inferred.patients
     label = pd.Series([[*above[depth:], ""][0] for above in folders], table.index)
     classes = sorted(set(label) - {""})
     problems = _problems(table[label == ""].index, classes, data)
@@ -44,10 +48,15 @@ def read(survey: Survey, data: Data) -> LabelTable:
         raise DataError(f"{survey.root}: " + " ".join(problems))
     for name in classes:
         table[LABEL + name] = (label == name).astype(float)
-    notes = ["Nothing identifies patients: every image counts as a patient of its own."]
-    if len(classes) > 2:
-        return LabelTable("multi-class", None, table, notes)
-    return LabelTable("binary", data.positive or classes[-1], table, notes)
+    several = len(classes) > 2
+    return LabelTable(
+        task="multi-class" if several else "binary",
+        positive=None if several else data.positive or classes[-1],
+        table=table,
+        notes=inferred.notes,
+        problems=inferred.problems,
+        patient_rule=inferred.rule,
+    )
 
 
 def _within_splits(paths: dict[str, str]) -> dict[str, str] | None:

@@ -1,7 +1,7 @@
 """Kermany et al. 2018: pediatric pneumonia, from Mendeley (v2, v3) or Kaggle.
 
 Labels and the official split are folder names; patients can be inferred from file names alone, by
-a disputed rule, so it is a parameter (`data.patient_id_rule`, see docs/sources.md).
+a disputed rule, so it is a parameter (`data.patient_id`, see docs/sources.md).
 """
 
 import pandas as pd
@@ -10,10 +10,10 @@ from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Item, LabelTable
 from thorax.download.sources.match import SPLITS
+from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
-from thorax.patient_ids import kermany_patient
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 
@@ -39,7 +39,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
     Raises:
         DataError: no image stands in a class folder.
     """
-    rows, left_out, nameless = [], [], []
+    rows, left_out = [], []
     for location, sha256 in survey.images.items():
         *above, folder, name = ["", "", *path_in_data(location).split("/")]
         if folder.upper() not in CLASSES or "OCT" in above:
@@ -48,28 +48,30 @@ def read(survey: Survey, data: Data) -> LabelTable:
         split_folder = above[-1].lower() if above[-1].lower() in SPLITS else ""
         split = SPLITS.get(split_folder, "")
         image_id = "/".join(filter(None, (split_folder, folder.upper(), name)))
-        patient_id = kermany_patient(name, split, data.patient_id_rule)
-        nameless += [] if patient_id else [location]
         labels = [float(folder.upper() == name) for name in CLASSES]
-        rows.append((image_id, location, patient_id or image_id, split, sha256, *labels))
+        rows.append((image_id, location, split, sha256, *labels))
     if not rows:
         raise DataError(
             f"{survey.root} holds no image in a folder NORMAL or PNEUMONIA ({len(left_out):,} "
             "elsewhere). Point data.path at the unpacked or packed data set, or set data.source: "
             "folder for class folders of your own."
         )
-    columns = ["image_id", "location", "patient_id", "official_split", "sha256"]
+    columns = ["image_id", "location", "official_split", "sha256"]
     columns += [LABEL + name for name in CLASSES]
     table = pd.DataFrame(rows, columns=columns, index=[row[1] for row in rows])
-    notes = [f"Patients inferred from file names by the rule `{data.patient_id_rule}`."]
+    inferred = infer_patients(
+        table["image_id"].tolist(), table["official_split"].tolist(), data.patient_id
+    )
+    table["patient_id"] = inferred.patients
+    notes = list(inferred.notes)
     if left_out:
         elsewhere = f"{len(left_out):,} images outside NORMAL and PNEUMONIA left out: "
         notes.append(elsewhere + listed(left_out[:2]))
     problems = []
-    if nameless:
+    if inferred.unnamed:
         problems.append(
-            f"{len(nameless):,} file names identify no patient, as person1_virus_2.jpeg and "
-            f"IM-0001-0001.jpeg do: {listed(nameless)}. Remove or rename them, or set data.source: "
-            "folder, which takes every image for a patient of its own."
+            f"{len(inferred.unnamed):,} file names identify no patient, as person1_virus_2.jpeg and"
+            f" IM-0001-0001.jpeg do: {listed(inferred.unnamed)}. Remove or rename them, or set "
+            "data.patient_id: none, which takes every image for a patient of its own."
         )
-    return LabelTable("binary", "PNEUMONIA", table, notes, problems)
+    return LabelTable("binary", "PNEUMONIA", table, notes, problems, inferred.rule)

@@ -42,6 +42,7 @@ def section(inputs: Inputs) -> Section:
     body = render(
         "split.html",
         inputs=inputs,
+        patients=patients(inputs),
         method=METHODS[split.settings.method][1],
         checks={
             "Groups in two subsets": split.split_groups,
@@ -55,6 +56,16 @@ def section(inputs: Inputs) -> Section:
         clean=not any(kind(overlap).images for overlap in overlaps for kind in KINDS.values()),
     )
     return Section("split", "Split", body)
+
+
+def patients(inputs: Inputs) -> str:
+    """Who says who a patient is, as a sentence."""
+    rule = inputs.dataset.patient_rule
+    known = {
+        "listed": "The data set names the patients.",
+        "none": "Patients are unknown: every image counts as one of its own.",
+    }
+    return known.get(rule, f"Patients are inferred from file names by the rule {rule}.")
 
 
 def subset_table(inputs: Inputs) -> Table:
