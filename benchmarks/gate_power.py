@@ -6,7 +6,7 @@ model has alone; the worse model has more of the latter. CI asks once more with 
 the verdict is open (.github/workflows/ci.yml), so that no fall of two margins passes for want of
 patients.
 
-    python benchmarks/gate_power.py        # writes the .json beside it, three minutes
+    python benchmarks/gate_power.py  # writes benchmarks/gate_power.json, in minutes
 """
 
 import sys
