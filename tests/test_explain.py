@@ -11,7 +11,7 @@ from torch import nn
 from small_run import finished_run, params, train_folds, write_run
 from thorax.artifacts.explanation import Localization, Occlusion
 from thorax.explain import explain, write_gradcam, write_occlusion
-from thorax.explain.cascade import cascade
+from thorax.explain.cascade import cascading_randomization
 from thorax.explain.explainer import evenly, open_explainer
 from thorax.explain.localization import localize
 from thorax.io import read_csv
@@ -71,9 +71,9 @@ def test_the_cascade_leaves_the_network_as_it_was(run):
     """It randomizes layer after layer, on a copy; the order of the analyses does not matter."""
     explainer = open_explainer(run[0])
     before = {key: value.clone() for key, value in explainer.network.state_dict().items()}
-    steps = cascade(explainer)
+    steps = cascading_randomization(explainer)
     assert [step.layers for step in steps] == ["head", "last quarter", "last half", "all layers"]
-    assert steps == cascade(explainer) == localization_of(run[0]).cascade
+    assert steps == cascading_randomization(explainer) == localization_of(run[0]).cascade
     for key, value in explainer.network.state_dict().items():
         assert torch.equal(value, before[key])
 
@@ -99,7 +99,7 @@ def test_no_more_images_at_once_than_in_a_training_batch(run, tmp_path):
 
     explainer = replace(explainer, network=Counting(explainer.network))
     write_gradcam(explainer, tmp_path / "gradcam.npz")
-    cascade(explainer)
+    cascading_randomization(explainer)
     write_occlusion(explainer, settings.explain, settings.evaluate, tmp_path)
     assert Occlusion.read(tmp_path / "occlusion.json").images == 60
     assert batch_size / 2 < max(sizes) <= batch_size

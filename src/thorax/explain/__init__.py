@@ -20,7 +20,7 @@ from thorax.artifacts.explanation import (
 from thorax.artifacts.model import OperatingPoints
 from thorax.config import Evaluate, Explain, Paths
 from thorax.explain.baselines import pixel_baselines
-from thorax.explain.cascade import cascade
+from thorax.explain.cascade import cascading_randomization
 from thorax.explain.explainer import Explainer, open_explainer
 from thorax.explain.localization import localize
 from thorax.explain.occlusion import is_shortcut, occlude, occlusion_tests
@@ -45,12 +45,12 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
         settings=params,
         n_bootstrap=evaluation.n_bootstrap,
         classes=localize(explainer, params, evaluation, paths),
-        cascade=cascade(explainer),
+        cascade=cascading_randomization(explainer),
     ).write(folder / "localization.json")
-    baselines(explainer, evaluation).write(folder / "baselines.json")
+    measure_baselines(explainer, evaluation).write(folder / "baselines.json")
     few = explainer.few(params.occlusion_images)
     write_occlusion(few, params, evaluation, folder)
-    stress(few, points, evaluation).write(folder / "stress.json")
+    measure_stress(few, points, evaluation).write(folder / "stress.json")
 
 
 def write_gradcam(explainer: Explainer, path: Path) -> None:
@@ -98,7 +98,7 @@ def write_occlusion(
     _write_arrays(folder / "occlusion.npz", **{name: version[0] for name, version in shown.items()})
 
 
-def baselines(explainer: Explainer, evaluation: Evaluate) -> PixelBaselines:
+def measure_baselines(explainer: Explainer, evaluation: Evaluate) -> PixelBaselines:
     """How far gray statistics and the border ring get, fitted on what the model was trained on."""
     dataset, images = explainer.dataset, explainer.predictions.images
     trained = dataset.rows("train", explainer.model.training.fold)
@@ -113,7 +113,7 @@ def baselines(explainer: Explainer, evaluation: Evaluate) -> PixelBaselines:
     return PixelBaselines(n_bootstrap=evaluation.n_bootstrap, baselines=found)
 
 
-def stress(explainer: Explainer, points: OperatingPoints, evaluation: Evaluate) -> Stress:
+def measure_stress(explainer: Explainer, points: OperatingPoints, evaluation: Evaluate) -> Stress:
     """Ranking and decisions at the frozen thresholds on altered images."""
     images, y = explainer.predictions.images, explainer.predictions.y
     unchanged: StressTest | None = None

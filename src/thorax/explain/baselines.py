@@ -6,11 +6,13 @@ ring holds shoulders), so they bound what a model needs to see; they do not say 
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import BaselineComparison
@@ -18,6 +20,7 @@ from thorax.artifacts.explanation import PixelBaseline
 from thorax.metrics.bootstrap import Replicates, estimate, over_replicates
 from thorax.metrics.classification import auroc_and_ap, ones
 from thorax.metrics.predictions import Predictions
+from thorax.parallel import cores
 from thorax.tasks import Array, Values
 
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -75,7 +78,9 @@ def pixel_baselines(
     def of(features: Callable[[Images], Array]) -> PixelBaseline:
         train, known = (np.stack([features(images[row]) for row in rows])
                         for rows in (trained, evaluated))  # fmt: skip
-        return compared([_predicted(train, y, known) for y in targets.T], predictions, replicates)
+        with ThreadPoolExecutor(cores()) as pool:
+            scores = list(pool.map(lambda y: _predicted(train, y, known), targets.T))
+        return compared(scores, predictions, replicates)
 
     return {name: of(features) for name, features in FEATURES.items()}
 
@@ -123,5 +128,7 @@ def _predicted(train: Array, y: Array, known: Array) -> Array | None:
     if len(np.unique(y[labeled])) < 2:
         return None
     model = HistGradientBoostingClassifier(early_stopping=False, random_state=0)
-    p: Array = model.fit(train[labeled], y[labeled]).predict_proba(known)[:, 1]
+    # Classes are fitted side by side; on a busy machine threads within one wait for each other.
+    with threadpool_limits(1, "openmp"):
+        p: Array = model.fit(train[labeled], y[labeled]).predict_proba(known)[:, 1]
     return p

@@ -17,7 +17,7 @@ LAYERS = {"head": 0.0, "last quarter": 0.25, "last half": 0.5, "all layers": 1.0
 IMAGES = 10  # per class
 
 
-def cascade(explainer: Explainer) -> list[CascadeStep]:
+def cascading_randomization(explainer: Explainer) -> list[CascadeStep]:
     """Likeness to the model's own maps as more and more of its layers are random.
 
     The maps are of a few images that show the class, for every class.
