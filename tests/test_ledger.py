@@ -22,7 +22,7 @@ from thorax.config import Params, as_override, load_params, merge
 from thorax.config.overrides import overridden
 from thorax.errors import ConfigError
 from thorax.io import read_json, write_json
-from thorax.metrics.bootstrap import wilson
+from thorax.metrics.intervals import wilson
 from thorax.provenance import record_run
 from thorax.studies import ledger, ledger_page
 from thorax.studies.claims import Claim
