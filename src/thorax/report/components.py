@@ -15,6 +15,16 @@ Cell = str | Estimate  # text is escaped unless it is `Markup`
 
 
 @dataclass(frozen=True)
+class Caveat:
+    """One limitation; its level is `stop` (do not believe the numbers), `care` or `note`."""
+
+    level: str
+    title: str
+    text: str
+    items: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Section:
     """One section of the page; links point at its anchor."""
 

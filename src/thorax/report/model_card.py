@@ -9,7 +9,8 @@ from thorax.artifacts import Estimate
 from thorax.config import METRICS
 from thorax.io import markdown_table
 from thorax.report import wording
-from thorax.report.caveats import Caveat, caveats
+from thorax.report.caveats import caveats
+from thorax.report.components import Caveat
 from thorax.report.inputs import Inputs
 from thorax.report.sections.data import facts
 from thorax.report.sections.performance import decision_rule
