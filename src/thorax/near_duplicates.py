@@ -64,7 +64,7 @@ def _varied(image: Bytes) -> slice:
 
 
 def near_identical(
-    hashes: Bytes, thumbnails: Bytes, *, distance: int, correlation: float, block: int = 1024
+    hashes: Bytes, thumbnails: Bytes, *, distance: int, correlation: float, block: int = 512
 ) -> list[tuple[int, int]]:
     """All pairs (i, j), i < j, of the same picture.
 
@@ -84,7 +84,7 @@ def near_across(
     second: Fingerprints,
     distance: int,
     correlation: float,
-    block: int = 1024,
+    block: int = 512,
     *,
     upper: bool = False,
 ) -> list[tuple[int, int]]:
@@ -106,7 +106,7 @@ def near_across(
 
 
 def near_hashes(
-    first: Bytes, second: Bytes, distance: int, block: int = 1024, *, upper: bool = False
+    first: Bytes, second: Bytes, distance: int, block: int = 512, *, upper: bool = False
 ) -> Iterator[tuple[int, int]]:
     """Candidates: pairs of hashes within `distance` bits, mirrored and inverted ones included.
 
