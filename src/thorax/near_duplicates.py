@@ -140,8 +140,8 @@ def _confirmed(
 ) -> tuple[int, int] | None:
     """The pair, if its thumbnails are one picture."""
     i, j = pair
-    halves = (np.split(hashes[row], 2) for (hashes, _), row in ((first, i), (second, j)))
-    differ = [int(np.bitwise_count(a ^ b).sum()) > 4 * len(a) for a, b in zip(*halves, strict=True)]
+    changed = np.split(first[0][i] ^ second[0][j], 2)
+    differ = [int(np.bitwise_count(half).sum()) > 4 * len(half) for half in changed]
     inverted, mirrored = differ[0], differ[0] != differ[1]
     a, b = (prints[1][row].astype(np.float32) for prints, row in ((first, i), (second, j)))
     a = np.ascontiguousarray(a[:, ::-1] if mirrored else a)
