@@ -167,6 +167,12 @@ def prints_of(images: list[Gray]) -> tuple[Gray, Gray]:
     return np.stack(hashes), np.stack(thumbnails)
 
 
+def bits_between(a: Gray, b: Gray) -> int:
+    """Distance of two hashes in the nearest orientation."""
+    differ = (int(np.bitwise_count(half).sum()) for half in np.split(a ^ b, 2))
+    return sum(min(bits, 128 - bits) for bits in differ)
+
+
 def confused(path: Path) -> dict[str, object]:
     """Pairs within one set: what they share, and how long finding them takes."""
     limits = load_params().split
@@ -180,18 +186,21 @@ def confused(path: Path) -> dict[str, object]:
     )  # fmt: skip
     end = time.process_time()
     rules = list(images.patients.values())
-    kinds = Counter(
-        "same bytes" if images.sha256[i] == images.sha256[j]
-        else "same patient" if any(known[i] and known[i] == known[j] for known in rules)
-        else "different patients"
-        for i, j in pairs
-    )  # fmt: skip
+
+    def kind(i: int, j: int) -> str:
+        if images.sha256[i] == images.sha256[j]:
+            return "same bytes"
+        same = any(known[i] and known[i] == known[j] for known in rules)
+        return "same patient" if same else "different patients"
+
+    strangers = [pair for pair in candidates if kind(*pair) == "different patients"]
     result = {
         "images": len(images.ids),
         "candidates": len(candidates),
         "cpu_seconds_for_candidates": round(middle - start, 1),
         "cpu_seconds": round(end - middle, 1),
-        "pairs": dict(kinds),
+        "pairs": dict(Counter(kind(*pair) for pair in pairs)),
+        "nearest_patients_bits": min(bits_between(hashes[i], hashes[j]) for i, j in strangers),
     }
     print(path.name, result)
     return result

@@ -88,7 +88,7 @@ def results(images=240, classes=("A", "B"), *, leaky=False, **metrics) -> Result
     )  # fmt: skip
     return Results(
         settings=load_params(ROOT / "params.yaml").evaluate, leaky=leaky, contaminated=False,
-        patients_unknown=False, val=subset, test=subset,
+        patients_unknown=False, out_of_fold=False, thresholds={}, val=subset, test=subset,
         folds=FoldMetrics(by_fold={}, mean={}, std={}),
     )  # fmt: skip
 

@@ -121,8 +121,11 @@ class TestMetricsFile:
     def test_never_has_more_than_16_values(self):
         subset = metrics_of(made_up())
         doubts, folds = dict.fromkeys(DOUBTS, True), fold_metrics({}, np.zeros(2))
-        figures = headline(Results(settings=params().evaluate, val=subset, test=subset,
-                                   folds=folds, **doubts))  # fmt: skip
+        results = Results(
+            settings=params().evaluate, out_of_fold=False, thresholds={}, val=subset, test=subset,
+            folds=folds, **doubts,
+        )  # fmt: skip
+        figures = headline(results)
         assert set(figures) == {"test", "val", "contaminated"}
 
     def test_is_the_headline_of_the_results(self, run):

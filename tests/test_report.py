@@ -19,6 +19,7 @@ import pytest
 
 from small_run import finished_run
 from thorax.artifacts import Estimate
+from thorax.artifacts.data import Overlap
 from thorax.artifacts.evaluation import (
     Attribute,
     BaselineComparison,
@@ -433,9 +434,11 @@ class TestCaveats:
     def test_unknown_patients_are_said_and_more_so_where_file_names_tell_them(
         self, run, by_rule, level
     ):
-        overlap = run.leakage.overlaps[0]
-        shared = overlap.shared_patients.model_copy(update={"by_rule": by_rule})
-        audit = [overlap.model_copy(update={"shared_patients": shared})]
+        none = {"images": 0, "examples": []}
+        shared = {**none, "patients": 0, "by_rule": by_rule}
+        kinds = {"identical": none, "near_identical": none, "same_name": none}
+        overlap = {"a": "train", "b": "test", "images": (9, 9), "shared_patients": shared, **kinds}
+        audit = [Overlap.model_validate(overlap)]
         changed = replace(
             run, dataset=run.dataset.model_copy(update={"patient_rule": "none"}),
             leakage=run.leakage.model_copy(update={"overlaps": audit}),
@@ -586,8 +589,6 @@ class TestData:
 
 class TestLeakage:
     def test_pairs_that_look_the_same_come_before_shared_patients(self, run):
-        from thorax.artifacts.data import Overlap, Shared, SharedPatients
-
         ids = run.table["image_id"].tolist()
         shared = Shared(images=1, examples=[(ids[0], ids[1])])
         none = Shared(images=0, examples=[])

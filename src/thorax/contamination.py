@@ -20,7 +20,7 @@ from thorax.near_duplicates import HASH_BYTES, near_hashes
 FILE = "trained_on.json"
 DIGITS = 20  # hexadecimal, of SHA-256: 80 bits, no collision by chance among millions
 # Bits in which perceptual hashes of one picture may differ. Without thumbnails to confirm it, far
-# fewer than `split.hash_distance`: two patients came as near as 37 (benchmarks/near_duplicates.py).
+# fewer than `split.hash_distance`: two patients came as near as 27 (benchmarks/near_duplicates.py).
 SAME_PICTURE = 16
 OF_NOTHING = "00" * HASH_BYTES  # an image of one gray level, like any other of them
 

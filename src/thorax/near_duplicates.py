@@ -64,7 +64,7 @@ def _varied(image: Bytes) -> slice:
 
 
 def near_identical(
-    hashes: Bytes, thumbnails: Bytes, *, distance: int, correlation: float, block: int = 1024
+    hashes: Bytes, thumbnails: Bytes, *, distance: int, correlation: float, block: int = 512
 ) -> list[tuple[int, int]]:
     """All pairs (i, j), i < j, of the same picture.
 
@@ -84,7 +84,7 @@ def near_across(
     second: Fingerprints,
     distance: int,
     correlation: float,
-    block: int = 1024,
+    block: int = 512,
     *,
     upper: bool = False,
 ) -> list[tuple[int, int]]:
@@ -106,7 +106,7 @@ def near_across(
 
 
 def near_hashes(
-    first: Bytes, second: Bytes, distance: int, block: int = 1024, *, upper: bool = False
+    first: Bytes, second: Bytes, distance: int, block: int = 512, *, upper: bool = False
 ) -> Iterator[tuple[int, int]]:
     """Candidates: pairs of hashes within `distance` bits, mirrored and inverted ones included.
 
@@ -140,8 +140,8 @@ def _confirmed(
 ) -> tuple[int, int] | None:
     """The pair, if its thumbnails are one picture."""
     i, j = pair
-    halves = (np.split(hashes[row], 2) for (hashes, _), row in ((first, i), (second, j)))
-    differ = [int(np.bitwise_count(a ^ b).sum()) > 4 * len(a) for a, b in zip(*halves, strict=True)]
+    changed = np.split(first[0][i] ^ second[0][j], 2)
+    differ = [int(np.bitwise_count(half).sum()) > 4 * len(half) for half in changed]
     inverted, mirrored = differ[0], differ[0] != differ[1]
     a, b = (prints[1][row].astype(np.float32) for prints, row in ((first, i), (second, j)))
     a = np.ascontiguousarray(a[:, ::-1] if mirrored else a)
