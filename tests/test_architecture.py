@@ -187,7 +187,7 @@ EDITS = {
     "src/thorax/predict/__init__.py": ["predict"],
     "src/thorax/metrics/classification.py": ["train", "evaluate", "explain"],
     "src/thorax/metrics/intervals.py": ["evaluate"],
-    "src/thorax/metrics/bootstrap.py": ["explain"],
+    "src/thorax/metrics/bootstrap.py": ["evaluate", "explain"],
     "src/thorax/metrics/thresholds.py": ["evaluate"],
     "src/thorax/metrics/calibration.py": ["evaluate"],
     "src/thorax/evaluate/subgroups.py": ["evaluate"],

@@ -21,8 +21,14 @@ from sklearn.metrics import (
 
 from small_run import finished_run, params
 from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary
-from thorax.artifacts.evaluation import Calibration, PredictionsInfo, Results, Subgroups
-from thorax.artifacts.explanation import Localization, Occlusion, PixelBaselines, Stress
+from thorax.artifacts.evaluation import (
+    Calibration,
+    PredictionsInfo,
+    Results,
+    Stress,
+    Subgroups,
+)
+from thorax.artifacts.explanation import Localization, Occlusion, PixelBaselines
 from thorax.artifacts.model import ModelFile, OperatingPoints, TrainedOn
 from thorax.config import METRICS
 from thorax.evaluate import DOUBTS, choose_thresholds, evaluate, headline

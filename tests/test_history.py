@@ -48,7 +48,7 @@ def test_everything_that_was_recorded_can_be_read(project):
     assert head.metrics()["test"]["auroc"] == 0.9
     assert head.params().split.method == "patient"
     assert head.results() == results()
-    assert head.val_predictions()["p_A"].tolist() == predictions(noise=1)["p_A"].tolist()
+    assert head.predictions("val")["p_A"].tolist() == predictions(noise=1)["p_A"].tolist()
     on_test = head.test_predictions()
     assert on_test.test_set == test_file.stem
     assert expit(on_test.table["logit_A"]).tolist() == pytest.approx(predictions(noise=1)["p_A"])
@@ -63,7 +63,7 @@ def test_everything_that_was_recorded_can_be_read(project):
 def test_a_cache_elsewhere_and_a_remote_are_read(project, tmp_path, settings):
     shutil.move(CACHE, tmp_path / "elsewhere")
     Path(".dvc/config.local").write_text(settings.format(tmp_path / "elsewhere"))
-    assert len(history.commit("HEAD").val_predictions()) == 240
+    assert len(history.commit("HEAD").predictions("val")) == 240
 
 
 def test_what_is_not_cached_is_not_what_was_never_recorded(project):
@@ -71,7 +71,7 @@ def test_what_is_not_cached_is_not_what_was_never_recorded(project):
     with pytest.raises(NotCachedError, match=r"evaluation/results\.json of HEAD is neither"):
         history.commit("HEAD").results()
     with pytest.raises(NotRecordedError, match=r"old has no evaluation/val\.csv"):
-        history.commit("old").val_predictions()
+        history.commit("old").predictions("val")
     with pytest.raises(NotRecordedError, match=r"old has no metrics/predictions"):
         history.commit("old").test_predictions()
     assert len(history.commit("HEAD").test_predictions().table) == 240
@@ -85,7 +85,7 @@ def test_one_file_that_is_not_cached_is_named(project):
             path.unlink()
     head = history.commit("HEAD")
     with pytest.raises(NotCachedError, match=r"val\.csv of HEAD"):
-        head.val_predictions()
+        head.predictions("val")
     assert head.results() == results()
 
 

@@ -109,7 +109,7 @@ def test_the_lock_agrees_without_any_data(checkout, tmp_path):
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        ("evaluate.threshold=f1", ["evaluate", "explain", "report"]),
+        ("evaluate.threshold=f1", ["evaluate", "report"]),
         ("explain.occlusion_images=10", ["explain", "report"]),
         ("report.examples=2", ["report"]),
         ("train.optimizer.lr=0.001", ["train@0", "predict", "evaluate", "explain", "report"]),

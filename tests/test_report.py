@@ -19,7 +19,7 @@ import pytest
 
 from small_run import finished_run
 from thorax.artifacts import Estimate
-from thorax.artifacts.data import Overlap
+from thorax.artifacts.data import Overlap, Shared, SharedPatients
 from thorax.artifacts.evaluation import (
     Attribute,
     BaselineComparison,
@@ -27,8 +27,9 @@ from thorax.artifacts.evaluation import (
     Gap,
     Group,
     NetBenefit,
+    StressTest,
 )
-from thorax.artifacts.explanation import AurocDrop, CascadeStep, ClassOcclusion, StressTest
+from thorax.artifacts.explanation import AurocDrop, CascadeStep, ClassOcclusion
 from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
@@ -946,7 +947,6 @@ class TestExplanations:
         bare = replace(run, occlusion=none, occluded={})
         body = explanations.section(bare).body
         assert "Shortcuts" not in body
-        assert "Stress" not in body
 
     def test_without_metadata_that_is_said(self, run):
         metadata = run.subgroups.metadata.model_copy(update={"columns": []})

@@ -256,3 +256,32 @@ class Subgroups(Artifact):
     attributes: dict[str, Attribute]
     pairs: dict[str, Attribute]
     metadata: MetadataBaseline
+
+
+class StressTest(Record):
+    """Metrics at the frozen thresholds, macro over classes, after a change of every image.
+
+    Attributes:
+        change: what was done to the images; empty for nothing.
+        metrics: `auroc`, `sensitivity`, `specificity`, `accuracy` → of the changed images.
+        drops: the same → by how much it is lower than of the images as they are, paired.
+    """
+
+    change: str
+    metrics: dict[str, Estimate]
+    drops: dict[str, Estimate]
+
+
+class Stress(Artifact):
+    """`evaluation/stress.json`: the evaluated images acquired a little differently.
+
+    Attributes:
+        images, patients: tested.
+        unchanged: the images as they are.
+        tests: a change each, the worst first.
+    """
+
+    images: int
+    patients: int
+    unchanged: StressTest
+    tests: list[StressTest]

@@ -125,34 +125,3 @@ class PixelBaselines(Artifact):
 
     n_bootstrap: int
     baselines: dict[str, PixelBaseline]
-
-
-class StressTest(Record):
-    """Metrics at the frozen thresholds, macro over classes, after a change of every image.
-
-    Attributes:
-        change: what was done to the images; empty for nothing.
-        metrics: `auroc`, `sensitivity`, `specificity`, `accuracy` → of the changed images.
-        drops: the same → by how much it is lower than of the images as they are, paired.
-    """
-
-    change: str
-    metrics: dict[str, Estimate]
-    drops: dict[str, Estimate]
-
-
-class Stress(Artifact):
-    """`explanations/stress.json`: the first fold's model on images acquired a little differently.
-
-    Attributes:
-        images, patients: tested; 0 where none were asked for.
-        n_bootstrap: replicates behind every interval.
-        unchanged: the images as they are; None where none were asked for.
-        tests: a change each, the worst first.
-    """
-
-    images: int
-    patients: int
-    n_bootstrap: int
-    unchanged: StressTest | None
-    tests: list[StressTest]

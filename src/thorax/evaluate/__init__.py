@@ -18,6 +18,7 @@ from thorax.artifacts.model import OperatingPoints, Scaling
 from thorax.config import Evaluate, Paths
 from thorax.evaluate import curves
 from thorax.evaluate.results import fold_metrics, subset_metrics
+from thorax.evaluate.stress import stress_tests
 from thorax.evaluate.subgroups import subgroup_metrics
 from thorax.io import read_csv, write_json
 from thorax.metrics.bootstrap import resample
@@ -72,6 +73,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
     subgroup_metrics(params, evaluated, decisions[subset], info.folds[0], paths).write(
         folder / "subgroups.json"
     )
+    stress_tests(evaluated, thresholds, tables / "stress.csv").write(folder / "stress.json")
     curves.write({"val": val, "test": test}, results, Path(paths.plots))
     write_bundle(
         Path(paths.bundle),

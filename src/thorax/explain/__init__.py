@@ -14,17 +14,13 @@ from thorax.artifacts.explanation import (
     Localization,
     Occlusion,
     PixelBaselines,
-    Stress,
-    StressTest,
 )
-from thorax.artifacts.model import OperatingPoints
 from thorax.config import Evaluate, Explain, Paths
 from thorax.explain.baselines import pixel_baselines
 from thorax.explain.cascade import cascading_randomization
 from thorax.explain.explainer import Explainer, open_explainer
 from thorax.explain.localization import localize
 from thorax.explain.occlusion import is_shortcut, occlude, occlusion_tests
-from thorax.explain.stress import stress_tests
 from thorax.io import replacing
 from thorax.metrics.bootstrap import resample
 
@@ -35,10 +31,9 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
     Args:
         params: how many images.
         evaluation: bootstrap replicates and seed, as for every other interval.
-        paths: of models, predictions, frozen thresholds, cache and annotations.
+        paths: of models, predictions, cache and annotations.
     """
     explainer = open_explainer(paths)
-    points = OperatingPoints.read(Path(paths.bundle) / "operating_points.json")
     folder = Path(paths.explanations)
     write_gradcam(explainer, folder / "gradcam.npz")
     Localization(
@@ -48,9 +43,7 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
         cascade=cascading_randomization(explainer),
     ).write(folder / "localization.json")
     measure_baselines(explainer, evaluation).write(folder / "baselines.json")
-    few = explainer.few(params.occlusion_images)
-    write_occlusion(few, params, evaluation, folder)
-    measure_stress(few, points, evaluation).write(folder / "stress.json")
+    write_occlusion(explainer.few(params.occlusion_images), params, evaluation, folder)
 
 
 def write_gradcam(explainer: Explainer, path: Path) -> None:
@@ -111,29 +104,6 @@ def measure_baselines(explainer: Explainer, evaluation: Evaluate) -> PixelBaseli
         resample(images["patient_id"], evaluation.n_bootstrap, evaluation.seed),
     )
     return PixelBaselines(n_bootstrap=evaluation.n_bootstrap, baselines=found)
-
-
-def measure_stress(explainer: Explainer, points: OperatingPoints, evaluation: Evaluate) -> Stress:
-    """Ranking and decisions at the frozen thresholds on altered images."""
-    images, y = explainer.predictions.images, explainer.predictions.y
-    unchanged: StressTest | None = None
-    tests: list[StressTest] = []
-    if len(y):
-        unchanged, tests = stress_tests(
-            explainer.predictions.task,
-            y,
-            explainer.pixels(),
-            explainer.score,
-            np.array(list(points.thresholds.values())),
-            resample(images["patient_id"], evaluation.n_bootstrap, evaluation.seed),
-        )
-    return Stress(
-        images=len(y),
-        patients=images["patient_id"].nunique(),
-        n_bootstrap=evaluation.n_bootstrap,
-        unchanged=unchanged,
-        tests=tests,
-    )
 
 
 def _write_arrays(path: Path, **arrays: NDArray[Any]) -> None:

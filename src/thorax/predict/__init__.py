@@ -15,7 +15,10 @@ from thorax.dataset import Dataset, open_dataset
 from thorax.io import write_csv
 from thorax.metrics.predictions import IDS, Predictions
 from thorax.models.inference import open_model, predict_logits, single_device
+from thorax.predict.stress import CHANGES, altered
 from thorax.tasks import TASKS
+
+STRESSED = 1000  # images that are altered: enough for drops of a few hundredths
 
 ADVICE = (
     "Train it on this split with `dvc repro`, or choose split.method: random with split.on_leak:"
@@ -30,7 +33,7 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
     seen it (out of fold).
 
     Writes `val.csv`, `test.csv`, `test_by_fold.csv` (`fold, image_id, logit_<class>` of each fold's
-    own model) and `predictions.json`.
+    own model), `stress.csv` and `predictions.json`.
 
     Raises:
         IntegrityError: a model was trained on test patients, or on other classes.
@@ -45,15 +48,13 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
     )
     val_rows = [shared if len(shared) else dataset.rows("val", fold) for fold in folds]
     logits = run_models(dataset, models, [[rows, test_rows] for rows in val_rows], as_studied=True)
-    val_logits, by_fold = [z for z, _ in logits], np.stack([z for _, z in logits])
-    if len(shared):
-        val = labeled(dataset, shared, ensemble(dataset.task, np.stack(val_logits)))
-    else:
-        val = labeled(dataset, np.concatenate(val_rows), np.concatenate(val_logits))
+    by_fold = np.stack([z for _, z in logits])
     folder = Path(paths.predictions)
-    val.write(folder / "val.csv")
+    combined(dataset, val_rows, [z for z, _ in logits]).write(folder / "val.csv")
     labeled(dataset, test_rows, ensemble(dataset.task, by_fold)).write(folder / "test.csv")
     write_csv(_long(dataset, folds, test_rows, by_fold), folder / "test_by_fold.csv")
+    evaluated = [test_rows] * len(models) if len(test_rows) else val_rows
+    write_csv(stressed(dataset, models, evaluated), folder / "stress.csv")
     PredictionsInfo(
         task=dataset.task,
         outputs=dataset.outputs,
@@ -70,6 +71,7 @@ def run_models(
     rows: Sequence[Sequence[NDArray[np.int64]]],
     *,
     as_studied: bool = False,
+    what: str = "predict",
 ) -> list[list[NDArray[np.float64]]]:
     """Logits of each model for each of its sets of cache rows, [N, O] each.
 
@@ -79,12 +81,13 @@ def run_models(
     logits = []
     for folder, sets in zip(models, rows, strict=True):
         model, network, batches = open_model(folder, dataset, fabric)
-        training, what = model.training, f"predict {folder.name}"
+        training = model.training
         change = training.augment if as_studied and training.augment.test else None
         logits.append(
             [
                 predict_logits(
-                    fabric, network, batches, chosen, training.train.batch_size, what,
+                    fabric, network, batches, chosen, training.train.batch_size,
+                    f"{what} {folder.name}",
                     augment=change if i == len(sets) - 1 else None,
                 )
                 if len(chosen)
@@ -93,6 +96,39 @@ def run_models(
             ]
         )  # fmt: skip
     return logits
+
+
+def combined(
+    dataset: Dataset, rows: list[NDArray[np.int64]], logits: list[NDArray[np.float64]]
+) -> Predictions:
+    """The models' mean probability where all saw the same images, else each image's own model."""
+    if all(np.array_equal(each, rows[0]) for each in rows):
+        return labeled(dataset, rows[0], ensemble(dataset.task, np.stack(logits)))
+    return labeled(dataset, np.concatenate(rows), np.concatenate(logits))
+
+
+def stressed(dataset: Dataset, models: list[Path], rows: list[NDArray[np.int64]]) -> pd.DataFrame:
+    """Logits of altered images, `change, image_id, logit_<class>`; at most `STRESSED` a model.
+
+    Args:
+        dataset: all images.
+        models: a folder each.
+        rows: the cache rows that each model predicts.
+    """
+    few = [each[:: max(1, -(-len(each) // STRESSED))] for each in rows]
+    chosen = np.unique(np.concatenate(few))
+    local = [np.searchsorted(chosen, each) for each in few]
+    columns = [f"logit_{name}" for name in dataset.outputs]
+    tables = []
+    for name, change in CHANGES.items():
+        images = altered(dataset, chosen, change)
+        logits = run_models(images, models, [[each] for each in local], what=name)
+        predictions = combined(images, local, [z for (z,) in logits])
+        table = pd.DataFrame(predictions.z, columns=columns)
+        table.insert(0, "image_id", predictions.images["image_id"])
+        table.insert(0, "change", name)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def ensemble(task: str, logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,10 +13,11 @@ from thorax.artifacts.evaluation import (
     Calibration,
     PredictionsInfo,
     Results,
+    Stress,
     Subgroups,
     SubsetMetrics,
 )
-from thorax.artifacts.explanation import Localization, Occlusion, PixelBaselines, Stress
+from thorax.artifacts.explanation import Localization, Occlusion, PixelBaselines
 from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.config import Paths, Report
 from thorax.dataset import join, open_images
@@ -147,7 +148,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
         localization=Localization.read(explanations / "localization.json"),
         occlusion=Occlusion.read(explanations / "occlusion.json"),
         baselines=PixelBaselines.read(explanations / "baselines.json"),
-        stress=Stress.read(explanations / "stress.json"),
+        stress=Stress.read(evaluation / "stress.json"),
         predictions={s: read_csv(evaluation / f"{s}.csv", numbers) for s in ("val", "test")},
         gradcam=GradCam(**_arrays(explanations / "gradcam.npz")),
         occluded=_arrays(explanations / "occlusion.npz"),

@@ -37,7 +37,7 @@ def section(inputs: Inputs) -> Section:
         ],
         baselines=baseline_table(inputs),
         columns=wording.listed(inputs.subgroups.metadata.columns),
-        stress=stress_table(inputs) if tested else None,
+        stress=stress_table(inputs),
         limit=f"{inputs.localization.settings.shortcut_drop:g}",
     )
     return Section("explanations", "Explanations", body)
@@ -148,12 +148,12 @@ def stress_table(inputs: Inputs) -> Table:
                 test.metrics["accuracy"],
             ],
         )
-        for test in filter(None, [inputs.stress.unchanged, *inputs.stress.tests])
+        for test in [inputs.stress.unchanged, *inputs.stress.tests]
     ]
     columns = ["Images", "AUROC", "Sensitivity", "Drop of sensitivity", "Specificity",
                "Drop of specificity", "Accuracy"]  # fmt: skip
     caption = "Metrics at the frozen thresholds under stress"
-    return Table(caption, columns, rows, n_bootstrap=inputs.stress.n_bootstrap)
+    return Table(caption, columns, rows)
 
 
 def occlusion_table(inputs: Inputs) -> Table:
