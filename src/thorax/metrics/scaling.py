@@ -5,6 +5,8 @@ of Modern Neural Networks, section 4.2) for classes that exclude each other. A t
 cannot mend what class weights do to the logits: they move all of them by a constant.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
@@ -15,6 +17,8 @@ from thorax.io import rounded
 from thorax.metrics.predictions import Predictions
 from thorax.tasks import Array
 
+SINGLE = "a single class present in validation"
+CALIBRATED = "validation shows no miscalibration beyond chance"
 SIGNIFICANCE = 0.001  # of the likelihood-ratio test against leaving the logits as they are
 SLOPES = (0.01, 100.0)  # searched
 
@@ -22,42 +26,62 @@ SLOPES = (0.01, 100.0)  # searched
 def fit_scaling(val: Predictions) -> dict[str, Scaling]:
     """Slope and intercept of each class with the least log loss of known labels.
 
-    Fitted to Platt's targets (one label of each kind is added), so that a validation set separated
-    without an error has an answer. Kept only where it is better than the logits as they are by a
-    likelihood-ratio test in which each patient counts as one image: fitting noise makes
-    probabilities worse, and few images show no more than that.
+    First one slope for all classes, as with a temperature, then what single classes need beyond it.
+    Each step is kept only where it is better than what was before by a likelihood-ratio test in
+    which each patient counts as one image: fitting noise makes probabilities worse, and few images
+    show no more than that.
     """
-    classes, known = val.y.shape[1], ~np.isnan(val.y)
-    present = np.nansum(val.y, axis=0)
-    single = (present == 0) | (present == known.sum(axis=0))
-    targets = _platts_targets(val.y, known.sum(axis=0), exclusive=val.task.exclusive)
-    low, high = np.log(SLOPES)
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        slope, intercept = np.exp(theta[:classes]), theta[classes:]
-        z = val.z * slope + intercept
-        excess = np.where(known, val.task.activation(z) - targets, 0)
-        gradient = np.concatenate([slope * (excess * val.z).sum(axis=0), excess.sum(axis=0)])
-        return float(np.nansum(val.task.log_loss(z, targets))), gradient
-
-    bounds = [(low, high)] * classes + [(None, None)] * classes
-    theta = minimize(loss, np.zeros(2 * classes), jac=True, bounds=bounds, tol=1e-9).x
-    slopes, intercepts = np.exp(theta[:classes]), theta[classes:]
-    gain = _gain_by_patient(val, slopes, intercepts)
-    parameters = 2 * classes - 1 if val.task.exclusive else 2
-    enough = np.resize(gain > chi2.ppf(1 - SIGNIFICANCE, parameters) / 2, classes)
+    known, present = (~np.isnan(val.y)).sum(axis=0), np.nansum(val.y, axis=0)
+    single = (present == 0) | (present == known)
     if val.task.exclusive:
-        single = np.resize(single.any(), classes)
+        single[:] = single.any()
+    val = replace(val, y=np.where(single, np.nan, val.y))
+    slope, intercept = _least_loss(val, val.z, shared=True)
+    kept = _gain_by_patient(val, val.z, val.z * slope).sum() > _least_gain(1)
+    slope = np.where(kept, slope, 1.0)
+    more, intercept = _least_loss(val, val.z * slope, shared=False)
+    gain = _gain_by_patient(val, val.z * slope, val.z * slope * more + intercept)
+    better = gain > _least_gain(2 * len(slope) - 1 if val.task.exclusive else 2)
+    better = np.resize(better, len(slope))
+    slope, intercept = np.where(better, slope * more, slope), np.where(better, intercept, 0.0)
 
     def scaling(i: int) -> Scaling:
-        reason = "a single class present in validation" if single[i] else ""
-        if not reason and not enough[i]:
-            reason = "validation shows no miscalibration beyond chance"
-        if reason:
-            return Scaling(slope=None, intercept=None, reason=reason)
-        return Scaling(slope=round(slopes[i], 4), intercept=round(intercepts[i], 4))
+        if not single[i] and (kept or better[i]):
+            return Scaling(slope=round(slope[i], 4), intercept=round(intercept[i], 4))
+        return Scaling(slope=None, intercept=None, reason=SINGLE if single[i] else CALIBRATED)
 
     return {name: scaling(i) for i, name in enumerate(val.outputs)}
+
+
+def _least_loss(val: Predictions, z: Array, *, shared: bool) -> tuple[Array, Array]:
+    """Slopes and intercepts [O] of logits [N, O]; `shared` is one slope and no intercept.
+
+    Fitted to Platt's targets, so that a validation set separated without an error has an answer.
+    """
+    classes, known = z.shape[1], ~np.isnan(val.y)
+    targets = _platts_targets(val.y, known.sum(axis=0), exclusive=val.task.exclusive)
+
+    def parts(theta: Array) -> tuple[Array, Array]:
+        if shared:
+            return np.full(classes, np.exp(theta[0])), np.zeros(classes)
+        return np.exp(theta[:classes]), theta[classes:]
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        slope, intercept = parts(theta)
+        moved = z * slope + intercept
+        excess = np.where(known, val.task.activation(moved) - targets, 0)
+        by_slope, by_intercept = slope * (excess * z).sum(axis=0), excess.sum(axis=0)
+        gradient = by_slope.sum(keepdims=True) if shared else np.r_[by_slope, by_intercept]
+        return float(np.nansum(val.task.log_loss(moved, targets))), gradient
+
+    low, high = np.log(SLOPES)
+    bounds = [(low, high)] if shared else [(low, high)] * classes + [(None, None)] * classes
+    return parts(minimize(loss, np.zeros(len(bounds)), jac=True, bounds=bounds, tol=1e-9).x)
+
+
+def _least_gain(parameters: int) -> float:
+    """Log-likelihood from which a likelihood-ratio test rejects no change."""
+    return float(chi2.ppf(1 - SIGNIFICANCE, parameters) / 2)
 
 
 def _platts_targets(y: Array, known: Array, *, exclusive: bool) -> Array:
@@ -75,14 +99,13 @@ def _platts_targets(y: Array, known: Array, *, exclusive: bool) -> Array:
     return np.where(np.isnan(y), np.nan, np.where(y == 1, positive, negative))
 
 
-def _gain_by_patient(val: Predictions, slope: Array, intercept: Array) -> Array:
-    """Log-likelihood gained over the logits as they are, a patient's images averaged.
+def _gain_by_patient(val: Predictions, before: Array, after: Array) -> Array:
+    """Log-likelihood that logits [N, O] gain over others, a patient's images averaged.
 
     Returns:
         [O], or [1] where classes exclude each other.
     """
-    before, after = (val.task.log_loss(z, val.y) for z in (val.z, val.z * slope + intercept))
-    gained = before - after
+    gained = val.task.log_loss(before, val.y) - val.task.log_loss(after, val.y)
     patient = val.images["patient_id"].to_numpy()
     _, codes = np.unique(patient, return_inverse=True)
     known = ~np.isnan(gained)

@@ -138,7 +138,7 @@ def scaling_table(inputs: Inputs) -> Table:
 
     def cells(scaling: Scaling) -> list[Cell]:
         if scaling.slope is None:
-            return [Estimate(value=None, reason=scaling.reason)] * 2 + [scaling.reason]
+            return ["–", "–", scaling.reason]
         return [Estimate(value=scaling.slope), Estimate(value=scaling.intercept), ""]
 
     rows = {name: cells(scaling) for name, scaling in inputs.calibration.scaling.items()}
