@@ -132,16 +132,19 @@ def _open_some(root: Path) -> None:
 
 
 def _network(params: Params, found: Found) -> str:
-    """Build the network, with the weights that training starts from."""
+    """Load the weights that training starts from, and look up the classes that it weighs."""
     from thorax.models.build import build
+    from thorax.models.pretrained import require_imagenet
     from thorax.train.setup import require_classes
 
     if found.outputs:
         for phase in params.train.phase_list():
             require_classes(phase, list(found.outputs))
-    network = build(params.model, len(found.outputs) or 1, params.preprocess.image_size)
-    count = sum(weights.numel() for weights in network.parameters())
-    return f"model     {params.model.name}, {count:,} weights, starting from {params.model.weights}"
+    if params.model.weights == "imagenet":
+        require_imagenet(params.model.name)
+    elif params.model.weights != "none":
+        build(params.model, len(found.outputs) or 1, params.preprocess.image_size)
+    return f"model     {params.model.name}, starting weights: {params.model.weights}"
 
 
 def _machine(params: Params, _found: Found) -> str:

@@ -72,17 +72,17 @@ def columns_of(rows: pd.DataFrame) -> list[Column]:
 
 
 def image_column(rows: pd.DataFrame, images: Iterable[str]) -> tuple[str, str, float] | None:
-    """Column that names most images, what to append to it, and the share of rows that it names."""
+    """Column that names most images, what to append to it, and the share of rows that do."""
     names = {file_name(place) for place in images}
     suffixes = Counter(PurePosixPath(name).suffix for name in names)
     sample = rows.iloc[:: max(1, len(rows) // SAMPLE)]
-    best = None
+    best, most = None, 0
     for suffix in ("", *(suffix for suffix, _ in suffixes.most_common())):
         for column in rows:
-            ends = sample[column].str.strip().str.replace("\\", "/").str.rpartition("/")[2]
-            share = float((ends + suffix).isin(names).mean())
-            if share > (best[2] if best else 0.0):
-                best = (str(column), suffix, share)
+            ends = sample[column].str.strip().str.replace("\\", "/").str.rpartition("/")[2] + suffix
+            found = ends[ends.isin(names)]
+            if found.nunique() > most:
+                best, most = (str(column), suffix, len(found) / len(ends)), found.nunique()
     return best
 
 
