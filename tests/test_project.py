@@ -9,6 +9,7 @@ import pytest
 
 from small_run import ROOT
 from thorax import project
+from thorax.cli import DISTRIBUTION
 from thorax.config import read_yaml
 from thorax.errors import ConfigError
 
@@ -69,3 +70,4 @@ def test_the_wheel_brings_what_a_project_needs():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packed = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert packed == {name: f"thorax/{project.PACKED}/{name}" for name in project.FILES}
+    assert settings["project"]["name"] == DISTRIBUTION

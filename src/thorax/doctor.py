@@ -157,7 +157,7 @@ def _machine(params: Params, _found: Found) -> str:
             f"train.devices is {devices}, but torch can use {gpus} GPUs here; that many processes "
             "would share them. Set train.devices: auto."
         )
-    where = f"{gpus} GPUs" if gpus else "no GPU, so on the CPU"
+    where = f"{gpus} GPU{'s' * (gpus > 1)}" if gpus else "no GPU, so on the CPU"
     if not gpus and shutil.which("nvidia-smi"):
         where += " (nvidia-smi is here, but torch cannot use its driver)"
     threads = params.train.num_threads or cores()
