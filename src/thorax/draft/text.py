@@ -31,9 +31,10 @@ class Draft:
 def written(result: Draft, table: Path, root: Path, outcome: str) -> str:
     """The whole draft: how to run it, what came of reading it, questions, the card."""
     name = f"cards/{table.name.partition('.')[0]}.yaml"
+    path = shlex.quote(f"data.path={root}")
     head = [
         f"Draft of `thorax card {table.name}`. Save it as {name}, check it, then",
-        f"    thorax run -S data.source=table -S {shlex.quote(f'data.path={root}')} -S data.card={name}",
+        f"    thorax run -S data.source=table -S {path} -S data.card={name}",
         "",
         *outcome.splitlines(),
         "",
