@@ -117,16 +117,19 @@ def _data(data: Data, fetch: bool) -> Found:
 
 
 def _open_some(root: Path) -> None:
+    """Decode the first images; a few may be unreadable, but not all."""
     reasons = []
     for location, content in islice(images(root), OPENED):
         try:
             decode(content)
         except ValueError as error:
-            reasons.append(f"{location}: {error}")
-    if len(reasons) == OPENED:
+            reasons.append(f"  {location}: {error}")
+        else:
+            return
+    if reasons:
         raise DataError(
-            f"The first {OPENED} images under {root.absolute()} cannot be read:\n  "
-            + "\n  ".join(reasons)
+            f"The first {len(reasons)} images under {root.absolute()} cannot be read:\n"
+            + "\n".join(reasons)
             + "\nReplace them, or correct data.path."
         )
 
