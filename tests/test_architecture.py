@@ -27,9 +27,9 @@ ROOMS = [
     ["dataset"],
     ["metrics", "models"],
     STAGES,
+    ["doctor", "draft", "project"],
     ["compare"],
     ["studies"],
-    ["doctor"],
     ["cli"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from made_up import write_folder, write_tar, write_zip
-from thorax.archives import file_name, path_in_data, survey, total_bytes, walk
+from thorax.archives import file_name, images, listing, path_in_data, survey, total_bytes, walk
 from thorax.errors import DataError
 
 FILES = {
@@ -130,3 +130,15 @@ def test_total_bytes_counts_archives_as_they_lie(tmp_path):
     path = write_zip(tmp_path / "x.zip", FILES)
     write_folder(tmp_path, {"a.png": b"123", ".hidden": b"4"})
     assert total_bytes(tmp_path) == path.stat().st_size + 3
+
+
+@pytest.mark.parametrize("name", ["plain", "x.zip", "x.tar", "x.tar.gz"])
+def test_a_listing_names_all_images_and_reads_only_tables(tmp_path, monkeypatch, name):
+    write = {"plain": write_folder, "x.zip": write_zip}.get(name, write_tar)
+    root = write(tmp_path / name, FILES)
+    whole, names = survey(root, "read"), listing(root)
+    assert names.images == dict.fromkeys(whole.images, "")
+    assert names.tables == whole.tables
+    assert [at for at, _ in images(root)] == list(whole.images)
+    monkeypatch.setattr("thorax.archives.GLANCE", 0)
+    assert (listing(root) is None) == (name == "x.tar.gz")

@@ -13,7 +13,7 @@ from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Data, Paths
 from thorax.download import download
 from thorax.download.sources import SOURCES
-from thorax.errors import BusyError, DataError
+from thorax.errors import BusyError, ConfigError, DataError
 from thorax.io import MANIFEST_COLUMNS, locked, read_csv, read_manifest
 from thorax.raw_store import open_root
 
@@ -263,3 +263,20 @@ def test_sources_need_no_learning_library():
 
 def test_every_source_of_the_settings_is_registered_and_the_other_way_round():
     assert set(SOURCES) == set(get_args(Data.model_fields["source"].annotation))
+
+
+@pytest.mark.parametrize(
+    ("card", "error"), [({}, ConfigError), ({"file": "t.csv", "image": "x"}, DataError)]
+)
+def test_a_card_is_checked_before_an_image_is_read(tmp_path, monkeypatch, card, error):
+    root = write_folder(tmp_path / "mine", {"t.csv": b"name,mass\n1.png,yes\n", "1.png": b"1"})
+    (tmp_path / "card.yaml").write_text(str(card | ({"labels": {"mass": "mass"}} if card else {})))
+
+    def fail(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("thorax.download.survey", fail)
+    for glance in (0, 2**30):
+        monkeypatch.setattr("thorax.archives.GLANCE", glance)
+        with pytest.raises(error):
+            _download(source="table", path=str(root), card=str(tmp_path / "card.yaml"))

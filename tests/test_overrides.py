@@ -3,7 +3,9 @@
 import pytest
 from dvc.utils.hydra import apply_overrides
 
-from thorax.config import as_override, merge, read_yaml
+from small_run import ROOT
+from thorax.config import as_override, load_params, merge, read_yaml
+from thorax.errors import ConfigError
 
 
 def test_lists_and_class_weights_are_replaced_and_sections_merged():
@@ -28,3 +30,17 @@ def test_odd_values_survive_dvc(value, tmp_path):
 def test_overrides_are_what_dvc_takes():
     assert as_override("train.phases", []) == "train.phases=[]"
     assert as_override("a", {"N": 3.0, "P": None}) == "a={N:3.0,P:null}"
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("train.epoch=3", r"train\.epoch: unknown key; did you mean epochs\?"),
+        ("nothing=3", "nothing: unknown key"),
+        ("train.epochs", "write KEY=VALUE"),
+        ("train.epochs=[", "no viable alternative"),
+    ],
+)
+def test_a_mistaken_override_is_explained_in_our_words(word, says):
+    with pytest.raises(ConfigError, match=says):
+        load_params(ROOT / "params.yaml", ["train.seed=1", word])

@@ -227,7 +227,7 @@ def test_the_card_may_be_a_file_or_stand_in_params(tmp_path, monkeypatch):
     assert read(content, data_section(source="table", card="card.yaml")).table.equals(inline)
     with pytest.raises(ConfigError, match=r"data\.card in params\.yaml is null.*chexpert\.yaml"):
         read(content, data_section(source="table"))
-    with pytest.raises(ConfigError, match=r"no\.yaml does not exist"):
+    with pytest.raises(ConfigError, match=r"'no\.yaml', which does not exist"):
         read(content, data_section(source="table", card="no.yaml"))
 
 
@@ -271,9 +271,29 @@ def test_mistakes_in_a_card(changes, message):
         check(data_section().model_dump() | {"card": card}, type(data_section()), "params.yaml")
 
 
-def test_a_card_names_every_key():
-    with pytest.raises(ConfigError, match="merge_rows: is missing"):
-        check({k: v for k, v in CARD.items() if k != "merge_rows"}, TableCard, "card.yaml")
+def test_a_card_needs_only_what_differs():
+    least = {"file": "labels.csv", "image": "file", "labels": {"m": "Mass", "e": "Edema"}}
+    card = check(least, TableCard, "card.yaml")
+    assert card.model_dump(exclude=set(least)) == {
+        "encoding": "utf-8", "suffix": "", "patient": None, "patient_pattern": None, "view": None,
+        "sex": None, "age": None, "vendor": None, "site": None, "split": None, "label": None,
+        "separator": None, "present": [], "absent": [], "unknown": [], "blank": "unknown",
+        "keep": {}, "merge_rows": False, "task": "multi-label", "positive": None,
+    }  # fmt: skip
+    for key in least:
+        with pytest.raises(ConfigError, match=rf"1 mistake in card\.yaml:\n  {key}: is missing$"):
+            check({k: v for k, v in least.items() if k != key}, TableCard, "card.yaml")
+
+
+def test_a_card_names_the_encoding_of_its_table():
+    content = SIMPLE.replace("Mass|Edema", "Ödem").encode("latin-1")
+    labels = {"Mass": "Mass", "Ödem": "Edema", "healthy": None}
+    dataset = _read(content, labels=labels, encoding="latin-1")
+    assert dataset.table["label_Edema"].tolist() == [0, 1, 0, 0]
+    with pytest.raises(DataError, match=r"not UTF-8.*a card can name it \(key `encoding`\)"):
+        _read(content, labels=labels)
+    with pytest.raises(ConfigError, match="encoding is 'latin-one'"):
+        check(CARD | {"encoding": "latin-one"}, TableCard, "card.yaml")
 
 
 @pytest.mark.parametrize("path", sorted(CARDS.glob("*.yaml")), ids=lambda path: path.stem)

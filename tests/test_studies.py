@@ -12,6 +12,7 @@ from thorax.config import flatten, load_params
 from thorax.errors import ConfigError, DataError, ResourceError, ThoraxError
 from thorax.studies import experiments, run as studies
 from thorax.studies.recipes import load_recipes
+from thorax.studies.smoke import write_data
 
 # Threads that wait do not spin: other tests share the processors.
 PATIENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -41,10 +42,7 @@ def started(monkeypatch, tmp_path):
 
 @pytest.fixture
 def images(tmp_path):
-    folder = tmp_path / "images"
-    folder.mkdir()
-    (folder / "a.png").touch()
-    return f"data.path={folder}"
+    return f"data.path={write_data('kermany', tmp_path / 'images')}"
 
 
 def test_data_that_is_not_here_stops_before_any_work(started):

@@ -25,6 +25,8 @@ ZIP = (".zip",)
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 IMAGE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 TABLE = (".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz")
+COMPRESSED = (".gz", ".tgz", ".bz2", ".xz")  # a tar that must be unpacked to list its members
+GLANCE = 2**30  # bytes of such archives that are unpacked only to list them, in some seconds
 BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
     RuntimeError,  # zipfile: a password, or a compression that it does not know
@@ -48,10 +50,10 @@ def survey(root: Path, what: str) -> Survey:
     """
     if not root.exists():
         raise DataError(f"{root.absolute()} does not exist. Correct data.path in params.yaml.")
-    result, suffixes = Survey(root), (*IMAGE, *TABLE)
+    result = Survey(root)
     progress: tqdm[Any] = bar(what, total=total_bytes(root), unit="B")
     with progress:
-        for location, content in walk(root, lambda name: name.lower().endswith(suffixes)):
+        for location, content in walk(root, _named(*IMAGE, *TABLE)):
             if location.lower().endswith(IMAGE):
                 result.images[location] = hashlib.sha256(content).hexdigest()
             else:
@@ -60,13 +62,46 @@ def survey(root: Path, what: str) -> Survey:
     return result
 
 
+def listing(root: Path) -> Survey | None:
+    """The same without reading an image: the hashes are empty, so that all images seem equal.
+
+    None where that would take long: large archives of the kind .tar.gz tell nothing before they are
+    unpacked.
+    """
+    packed = (path for path in _files(root) if path.name.lower().endswith(COMPRESSED))
+    if sum(path.stat().st_size for path in packed if path.name.lower().endswith(TAR)) > GLANCE:
+        return None
+    result = Survey(root)
+    for location, content in walk(root, _named(*IMAGE, *TABLE), opened=_named(*TABLE)):
+        if location.lower().endswith(IMAGE):
+            result.images[location] = ""
+        else:
+            result.tables[location] = content
+    return result
+
+
+def images(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (location, bytes) of every image."""
+    return walk(root, _named(*IMAGE))
+
+
+def _named(*suffixes: str) -> Callable[[str], bool]:
+    return lambda name: name.lower().endswith(suffixes)
+
+
 def total_bytes(root: Path) -> int:
     """Size of all that `walk` can meet, for estimates; archives count in their packed size."""
     return sum(path.stat().st_size for path in _files(root))
 
 
-def walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def walk(
+    root: Path,
+    wanted: Callable[[str], bool],
+    opened: Callable[[str], bool] = lambda _: True,
+) -> Iterator[tuple[str, bytes]]:
     """Yield (location, bytes) of every wanted file, archives in their own order.
+
+    Of a file that is not `opened` the bytes are empty.
 
     What operating systems leave behind (`__MACOSX`, `.DS_Store`, `._*`) is never yielded: read
     naively, it doubles a Kaggle archive.
@@ -74,10 +109,10 @@ def walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes
     for path in _files(root):
         location = path.name if path == root else path.relative_to(root).as_posix()
         if path.name.lower().endswith((*ZIP, *TAR)):
-            yield from _members(path, f"{location}!", wanted)
+            yield from _members(path, f"{location}!", wanted, opened)
         elif wanted(location):
             try:
-                yield location, path.read_bytes()
+                yield location, path.read_bytes() if opened(location) else b""
             except OSError as error:
                 raise DataError(f"{path.absolute()} cannot be read ({error}).") from error
 
@@ -115,20 +150,22 @@ def _is_debris(name: str) -> bool:
     return any(name == "__MACOSX" or name.startswith(".") for name in names)
 
 
-def _members(path: Path, prefix: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def _members(
+    path: Path, prefix: str, wanted: Callable[[str], bool], opened: Callable[[str], bool]
+) -> Iterator[tuple[str, bytes]]:
     try:
         if path.name.lower().endswith(ZIP):
             with zipfile.ZipFile(path) as archive:
                 for entry in sorted(archive.infolist(), key=lambda e: e.header_offset):
                     name = entry.filename
                     if not entry.is_dir() and not _is_debris(name) and wanted(prefix + name):
-                        yield prefix + name, archive.read(entry)
+                        yield prefix + name, archive.read(entry) if opened(name) else b""
         else:
             with tarfile.open(path) as tar:
                 for member in tar:
                     name = member.name.removeprefix("./")
                     if member.isfile() and not _is_debris(name) and wanted(prefix + name):
-                        file = tar.extractfile(member)
+                        file = tar.extractfile(member) if opened(name) else None
                         yield prefix + name, file.read() if file else b""
     except BROKEN as error:
         raise DataError(

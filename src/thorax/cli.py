@@ -2,21 +2,61 @@
 
 A subcommand returns its answer as text, which is printed here, and an exit code where it is not 0;
 work that it starts on the way prints its own progress.
-Imports stand inside the commands, so that each starts as fast as it can.
+Imports stand inside the commands, so that each starts as fast as it can. Those that need a project
+find its root from any folder within; paths on the command line are taken from where it was typed.
 """
 
 import argparse
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from thorax.errors import exit_with_message
 
 Outcome = str | tuple[str, int]
 
+DISTRIBUTION = "thorax-cxr"
+HELP = """\
+-S KEY=VALUE sets a key of params.yaml for this command, by its dotted name, as in
+`dvc exp run -S`; again for another key:  -S model.name=resnet18 -S train.epochs=10
+`thorax run` writes it into params.yaml, the others leave that file alone.
 
-def _doctor(_: argparse.Namespace) -> Outcome:
+exit codes: 0 done; 1 recipes or a run failed; 2 settings or command line; 3 data; 4 integrity, or
+an audit that found something; 5 loss no longer finite; 6 disk, memory or network; 7 gate failed;
+8 gate inconclusive; 75 in use by another process; 130 interrupted
+"""
+
+
+def _doctor(arguments: argparse.Namespace) -> Outcome:
     from thorax.doctor import doctor
 
-    return doctor()
+    return doctor(arguments.set)
+
+
+def _run(arguments: argparse.Namespace) -> Outcome:
+    from thorax.compare.summary import summary
+    from thorax.doctor import doctor
+    from thorax.studies import experiments
+
+    experiments.require_commit()
+    print(doctor(arguments.set), flush=True)
+    if not experiments.start(arguments.set, arguments.name, arguments.where):
+        undo = "`git checkout params.yaml` undoes settings made by -S"
+        return f"The run failed, for the reason above; {undo}.", 1
+    return summary() if arguments.where is None else "`dvc exp show` lists experiments."
+
+
+def _init(arguments: argparse.Namespace) -> Outcome:
+    from thorax.project import create
+
+    return create(arguments.folder)
+
+
+def _card(arguments: argparse.Namespace) -> Outcome:
+    from thorax.draft import draft
+
+    return draft(arguments.table, arguments.images or arguments.table.parent)
 
 
 def _summary(_: argparse.Namespace) -> Outcome:
@@ -35,8 +75,8 @@ def _gate(arguments: argparse.Namespace) -> Outcome:
 def _evaluate(arguments: argparse.Namespace) -> Outcome:
     from thorax.compare.external import evaluate_bundle
 
-    bundle, to = Path(arguments.bundle), Path(arguments.to)
-    return evaluate_bundle(bundle, arguments.set, to, forced=arguments.forced)
+    forced: bool = arguments.forced
+    return evaluate_bundle(arguments.bundle, arguments.set, arguments.to, forced=forced)
 
 
 def _compare(arguments: argparse.Namespace) -> Outcome:
@@ -66,8 +106,7 @@ def _ledger(arguments: argparse.Namespace) -> Outcome:
 def _audit(arguments: argparse.Namespace) -> Outcome:
     from thorax.studies.audit import audit
 
-    json = Path(arguments.json) if arguments.json else None
-    return audit(Path(arguments.a), Path(arguments.b), json)
+    return audit(arguments.a, arguments.b, arguments.json)
 
 
 def _protocols(arguments: argparse.Namespace) -> Outcome:
@@ -78,10 +117,16 @@ def _protocols(arguments: argparse.Namespace) -> Outcome:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(prog="thorax", description="Reproducible chest X-ray classifiers")
+    top = argparse.ArgumentParser(
+        prog="thorax",
+        description="Reproducible chest X-ray classifiers",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.set_defaults(project=True)
+    top.add_argument("--version", action="version", version=_version())
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    doctor = commands.add_parser("doctor", help="check settings, data and machine before a run")
-    doctor.set_defaults(run=_doctor)
+    _add_starts(commands)
     summary = commands.add_parser("summary", help="headline metrics of the last run")
     summary.set_defaults(run=_summary)
     gate = commands.add_parser("gate", help="fail when a test metric fell by more than a margin")
@@ -94,6 +139,48 @@ def parser() -> argparse.ArgumentParser:
     _add_recipe(commands)
     _add_comparisons(commands)
     return top
+
+
+def _version() -> str:
+    try:
+        return f"thorax {version(DISTRIBUTION)}"
+    except PackageNotFoundError:
+        return f"thorax, not installed: {Path(__file__).parent}"
+
+
+def _path(text: str) -> Path:
+    """Absolute, because commands work in the root of the project."""
+    return Path(text).absolute()
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    about = "another value for a key of params.yaml, such as train.epochs=10"
+    parser.add_argument(
+        "-S", dest="set", action="append", default=[], metavar="KEY=VALUE", help=about
+    )
+
+
+def _add_starts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    init = commands.add_parser("init", help="make a project in a new folder")
+    init.set_defaults(run=_init, project=False)
+    init.add_argument("folder", metavar="DIR", type=_path)
+    card = commands.add_parser("card", help="draft the card of a table of images")
+    card.set_defaults(run=_card, project=False)
+    card.add_argument("table", metavar="TABLE", type=_path, help="CSV, TSV or Parquet")
+    about = "folder or archive (the table's folder)"
+    card.add_argument("images", metavar="IMAGES", type=_path, nargs="?", help=about)
+    doctor = commands.add_parser("doctor", help="check settings, data and machine before a run")
+    doctor.set_defaults(run=_doctor)
+    _add_set(doctor)
+    run = commands.add_parser("run", help="the same, then `dvc exp run`, then the summary")
+    run.set_defaults(run=_run)
+    run.add_argument("-n", dest="name", metavar="NAME", help="of the experiment")
+    where = run.add_mutually_exclusive_group()
+    for how, about in (("temp", "in a copy, leaving your files alone"), ("queue", "later")):
+        where.add_argument(
+            f"--{how}", dest="where", action="store_const", const=f"--{how}", help=about
+        )
+    _add_set(run)
 
 
 def _add_recipe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -110,7 +197,7 @@ def _add_recipe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     run.add_argument("--smoke", action="store_true", help="on small phantoms, two epochs")
     run.add_argument("--queue", action="store_true", help="into DVC's queue, to start later")
     run.add_argument("--fetch", action="store_true", help="download data that is missing")
-    run.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
+    _add_set(run)
 
 
 def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -118,16 +205,22 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     ledger.set_defaults(run=_ledger)
     ledger.add_argument("--record", nargs="+", metavar="EXPERIMENT", help="keep runs in git")
     audit = commands.add_parser("audit", help="what two sets of images share")
-    audit.set_defaults(run=_audit)
+    audit.set_defaults(run=_audit, project=False)
     for name in ("a", "b"):
-        audit.add_argument(name, metavar=name.upper(), help="folder, archive or manifest.csv")
-    audit.add_argument("--json", metavar="FILE", help="write the counts and examples there too")
+        about = "folder, archive or manifest.csv"
+        audit.add_argument(name, metavar=name.upper(), type=_path, help=about)
+    about = "write the counts and examples there too"
+    audit.add_argument("--json", metavar="FILE", type=_path, help=about)
     evaluate = commands.add_parser("evaluate", help="a finished bundle on other images")
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("bundle", metavar="BUNDLE", help="folder that the evaluate stage wrote")
-    evaluate.add_argument("--to", default="external", metavar="FOLDER", help="for the results")
+    about = "folder that the evaluate stage wrote"
+    evaluate.add_argument("bundle", metavar="BUNDLE", type=_path, help=about)
+    about = "for the results (external)"
+    evaluate.add_argument(
+        "--to", default=Path("external"), type=_path, metavar="FOLDER", help=about
+    )
     evaluate.add_argument("--forced", action="store_true", help="though it was trained on some")
-    evaluate.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
+    _add_set(evaluate)
     compare = commands.add_parser("compare", help="rank experiments by validation; two: paired")
     compare.set_defaults(run=_compare)
     compare.add_argument("names", nargs="*", metavar="EXPERIMENT", help="(all)")
@@ -137,14 +230,21 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     protocols.add_argument("name", nargs="?", metavar="NAME", help="a recipe (none: params.yaml)")
     protocols.add_argument("--seeds", type=int, default=3, help="of splits, and of trainings (3)")
     protocols.add_argument("--fetch", action="store_true", help="download data that is missing")
-    protocols.add_argument("-S", dest="set", action="append", default=[], metavar="KEY=VALUE")
+    _add_set(protocols)
 
 
 def main() -> int:
     """Run a command; a user's mistake ends with a message and its exit code."""
     with exit_with_message():
         arguments = parser().parse_args()
+        if arguments.project:
+            from thorax.project import find_root
+
+            os.chdir(find_root(Path.cwd()))
         outcome: Outcome = arguments.run(arguments)
         text, code = (outcome, 0) if isinstance(outcome, str) else outcome
-        print(text)
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:  # `| head` has seen enough; the interpreter must not flush again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code

@@ -1,5 +1,10 @@
-"""The schema of a data card: how a table of the user's own describes images."""
+"""The schema of a data card: how a table of the user's own describes images.
 
+A card says only what differs from a plain table: keys that are left out name no column, no word and
+no rule. Unlike `params.yaml`, which holds every setting, a card describes one file.
+"""
+
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -19,27 +24,28 @@ class TableCard(Section):
     """How a table of the user's own describes images; `data.card` is one or the path of one."""
 
     file: Annotated[str, Field(min_length=1)]
+    encoding: str = "utf-8"
     image: Annotated[str, Field(min_length=1)]
-    suffix: str
-    patient: str | None
-    patient_pattern: str | None
-    view: str | None
-    sex: str | None
-    age: str | None
-    vendor: str | None
-    site: str | None
-    split: str | None
-    label: str | None
-    separator: Annotated[str, Field(min_length=1)] | None
+    suffix: str = ""
+    patient: str | None = None
+    patient_pattern: str | None = None
+    view: str | None = None
+    sex: str | None = None
+    age: str | None = None
+    vendor: str | None = None
+    site: str | None = None
+    split: str | None = None
+    label: str | None = None
+    separator: Annotated[str, Field(min_length=1)] | None = None
     labels: Annotated[dict[str, str | None], Field(min_length=1)]
-    present: list[str]
-    absent: list[str]
-    unknown: list[str]
-    blank: Literal["present", "absent", "unknown"]
-    keep: dict[str, list[str]]
-    merge_rows: bool
-    task: Literal["multi-label", "binary", "multi-class"]
-    positive: str | None
+    present: list[str] = []
+    absent: list[str] = []
+    unknown: list[str] = []
+    blank: Literal["present", "absent", "unknown"] = "unknown"
+    keep: dict[str, list[str]] = {}
+    merge_rows: bool = False
+    task: Literal["multi-label", "binary", "multi-class"] = "multi-label"
+    positive: str | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -49,6 +55,10 @@ class TableCard(Section):
     @model_validator(mode="after")
     def _keys_agree(self) -> "TableCard":
         mistakes = [*self._patient_mistakes(), *self._label_mistakes(), *self._task_mistakes()]
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            mistakes.append(f"encoding is {self.encoding!r}; Python knows utf-8, latin-1, cp1252 …")
         if mistakes:
             raise ValueError("; ".join(mistakes))
         return self

@@ -68,7 +68,9 @@ def _explain(item: Any, path: str, schema: type[BaseModel]) -> str:
         return f"unknown key{hint} (allowed: {', '.join(known)})"
     if item["type"] == "missing":
         section, keys = _fields(schema, parents), _fields(schema, [*parents, key])
-        inside = f" ({', '.join(keys)})" if keys is not section else ""
+        inside = f" ({', '.join(keys)})" if keys and keys is not section else ""
+        if any(not field.is_required() for field in section.values()):
+            return "is missing"  # a card, where only some keys must stand
         return f"is missing{inside}; every option must stand in the file"
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     if item["type"] == "value_error":

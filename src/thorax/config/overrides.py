@@ -48,17 +48,24 @@ def _literal(value: Any) -> str:
 def overridden(params: Path, overrides: Sequence[str]) -> bytes:
     """What DVC would write into a parameters file for these overrides.
 
+    A key that is not there is added, so that the schema can say which one may be meant.
+
     Raises:
         ConfigError: an override that DVC does not understand.
     """
     from dvc.exceptions import DvcException  # imported late: it takes a second
     from dvc.utils.hydra import apply_overrides
 
+    if wrong := [word for word in overrides if "=" not in word and not word.startswith("~")]:
+        raise ConfigError(f"-S {wrong[0]}: write KEY=VALUE, for example train.epochs=10.")
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "params.yaml"
         copy.write_bytes(params.read_bytes())
         try:
             apply_overrides(copy, list(overrides))
         except DvcException as error:
-            raise ConfigError(f"{error}: {error.__cause__}".replace("\n", " ")) from None
+            try:
+                apply_overrides(copy, [f"++{word.lstrip('+')}" for word in overrides])
+            except DvcException:
+                raise ConfigError(f"{error}: {error.__cause__}".replace("\n", " ")) from None
         return copy.read_bytes()

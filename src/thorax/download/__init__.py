@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from thorax.archives import survey
+from thorax.archives import Survey, listing, survey
 from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Data, Paths
 from thorax.download.annotations import read_annotations
@@ -25,23 +25,22 @@ def download(data: Data, paths: Paths) -> None:
     """Write the manifest, its description and the annotations; fetch what is missing first.
 
     The images at `data.path` are used where there are any; else the source is fetched into the raw
-    store, `data/raw` in the user's checkout.
+    store, `data/raw` in the user's checkout. Cards, tables and labels are checked before an image
+    is read.
 
     Raises:
         DataError: no data, or data with problems; all problems are listed at once.
     """
     kind, root = locate(data)
     source = SOURCES[data.source]
+    source.check(data)
     if kind == "raw" and source.fetch is not None:
         with locked(root.parent / f".{root.name}.lock", f"The raw store {root}"):
             source.fetch(data, root)
+    if (names := listing(root)) is not None:
+        read(names, data)
     content = survey(root, "read images")
-    if not content.images:
-        raise DataError(
-            f"{root.absolute()} holds files, but no image (PNG, JPEG, BMP, TIFF, WebP). Correct "
-            "data.path; convert DICOM to PNG first."
-        )
-    labeled = _for_task(validate(source.read(content, data), str(root)), data)
+    labeled = read(content, data)
     annotations = read_annotations(content)
     dataset = _describe(labeled, source, data, kind)
     labels = [LABEL + name for name in dataset.classes]
@@ -49,6 +48,22 @@ def download(data: Data, paths: Paths) -> None:
     write_csv(annotations, Path(paths.annotations))
     dataset.write(Path(paths.dataset))
     print(_summary(dataset, root))
+
+
+def read(content: Survey, data: Data) -> LabelTable:
+    """The labeled list of what lies under a root, checked; opens no image.
+
+    Raises:
+        ConfigError: a card with mistakes.
+        DataError: no image, or data with problems; all problems are listed at once.
+    """
+    if not content.images:
+        raise DataError(
+            f"{content.root.absolute()} holds files, but no image (PNG, JPEG, BMP, TIFF, WebP). "
+            "Correct data.path; convert DICOM to PNG first."
+        )
+    labeled = SOURCES[data.source].read(content, data)
+    return _for_task(validate(labeled, str(content.root)), data)
 
 
 def locate(data: Data) -> tuple[Root, Path]:

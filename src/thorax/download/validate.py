@@ -11,9 +11,9 @@ from thorax.download.sources.tables import listed, listed_images
 from thorax.errors import DataError
 from thorax.io import LABEL, MANIFEST_COLUMNS, class_names
 
-_SEX = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"}
-_NO_SEX = {"", "U", "O", "UNKNOWN", "OTHER"}
-_VIEW = {
+SEX = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"}
+NO_SEX = {"", "U", "O", "UNKNOWN", "OTHER"}
+VIEW = {
     "PA": "PA", "POSTEROANTERIOR": "PA", "AP": "AP", "ANTEROPOSTERIOR": "AP", "AP SUPINE": "AP",
     "AP ERECT": "AP", "L": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL",
     "LATERAL": "LATERAL",
@@ -33,8 +33,8 @@ def validate(labeled: LabelTable, where: str) -> LabelTable:
     """
     notes, problems = list(labeled.notes), list(labeled.problems)
     table = _complete(labeled.table)
-    table["view"] = _normalized(table["view"], _VIEW, {""}, notes)
-    table["sex"] = _normalized(table["sex"], _SEX, _NO_SEX, notes)
+    table["view"] = _normalized(table["view"], VIEW, {""}, notes)
+    table["sex"] = _normalized(table["sex"], SEX, NO_SEX, notes)
     table["age"] = _years(table["age"], notes)
     table = _merged(table, notes, problems)
     table = _with_labels(table, labeled.task, notes, problems)
@@ -74,7 +74,7 @@ def _normalized(
 
 def _years(texts: "pd.Series[str]", notes: list[str]) -> list[str]:
     """Read every distinct age once; years without noise, such as `58` or `0.92`."""
-    ages = {text: _age(text.strip().upper()) for text in texts.unique()}
+    ages = {text: years(text.strip().upper()) for text in texts.unique()}
     wrong = [text for text in texts if ages[text] is None]
     if wrong:
         values = listed(map(repr, sorted(set(wrong))))
@@ -82,7 +82,7 @@ def _years(texts: "pd.Series[str]", notes: list[str]) -> list[str]:
     return [ages[text] or "" for text in texts]
 
 
-def _age(text: str) -> str | None:
+def years(text: str) -> str | None:
     """Read `58`, `58.0` or DICOM's `058Y`, `011M`, `003W`, `010D`; None for no possible age."""
     match = re.fullmatch(r"(\d+(?:\.\d*)?)([YMWD]?)", text)
     if not match:
@@ -178,7 +178,8 @@ def _class_problems(table: pd.DataFrame, notes: list[str]) -> list[str]:
 
 def _copies(table: pd.DataFrame) -> list[str]:
     """Count byte-identical images; split keeps them together, but their labels may disagree."""
-    copies = table[table["sha256"].duplicated(keep=False)].groupby("sha256", sort=False)
+    known = table[table["sha256"] != ""]  # empty: images were listed, but not read
+    copies = known[known["sha256"].duplicated(keep=False)].groupby("sha256", sort=False)
     if not copies.ngroups:
         return []
     labels = [LABEL + name for name in class_names(table)]

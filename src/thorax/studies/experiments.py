@@ -14,18 +14,32 @@ LOGS = Path(".dvc/tmp/recipes")
 REPLACED = "-replaced"  # behind the name of an earlier experiment while its successor runs
 
 
-def require_clean_params() -> None:
-    """Refuse to start while `params.yaml` differs from its commit: every experiment inherits it."""
+def require_commit() -> None:
+    """Refuse to start without the commit that DVC's experiments are kept beside."""
     if git("rev-parse", "--verify", "HEAD") is None:
         raise ConfigError(
             "Experiments need a git checkout with a commit: `git init`, `git add --all`,"
             " `git commit -m start`, then try again."
         )
+
+
+def require_clean_params() -> None:
+    """Refuse to start while `params.yaml` differs from its commit: every experiment inherits it."""
+    require_commit()
     if git("diff", "--quiet", "HEAD", "--", "params.yaml") is None:
         raise ConfigError(
             "params.yaml is modified, and every recipe would inherit the change. Commit it, or"
             " undo it with `git checkout params.yaml`; pass changes with -S."
         )
+
+
+def start(overrides: Sequence[str], name: str | None, where: str | None) -> bool:
+    """One experiment in the checkout, or with `--temp` or `--queue` as DVC means them."""
+    words = [*(["--name", name] if name else []), *([where] if where else []), *_set(overrides)]
+    return (
+        subprocess.run(["dvc", "exp", "run", *words], env=_environment(), check=False).returncode
+        == 0
+    )
 
 
 def run(name: str, overrides: Sequence[str]) -> bool:

@@ -5,18 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thorax.config import (
-    PUBLISHED_WEIGHTS,
-    Data,
-    Params,
-    as_override,
-    flatten,
-    load_params,
-    read_yaml,
-)
-from thorax.download import locate
-from thorax.download.sources import SOURCES
-from thorax.errors import ConfigError, DataError, ThoraxError
+from thorax.config import Params, as_override, flatten, load_params, read_yaml
+from thorax.doctor import examine, missing_data
+from thorax.errors import ConfigError, ThoraxError
 from thorax.studies import experiments
 from thorax.studies.recipes import Recipe, find, load_recipes
 from thorax.studies.smoke import FOLDER, write_data
@@ -117,32 +108,13 @@ def smoke_overrides(recipe: Recipe) -> list[str]:
     return [as_override(*setting) for setting in changes.items()]
 
 
-def missing_data(data: Data) -> str | None:
-    """Why a run on this data cannot start; None when all of it is here."""
-    try:
-        kind, root = locate(data)
-    except DataError as error:
-        return str(error)
-    missing = SOURCES[data.source].missing(root) if kind == "raw" else 0
-    if not missing:
-        return None
-    return (
-        f"{SOURCES[data.source].title} is not here: {missing / 1e9:.1f} GB are missing from {root}."
-        " Add --fetch to download them from the publisher, or -S data.path=PATH if you have the"
-        " data, packed or not."
-    )
-
-
 def require_start(name: str, settings: Params, *, fetch: bool) -> None:
-    """See that data and starting weights are here; `fetch` allows to download data later.
+    """Open what the run will open; `fetch` allows it to download its data.
 
     Raises:
-        DataError: what is missing, which option fetches it or names its place.
+        ThoraxError: why it cannot start, which option fetches what is missing or names its place.
     """
-    why = missing_data(settings.data)
-    if why and not (fetch and SOURCES[settings.data.source].fetch):
-        raise DataError(f"Recipe {name} cannot start. {why}")
-    if settings.model.weights in PUBLISHED_WEIGHTS:
-        from thorax.models.pretrained import require_imagenet
-
-        require_imagenet(settings.model.name, settings.model.weights)
+    try:
+        examine(settings, fetch=fetch)
+    except ThoraxError as error:
+        raise type(error)(f"Recipe {name} cannot start. {error}") from None

@@ -14,6 +14,7 @@ SOURCES: dict[str, Source] = {
         store=phantom.store,
         fetch=phantom.generate,
         read=phantom.read,
+        outputs=phantom.CLASSES,
     ),
     "kermany": Source(
         title="Chest X-ray images of pediatric pneumonia (Kermany)",
@@ -26,6 +27,7 @@ SOURCES: dict[str, Source] = {
         fetch=lambda _data, store: fetch_all(kermany.ITEMS, store),
         missing=lambda store: missing_bytes(kermany.ITEMS, store),
         read=kermany.read,
+        outputs=kermany.CLASSES[1:],
     ),
     "nih": Source(
         title="NIH ChestX-ray14",
@@ -37,6 +39,7 @@ SOURCES: dict[str, Source] = {
         fetch=lambda _data, store: fetch_all(nih.ITEMS, store),
         missing=lambda store: missing_bytes(nih.ITEMS, store),
         read=nih.read,
+        outputs=nih.CLASSES,
     ),
     "folder": Source(
         title="Class folders of the user's own",
@@ -51,5 +54,6 @@ SOURCES: dict[str, Source] = {
         license="Not stated by the card; your data's own terms apply.",
         patient_namespace=lambda data: f"table {data.path}",
         read=card.read,
+        check=card.read_card,
     ),
 }

@@ -45,6 +45,8 @@ class Source:
         store: name of the folder or archive in the raw store that `fetch` fills.
         fetch: fills the store where it is incomplete; None: the user brings the data.
         missing: bytes that `fetch` would have to download.
+        check: raises what is wrong with the settings, before anything is read or fetched.
+        outputs: classes with an output of the model's, where they are known without the data.
     """
 
     title: str
@@ -55,6 +57,8 @@ class Source:
     store: Callable[[Data], str] = lambda data: data.source
     fetch: Callable[[Data, Path], None] | None = None
     missing: Callable[[Path], int] = lambda _store: 0
+    check: Callable[[Data], object] = lambda _data: None
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

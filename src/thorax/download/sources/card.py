@@ -24,7 +24,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
         ConfigError: `data.card` is missing or has mistakes.
         DataError: the table or a column of it is missing; other problems go to the result.
     """
-    card = _card(data)
+    card = read_card(data)
     notes: list[str] = []
     place, rows = _table(survey, card)
     rows = _kept(rows, card, place, notes)
@@ -55,7 +55,8 @@ def read(survey: Survey, data: Data) -> LabelTable:
     return LabelTable(card.task, card.positive, table[~absent], notes, problems, patient_rule)
 
 
-def _card(data: Data) -> TableCard:
+def read_card(data: Data) -> TableCard:
+    """The card that `data.card` holds or names; a `ConfigError` lists its mistakes."""
     if data.card is None:
         raise ConfigError(
             "data.card in params.yaml is null, but data.source is table. Name a card, for example "
@@ -66,6 +67,11 @@ def _card(data: Data) -> TableCard:
     path = Path(data.card)
     if not path.exists():  # a run in a temporary copy sees only tracked files
         path = main_root() / data.card
+    if not path.exists():
+        raise ConfigError(
+            f"data.card in params.yaml is {data.card!r}, which does not exist. Correct it, or let "
+            "`thorax card TABLE IMAGES` draft one."
+        )
     return check(read_yaml(path), TableCard, str(path))
 
 
@@ -84,7 +90,7 @@ def _table(survey: Survey, card: TableCard) -> tuple[str, pd.DataFrame]:
             f"there is {there}. Put it beside the images, or name it with its folder."
         )
     content, place = next(iter(tables.items()))
-    rows = read_table(content, place)
+    rows = read_table(content, place, card.encoding)
     named = [card.image, card.patient, *_described(card).values(), card.split, *card.keep]
     named += [card.label] if card.label is not None else list(card.labels)
     missing = [name for name in dict.fromkeys(named) if name is not None and name not in rows]

@@ -13,8 +13,8 @@ from thorax.errors import DataError
 _LISTED = 20  # examples in one message
 
 
-def decode(content: bytes, location: str) -> str:
-    """Decode UTF-8 with or without a byte order mark; never guess another encoding.
+def decode(content: bytes, location: str, encoding: str = "utf-8") -> str:
+    """Decode UTF-8 with or without a byte order mark, or as a card says; never guess.
 
     Raises:
         DataError: other bytes, with the file, the offset, the line and the remedy.
@@ -22,16 +22,16 @@ def decode(content: bytes, location: str) -> str:
     try:
         if location.lower().endswith(".gz"):
             content = gzip.decompress(content)
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except (OSError, EOFError) as error:
         raise DataError(f"{location} is not a whole gzip file ({error}). Fetch it again.") from None
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         guess = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
         raise DataError(
-            f"{location} is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start:,} "
-            f"(line {line:,}). Convert it, for example with `iconv -f {guess} -t UTF-8`, if "
-            f"{guess} is what it is."
+            f"{location} is not {encoding.upper()}: byte 0x{content[error.start]:02x} at offset "
+            f"{error.start:,} (line {line:,}). Convert it, for example with `iconv -f {guess} -t "
+            f"UTF-8`, if {guess} is what it is; a card can name it (key `encoding`)."
         ) from None
 
 
@@ -51,7 +51,7 @@ def read_rows(text: str, location: str, delimiter: str) -> dict[int, list[str]]:
         ) from None
 
 
-def read_table(content: bytes, location: str) -> pd.DataFrame:
+def read_table(content: bytes, location: str, encoding: str = "utf-8") -> pd.DataFrame:
     """Read CSV, TSV (also `.gz`) or Parquet into columns of text; blank cells are empty text.
 
     The index says where a row stands: `row 2` is the first after the header.
@@ -62,7 +62,7 @@ def read_table(content: bytes, location: str) -> pd.DataFrame:
     if location.lower().endswith(".parquet"):
         table = _parquet(content, location)
     else:
-        table = _delimited(decode(content, location), location)
+        table = _delimited(decode(content, location, encoding), location)
     if table.empty:
         raise DataError(f"{location} holds no row under its header. Fetch or export it again.")
     return table

@@ -26,7 +26,7 @@ def commands(inputs: Inputs) -> list[tuple[str, str]]:
     lines = {
         "dvc repro": "does nothing while everything is as it was",
         "dvc repro -f report": "makes this page again",
-        f"dvc exp run -S train.seed={seed}": "the same with one change",
+        f"thorax run -S train.seed={seed}": "the same with one change",
         "dvc exp show --only-changed": "what the change did",
     }
     width = max(map(len, lines))
