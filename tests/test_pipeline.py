@@ -22,7 +22,7 @@ SMALL = {
     "pixels: 192": "pixels: 64",
     "image_size: 96": "image_size: 32",
     "epochs: 30": "epochs: 2",
-    "num_threads: null": "num_threads: 1",
+    "num_threads: 2 ": "num_threads: 1 ",
     "n_bootstrap: 2000": "n_bootstrap: 50",
 }
 STAGES = ["download", "preprocess", "split", "train@0", "predict", "evaluate", "explain", "report"]
