@@ -30,7 +30,7 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
 
     Args:
         params: how many images.
-        evaluation: bootstrap replicates and seed, as for every other interval.
+        evaluation: bootstrap replicates and their seed.
         paths: of models, predictions, cache and annotations.
     """
     explainer = open_explainer(paths)
