@@ -33,8 +33,9 @@ def choose(rule: Rule, y: Array, p: Array, replicates: Replicates) -> Estimate:
     """
     if isinstance(rule, int | float):
         return Estimate(value=rule)
-    known = ~np.isnan(y)
-    y, p = y[known], p[known]
+    falling = np.argsort(-p, kind="stable")
+    falling = falling[~np.isnan(y[falling])]
+    y, p = y[falling], p[falling]
     if len(np.unique(y)) < 2:
         return Estimate(value=None, reason="a single class present in validation: 0.5")
 
@@ -42,7 +43,7 @@ def choose(rule: Rule, y: Array, p: Array, replicates: Replicates) -> Estimate:
         return {"threshold": _best(rule, y, p, weights)}
 
     value = best(np.ones((1, len(y))))["threshold"][0]
-    chosen = over_replicates(best, replicates.take(known))["threshold"]
+    chosen = over_replicates(best, replicates.take(falling))["threshold"]
     low, high, undefined = percentiles(chosen)
     if rule in ("youden", "f1") and low is not None:
         value = expit(np.nanmean(logit(np.clip(chosen, 1e-300, 1 - 1e-16))))
@@ -50,15 +51,25 @@ def choose(rule: Rule, y: Array, p: Array, replicates: Replicates) -> Estimate:
 
 
 def _best(rule: Rule, y: Array, p: Array, weights: Array) -> Array:
-    """The best threshold [R] under each row of image weights [R, N]; NaN with a single class."""
-    order = np.argsort(-p, kind="stable")
-    y, p, weights = y[order], p[order], weights[:, order]
-    last = np.append(p[1:] != p[:-1], True)  # of equal scores; between them no threshold fits
-    tp = np.cumsum(weights * y, axis=1)
-    fp = np.cumsum(weights * (1 - y), axis=1)
-    present, absent = tp[:, -1:].copy(), fp[:, -1:].copy()
-    tp, fp = tp[:, last], fp[:, last]
-    with np.errstate(invalid="ignore"):
+    """The best threshold [R] under each row of image weights [R, N]; NaN with a single class.
+
+    Scores fall. Equal ones cannot be parted, and below the best cut ends a run with a positive
+    image: a negative one more only adds a false positive. Only a specificity may end elsewhere.
+    """
+    run = np.cumsum(np.append(False, p[1:] != p[:-1]))
+    ends = np.flatnonzero(np.append(p[1:] != p[:-1], True))
+    if not isinstance(rule, AtSpecificity):
+        ends = ends[np.bincount(run, y) > 0]
+    starts = np.append(0, ends[:-1] + 1)
+    called = np.cumsum(np.add.reduceat(weights[:, : ends[-1] + 1], starts, axis=1), axis=1)
+    positive = np.flatnonzero(y == 1)
+    so_far = np.cumsum(weights[:, positive], axis=1)
+    tp = so_far[:, np.searchsorted(positive, ends, side="right") - 1]
+    if positive[0] > ends[0]:
+        tp[:, ends < positive[0]] = 0
+    fp, present = called - tp, so_far[:, -1:]
+    absent = weights.sum(axis=1, keepdims=True) - present
+    with np.errstate(invalid="ignore", divide="ignore"):
         if isinstance(rule, AtSensitivity):
             cut = np.argmax(tp / present >= rule.sensitivity, axis=1)
         elif isinstance(rule, AtSpecificity):  # -1: over all scores
@@ -67,7 +78,7 @@ def _best(rule: Rule, y: Array, p: Array, weights: Array) -> Array:
             cut = np.argmax(tp / present - fp / absent, axis=1)
         else:
             cut = np.argmax(2 * tp / (tp + fp + present), axis=1)
-    thresholds = np.append(_between(p[last]), np.nextafter(p[0], 2))[cut]
+    thresholds = np.append(_between(p)[ends], np.nextafter(p[0], 2))[cut]
     return np.where((present > 0) & (absent > 0), thresholds[:, None], np.nan)[:, 0]
 
 
