@@ -82,7 +82,7 @@ def test_the_users_data_is_read_where_it_lies(tmp_path, capsys):
     assert sorted(path.name for path in root.rglob("*.*")) == ["1.png", "2.png", "3.png"]
     printed = capsys.readouterr().out
     assert "3 images of 3 patients" in printed
-    assert "  b        2   66.7%" in printed
+    assert "  b        2   66.7%\npositive: b (data.positive)" in printed
     assert "note: Nothing identifies patients" in printed
 
 

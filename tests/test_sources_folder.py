@@ -20,6 +20,20 @@ def test_two_folders_make_a_binary_task_with_the_last_as_positive():
     assert _read("healthy/a.png", "sick/b.png", positive="healthy").positive == "healthy"
 
 
+@pytest.mark.parametrize(
+    ("folders", "positive"),
+    [
+        (["infiltration", "other"], "infiltration"), (["Cancer", "No_Finding"], "Cancer"),
+        (["NORMAL", "PNEUMONIA"], "PNEUMONIA"), (["case", "no-finding"], "case"),
+        (["control", "normal"], "normal"), (["1", "CONTROL"], "1"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_named_after_no_finding_is_not_the_positive_one(folders, positive):
+    places = [f"{name}/{i}.png" for i, name in enumerate(folders)]
+    assert _read(*places).positive == positive
+    assert _read(*places, positive=folders[1]).positive == folders[1]
+
+
 def test_more_folders_make_a_multi_class_task():
     dataset = _read("a/1.png", "b/2.png", "c/3.png")
     assert (dataset.task, dataset.positive) == ("multi-class", None)

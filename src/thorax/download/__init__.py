@@ -145,4 +145,6 @@ def _summary(dataset: DatasetInfo, root: Path) -> str:
         unknown = f", {count.unknown:,} unknown" if count.unknown else ""
         prevalence = f"{count.present / counts.images:6.1%}"
         lines.append(f"  {name:<{width}}  {count.present:>7,}  {prevalence}{unknown}")
+    if dataset.positive:
+        lines.append(f"positive: {dataset.positive} (data.positive)")
     return "\n".join([*lines, *(f"note: {note}" for note in dataset.notes)])

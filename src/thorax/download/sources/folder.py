@@ -1,5 +1,7 @@
 """Images in one folder per class, also under train, val and test, packed or not."""
 
+import re
+
 import pandas as pd
 
 from thorax.archives import Survey, path_in_data
@@ -11,6 +13,10 @@ from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
 
+# Folders of images without a finding: no positive class, unless data.positive names one.
+_NEGATIVE = {
+    "normal", "no finding", "nofinding", "other", "healthy", "negative", "control"
+}  # fmt: skip
 _EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NORMAL/c.png"
 
 
@@ -19,7 +25,8 @@ def read(survey: Survey, data: Data) -> LabelTable:
 
     The class is the first folder under `train`, `val` or `test` where all images are in such,
     else the first folder that not all images share. Two classes make a binary task, whose positive
-    class is `data.positive` or the last in the alphabet; more make a multi-class task.
+    class is `data.positive` or the last in the alphabet that does not say "normal"; more make a
+    multi-class task.
 
     Raises:
         DataError: fewer than two class folders, images in none, or an unknown `data.positive`.
@@ -51,12 +58,22 @@ def read(survey: Survey, data: Data) -> LabelTable:
     several = len(classes) > 2
     return LabelTable(
         task="multi-class" if several else "binary",
-        positive=None if several else data.positive or classes[-1],
+        positive=None if several else data.positive or _positive(classes),
         table=table,
         notes=inferred.notes,
         problems=inferred.problems,
         patient_rule=inferred.rule,
     )
+
+
+def _positive(classes: list[str]) -> str:
+    """The last class that is not named after the absence of a finding, else the last."""
+    findings = [name for name in classes if _words(name) not in _NEGATIVE]
+    return [*classes, *findings][-1]
+
+
+def _words(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.strip().lower()))
 
 
 def _within_splits(paths: dict[str, str]) -> dict[str, str] | None:
