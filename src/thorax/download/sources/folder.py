@@ -1,13 +1,14 @@
 """Images in one folder per class, also under train, val and test, packed or not."""
 
 import re
+from collections import Counter
 
 import pandas as pd
 
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import LabelTable
-from thorax.download.sources.match import SPLITS, shared_folders
+from thorax.download.sources.match import SPLITS, VALIDATION, shared_folders
 from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed
 from thorax.errors import DataError
@@ -44,9 +45,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
     folders = [path.split("/")[:-1] for path in within.values()]
     depth = int(all(above and above[0].lower() in SPLITS for above in folders))
     table["official_split"] = [SPLITS[above[0].lower()] if depth else "" for above in folders]
-    inferred = infer_patients(
-        table["image_id"].tolist(), table["official_split"].tolist(), data.patient_id
-    )
+    inferred = infer_patients(table["image_id"].tolist(), table["official_split"].tolist(), data)
     table["patient_id"] = inferred.patients
     label = pd.Series([[*above[depth:], ""][0] for above in folders], table.index)
     classes = sorted(set(label) - {""})
@@ -60,7 +59,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
         task="multi-class" if several else "binary",
         positive=None if several else data.positive or _positive(classes),
         table=table,
-        notes=inferred.notes,
+        notes=[*inferred.notes, *_own_validation(folders if depth else [])],
         problems=inferred.problems,
         patient_rule=inferred.rule,
     )
@@ -91,6 +90,15 @@ def _within_splits(paths: dict[str, str]) -> dict[str, str] | None:
 def _without_wrappers(paths: dict[str, str]) -> dict[str, str]:
     shared = shared_folders(paths.values())
     return {location: path.split("/", shared)[-1] for location, path in paths.items()}
+
+
+def _own_validation(folders: list[list[str]]) -> list[str]:
+    names = Counter(above[0] for above in folders if above[0].lower() in VALIDATION)
+    return [
+        f"{count:,} images in the folder {name} join those to train on, and validation is drawn "
+        "anew; only split.method: official-folders keeps it."
+        for name, count in names.items()
+    ]
 
 
 def _problems(outside: "pd.Index[str]", classes: list[str], data: Data) -> list[str]:

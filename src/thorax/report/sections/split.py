@@ -64,6 +64,7 @@ def patients(inputs: Inputs) -> str:
     known = {
         "listed": "The data set names the patients.",
         "none": "Patients are unknown: every image counts as one of its own.",
+        "pattern": "Patients are inferred from file names by data.patient_pattern.",
     }
     return known.get(rule, f"Patients are inferred from file names by the rule {rule}.")
 
