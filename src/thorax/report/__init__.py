@@ -80,6 +80,6 @@ def meta(inputs: Inputs) -> list[tuple[str, str]]:
         ("Task", f"{inputs.dataset.task}, {classes}"),
         ("Model", inputs.model.model.name + (f" × {folds} folds" if folds > 1 else "")),
         ("Input", f"{size} × {size} px, gray"),
-        ("Split", split.METHODS[inputs.split.settings.method][0]),
+        ("Split", split.method(inputs)[0]),
         ("Evaluated on", wording.in_sentence(inputs.subset_name(inputs.headline))),
     ]
