@@ -98,7 +98,7 @@ def evaluation_data(inputs: Inputs) -> Iterator[str]:
     name = inputs.subset_name(inputs.headline)
     if inputs.results.leaky:
         leaky = "Leaky: metrics overstate."
-    elif inputs.results.patients_unknown:
+    elif inputs.dataset.patients_unknown:
         leaky = "Patients are unknown and may be in two subsets."
     else:
         leaky = "No patient is in two subsets."
