@@ -1158,7 +1158,12 @@ class TestPage:
             report(OPTIONS, paths)
             texts.append(Path(paths.report).read_bytes() + Path(paths.model_card).read_bytes())
         assert texts[0] == texts[1]
-        assert "opens in any browser" in capsys.readouterr().out
+        printed = capsys.readouterr().out.splitlines()
+        auroc = inputs_of("multi-label").results.test.metrics["auroc"]
+        shown = f"{auroc.value:.4f} ({auroc.low:.4f}–{auroc.high:.4f})"
+        assert any(line.split("  ")[0] == "auroc" and shown in line for line in printed)
+        assert printed[-1].startswith(f"Report: {Path(paths.report).absolute()} (")
+        assert "opens in any browser" in printed[-1]
 
     def test_requests_nothing(self, nasty_page):
         outside = Outside()

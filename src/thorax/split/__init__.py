@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary, SubsetCounts
 from thorax.config import Paths, Split
 from thorax.dataset import NEVER, cached_images, split_names
-from thorax.errors import DataError, IntegrityError
+from thorax.errors import DataError, IntegrityError, marked
 from thorax.io import LABEL, class_names, write_csv
 from thorax.near_duplicates import near_identical
 from thorax.patient_ids import AS_LISTED, fitting_rules
@@ -58,7 +58,7 @@ def split(params: Split, paths: Paths) -> None:
             f" split.method is {params.method}. official keeps them apart."
         )
     if summary.leaky:
-        print(f"LEAKY: {summary.split_groups} groups appear in two subsets.")
+        print(marked(f"LEAKY: {summary.split_groups} groups appear in two subsets."))
     _audit(params, images, names, near, paths, patients_unknown=unknown)
 
 
