@@ -81,8 +81,8 @@ def test_the_users_data_is_read_where_it_lies(tmp_path, capsys):
     assert open_root(dataset) == root
     assert sorted(path.name for path in root.rglob("*.*")) == ["1.png", "2.png", "3.png"]
     printed = capsys.readouterr().out
-    assert "3 images of 3 patients" in printed
-    assert "  b        2   66.7%" in printed
+    assert "3 images, patients unknown; official split" in printed
+    assert "  b        2   66.7%\npositive: b (data.positive)" in printed
     assert "note: Nothing identifies patients" in printed
 
 
@@ -210,6 +210,16 @@ def test_files_without_any_image(tmp_path):
     root = write_folder(tmp_path / "mine", {"a.dcm": b"x", "t.csv": b"a\n1\n"})
     with pytest.raises(DataError, match=r"holds files, but no image.*convert DICOM to PNG"):
         _download(source="folder", path=str(root))
+
+
+def test_files_that_are_no_images_are_counted_by_kind(tmp_path, capsys):
+    others = dict.fromkeys(["a/x.dcm", "y.DCM", "b/Thumbs.db", "b/IM0001", "README.md"], b"x")
+    root = write_folder(tmp_path / "mine", CLASSES | others)
+    write_zip(root / "more.zip", {"a/9.png": b"9", "a/z.dcm": b"z"})
+    _, dataset = _download(source="folder", path=str(root))
+    note = "5 files are left out, no images that thorax reads: 1 .db, 3 .dcm, 1 without ending; "
+    assert note + "convert DICOM to PNG." in dataset.notes
+    assert f"note: {note}" in capsys.readouterr().out
 
 
 def test_an_empty_folder_elsewhere_is_no_data(tmp_path):

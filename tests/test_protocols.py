@@ -55,6 +55,16 @@ def test_tables_have_every_split_and_the_inflation_from_leakage():
     assert any(line.startswith("| loss | -0.1000 (-0.1000 to -0.1000)") for line in gains)
 
 
+def test_an_interval_stays_within_what_two_metrics_can_differ_by():
+    table = {
+        "random": metrics([0.99, 0.75], loss=[0.1, 9.0]),
+        "patient": metrics([0.70, 0.71], loss=[9.0, 0.1]),
+    }
+    lines = report("x", table, {}).splitlines()
+    assert "| auroc | +0.1650 (-1.0000 to +1.0000) |" in lines
+    assert lines[-1].startswith("| loss | +0.0000 (-113.0852 to +113.0852)")
+
+
 def test_an_undefined_metric_is_left_out_and_a_missing_split_explained():
     table = {"random": metrics([0.9, 0.9], f1=[np.nan, 0.5]), "patient": metrics([0.8, 0.8])}
     text = report("x", table, {"official": "not run, see here.log"})

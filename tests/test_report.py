@@ -289,7 +289,7 @@ class TestEstimates:
                       [Row("A", [why, why, fewer, doubted])], ["note"], 2000)  # fmt: skip
         assert table.footnotes == [
             "note",
-            "95% intervals are from 2,000 bootstrap replicates over patients.",
+            "95% intervals are from 2,000 bootstrap replicates.",
             "A: AUROC and F1: 0 present labels",
             "A: NPV: undefined in 13 of 2,000 replicates, which are left out",
             "A: PPV: under 30 patients with it (3)",
@@ -384,8 +384,12 @@ class TestSummary:
         assert summary.without_looking(undefined, exclusive=False) == {}
 
     def test_the_method_of_the_intervals_is_said(self, run):
-        assert wording.INTERVALS in plain(summary.section(run).body)
-        assert wording.INTERVALS in model_card(run)
+        assert run.intervals in plain(summary.section(run).body)
+        assert run.intervals in model_card(run)
+
+
+def first_of_level(inputs: Inputs, level: str):
+    return next(caveat for caveat in caveats(inputs) if caveat.level == level)
 
 
 class TestCaveats:
@@ -449,6 +453,29 @@ class TestCaveats:
         assert not self.titled(run, "Patients unknown")
         assert "No patient" not in split_section(changed).body
         assert "Patients are unknown" in split_section(changed).body
+        rows = {row.head: row.cells for row in subset_table(changed).rows}
+        assert rows["Patients"] == ["unknown"] * 3
+        assert audit_table(changed).rows[0].cells[-1] == "unknown"
+        assert "95% intervals are over images, too narrow" in plain(summary.section(changed).body)
+        assert first_of_level(changed, level).title == "Patients unknown"
+
+    def test_unknown_patients_are_counted_nowhere(self, run):
+        changed = replace(run, dataset=run.dataset.model_copy(update={"patient_rule": "none"}))
+        counted = r"images?,? (of |\()[\d,]+ patients"
+        assert re.search(counted, plain(summary.section(run).body))
+        for section in SECTIONS:
+            assert not re.search(counted, plain(section(changed).body))
+        card = model_card(changed)
+        assert "images of unknown patients" in card
+        assert "Patients are unknown and may be in two subsets." in card
+        assert not re.search(counted, card)
+
+    def test_a_single_item_is_a_sentence_of_the_page_and_the_worst_come_first(self, run):
+        found = caveats(with_groups(run, 0.012, under=(0.3, 0.1)))
+        care = [caveat.title for caveat in found if caveat.level == "care"]
+        assert care[:2] == ["Underdiagnosis of some patients", "Worse for some patients"]
+        body = plain(summary.section(with_groups(run, 0.012)).body)
+        assert "number of attributes. Sex: 0.100 lower in F than in M (p = 0.012)." in body
 
     def test_undefined_values_come_with_their_reasons_but_not_of_an_absent_test_set(self, run):
         (caveat,) = self.titled(with_undefined(run, "B"), "Undefined values")
@@ -495,6 +522,11 @@ class TestCaveats:
                               "AUROC remains with the lungs occluded")  # fmt: skip
         items = [[f"A: {after:.3f} of {before:.3f}"]] if raised else []
         assert [caveat.items for caveat in raising] == items
+
+    def test_what_is_not_shown_to_be_above_chance_leaves_nothing_without_the_lungs(self, run):
+        auroc = run.metrics.classes["A"].metrics["auroc"].model_copy(update={"low": 0.49})
+        raised = with_occlusion(with_metrics(run, "test", A={"auroc": auroc}), 0.9, 0.8)
+        assert not self.titled(raised, "AUROC remains with the lungs occluded")
 
     def test_a_significant_gap_and_its_group_are_named(self, run):
         (caveat,) = self.titled(with_groups(run, 0.012), "Worse for some patients")
@@ -570,7 +602,7 @@ class TestData:
 
     def test_what_is_not_known_is_said_and_left_out(self, run):
         bare = replace(run, table=run.table.assign(sex="", view="", age=np.nan))
-        known = facts(bare.table)
+        known = facts(bare)
         assert known["Sex"] == known["View"] == known["Age, median (quartiles)"] == "not known"
         assert not any("Age" in r.head or "Female" in r.head for r in subset_table(bare).rows)
 
@@ -603,7 +635,7 @@ class TestLeakage:
         assert [title for title, _ in pairs(changed)] == [
             "Near-identical, train / test", "Same patient, train / test",
         ]  # fmt: skip
-        assert audit_table(audit.overlaps).rows[0].cells == ["0", "1", "0", "2"]
+        assert audit_table(changed).rows[0].cells == ["0", "1", "0", "2"]
 
 
 class TestPictures:
@@ -653,7 +685,7 @@ class TestPerformance:
         assert [row.head for row in table.rows] == [wording.metric_name(key) for key in METRICS]
         assert table.rows[0].cells[0] == run.metrics.metrics["auroc"]
         assert table.rows[3].cells[2] == run.metrics.micro[METRICS[3]]
-        assert table.footnotes[0] == wording.INTERVALS
+        assert table.footnotes[0] == run.intervals
 
     def test_undefined_values_keep_their_reason_under_the_table(self, run):
         table = metric_table(with_undefined(run, "B"), "test")
@@ -1126,7 +1158,12 @@ class TestPage:
             report(OPTIONS, paths)
             texts.append(Path(paths.report).read_bytes() + Path(paths.model_card).read_bytes())
         assert texts[0] == texts[1]
-        assert "opens in any browser" in capsys.readouterr().out
+        printed = capsys.readouterr().out.splitlines()
+        auroc = inputs_of("multi-label").results.test.metrics["auroc"]
+        shown = f"{auroc.value:.4f} ({auroc.low:.4f}–{auroc.high:.4f})"
+        assert any(line.split("  ")[0] == "auroc" and shown in line for line in printed)
+        assert printed[-1].startswith(f"Report: {Path(paths.report).absolute()} (")
+        assert "opens in any browser" in printed[-1]
 
     def test_requests_nothing(self, nasty_page):
         outside = Outside()

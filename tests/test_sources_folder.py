@@ -6,8 +6,8 @@ from thorax.download.validate import validate
 from thorax.errors import DataError
 
 
-def _read(*places, positive=None, same=None, patient_id="auto"):
-    data = data_section(source="folder", positive=positive, patient_id=patient_id)
+def _read(*places, same=None, **settings):
+    data = data_section(source="folder", **settings)
     return validate(folder.read(survey_of(places, same=same), data), "here")
 
 
@@ -18,6 +18,20 @@ def test_two_folders_make_a_binary_task_with_the_last_as_positive():
     ids = ["healthy/a.png", "sick/b.png", "sick/deeper/c.png"]
     assert dataset.table["image_id"].tolist() == ids
     assert _read("healthy/a.png", "sick/b.png", positive="healthy").positive == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("folders", "positive"),
+    [
+        (["infiltration", "other"], "infiltration"), (["Cancer", "No_Finding"], "Cancer"),
+        (["NORMAL", "PNEUMONIA"], "PNEUMONIA"), (["case", "no-finding"], "case"),
+        (["control", "normal"], "normal"), (["1", "CONTROL"], "1"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_named_after_no_finding_is_not_the_positive_one(folders, positive):
+    places = [f"{name}/{i}.png" for i, name in enumerate(folders)]
+    assert _read(*places).positive == positive
+    assert _read(*places, positive=folders[1]).positive == folders[1]
 
 
 def test_more_folders_make_a_multi_class_task():
@@ -117,3 +131,61 @@ def test_too_few_class_folders(places, message):
 def test_a_positive_class_that_is_no_folder():
     with pytest.raises(DataError, match=r"data\.positive is 'ill', but the folders are a, b"):
         _read("a/1.png", "b/2.png", positive="ill")
+
+
+NAMED = [f"{'ab'[i % 2]}/pat{i // 3:05}_{i % 3}.png" for i in range(36)]
+
+
+def test_a_pattern_tells_the_patients():
+    dataset = _read(*NAMED, patient_pattern=r"(pat\d+)")
+    assert (dataset.patient_rule, dataset.table["patient_id"].nunique()) == ("pattern", 12)
+    assert row_of(dataset.table, "b/pat00001_0.png")["patient_id"] == "pat00001"
+    with pytest.raises(DataError, match=r"finds no patient in 1 names: a/x\.png"):
+        _read(*NAMED, "a/x.png", patient_pattern=r"(pat\d+)")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "patient_id", "message"),
+    [
+        ("pat", "auto", "needs a group"), ("(", "auto", "no regular expression"),
+        ("(a)", "none", "only one of patient_pattern and patient_id"),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_cannot_tell_patients_is_refused(pattern, patient_id, message):
+    with pytest.raises(ValueError, match=message):
+        _read(*NAMED, patient_pattern=pattern, patient_id=patient_id)
+
+
+@pytest.mark.parametrize(
+    ("places", "pattern"),
+    [
+        (NAMED, r"(pat\d+)"),
+        ([name.replace("pat", "x") for name in NAMED], r"([^/]*\d[^/]*)[-_. ][a-z]?\d{1,3}\.\w+$"),
+        ([f"a/{i % 12}/{i}.png" for i in range(36)] + ["b/3/99.png"],
+         r"[^/]+/([^/]*\d[^/]*)/[^/]+$"),
+    ],
+)  # fmt: skip
+def test_parts_that_names_share_are_proposed_as_patients(places, pattern):
+    dataset = _read(*places)
+    assert dataset.patient_rule == "none"
+    said = f": 12 groups. If these are the patients, set data.patient_pattern: '{pattern}'."
+    assert dataset.notes[1].endswith(said)
+    assert _read(*places, patient_pattern=pattern).table["patient_id"].nunique() == 12
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [f"{'ab'[i % 2]}/covid19-{i}.png" for i in range(40)],
+        [f"{'ab'[i % 2]}/{i}.png" for i in range(40)],
+        [f"train/class{i % 4}/{i}.png" for i in range(40)],
+    ],
+)
+def test_names_that_share_nothing_but_a_word_are_no_patients(places):
+    assert not any("patient_pattern" in note for note in _read(*places).notes)
+
+
+def test_an_own_validation_folder_is_said_to_be_drawn_anew():
+    notes = _read("train/a/1.png", "Val/a/2.png", "Val/b/4.png", "test/b/3.png").notes
+    assert any(note.startswith("2 images in the folder Val join those to tra") for note in notes)
+    assert not any("folder" in note for note in _read("train/a/1.png", "test/b/3.png").notes)

@@ -11,7 +11,7 @@ from small_run import params, write_run
 from thorax.artifacts.data import LeakageAudit, SplitSummary
 from thorax.dataset import cached_images, split_names
 from thorax.errors import DataError, IntegrityError
-from thorax.io import read_csv
+from thorax.io import read_csv, write_csv
 from thorax.near_duplicates import near_across, near_identical
 from thorax.split import assign, split, stratify, summarize
 from thorax.split.leakage import Images, compare
@@ -187,6 +187,24 @@ def test_a_leak_is_written_and_then_stops_or_warns(tmp_path, method, leaks):
     else:
         split(settings(method=method, on_leak="fail"), paths)
     assert Path(paths.leakage).exists()
+
+
+def test_unknown_patients_are_not_counted_and_an_own_test_set_split_anew_is_said(tmp_path, capsys):
+    paths = write_run(tmp_path, images=60, patient_rule="none")
+    manifest = read_csv(Path(paths.manifest))
+    manifest["patient_id"] = manifest["image_id"]
+    manifest["official_split"] = ["test", *["trainval"] * 59]
+    write_csv(manifest, Path(paths.manifest))
+    split(settings(), paths)
+    printed = capsys.readouterr().out
+    table, _, rest = printed.partition("Patients are unknown: images of one patient may be in two")
+    assert "images" in table
+    assert "patients" not in table
+    assert "shared_patients unknown" in rest
+    assert "shared_patients 0" not in rest
+    assert "The 1 images of the data's own test set are split anew" in rest
+    split(settings(method="official"), paths)
+    assert "anew" not in capsys.readouterr().out
 
 
 class Counting:

@@ -85,7 +85,7 @@ def test_a_hold_out_compares_every_two_subsets_and_folds_each_with_the_others():
         ("trainval", "test", (3, 1), 1),
     ]  # fmt: skip
     assert folds[0].near_identical.examples == [("0.png", "3.png")]
-    assert "other folds / fold_0: shared_patients 2" in summary(folds)
+    assert "other folds / fold_0: shared_patients 2" in summary(folds, patients_unknown=False)
 
 
 def test_a_split_without_a_test_set_is_compared_as_far_as_it_goes():

@@ -110,7 +110,9 @@ PHASES = [
 
 @pytest.mark.parametrize("phases", [[], PHASES], ids=["one phase", "two phases"])
 @pytest.mark.parametrize("interrupted", [1, 2, 4])
-def test_an_interrupted_run_goes_on_to_the_same_bits(folder, monkeypatch, phases, interrupted):
+def test_an_interrupted_run_goes_on_to_the_same_bits(
+    folder, monkeypatch, capsys, phases, interrupted
+):
     settings = params(train={"epochs": 5, "patience": 9, "phases": phases})
     whole, resumed = write_run(folder / "whole"), write_run(folder / "resumed")
     expected = run(whole, settings)
@@ -126,8 +128,17 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(folder, monkeypatch, phases
     monkeypatch.setattr(loop, "train_epoch", interrupting)
     with pytest.raises(KeyboardInterrupt):
         run(resumed, settings)
+    assert "same command goes on after the last finished epoch" in capsys.readouterr().err
     torch.manual_seed(123)  # whatever happened in between
     assert run(resumed, settings) == expected
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("cnn5 (")
+    assert " on CPU, 1 thread, fp32; 32 × 32 pixels, batches of 16; " in printed[0]
+    assert printed[1] == f"resuming at epoch {interrupted + 1} of 5"
+    assert printed[2].startswith(f"epoch   {interrupted + 1} of 5  train loss ")
+    assert all(
+        (" left" in line) == (" 5 of 5 " not in line) for line in printed[2 : 7 - interrupted]
+    )
     assert trained == [*range(interrupted + 1), *range(interrupted, 5)]
     assert_same_weights(resumed, whole, **EXACT)
 

@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -35,11 +35,24 @@ BROKEN = (
 
 @dataclass(frozen=True)
 class Survey:
-    """What lies under a root: SHA-256 of every image, bytes of every table, by location."""
+    """What lies under a root: SHA-256 of every image, bytes of every table, by location.
+
+    `others` are the locations of all other files but a README.md.
+    """
 
     root: Path
     images: dict[str, str] = field(default_factory=dict)
     tables: dict[str, bytes] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+    def add(self, location: str, content: bytes) -> None:
+        """Take up a file by its kind."""
+        if location.lower().endswith(IMAGE):
+            self.images[location] = hashlib.sha256(content).hexdigest()
+        elif location.lower().endswith(TABLE):
+            self.tables[location] = content
+        elif location != "README.md":
+            self.others.append(location)
 
 
 def survey(root: Path, what: str) -> Survey:
@@ -53,11 +66,8 @@ def survey(root: Path, what: str) -> Survey:
     result = Survey(root)
     progress: tqdm[Any] = bar(what, total=total_bytes(root), unit="B")
     with progress:
-        for location, content in walk(root, _named(*IMAGE, *TABLE)):
-            if location.lower().endswith(IMAGE):
-                result.images[location] = hashlib.sha256(content).hexdigest()
-            else:
-                result.tables[location] = content
+        for location, content in walk(root, _any, opened=_named(*IMAGE, *TABLE)):
+            result.add(location, content)
             progress.update(len(content))
     return result
 
@@ -72,17 +82,18 @@ def listing(root: Path) -> Survey | None:
     if sum(path.stat().st_size for path in packed if path.name.lower().endswith(TAR)) > GLANCE:
         return None
     result = Survey(root)
-    for location, content in walk(root, _named(*IMAGE, *TABLE), opened=_named(*TABLE)):
-        if location.lower().endswith(IMAGE):
-            result.images[location] = ""
-        else:
-            result.tables[location] = content
-    return result
+    for location, content in walk(root, _any, opened=_named(*TABLE)):
+        result.add(location, content)
+    return replace(result, images=dict.fromkeys(result.images, ""))
 
 
 def images(root: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (location, bytes) of every image."""
     return walk(root, _named(*IMAGE))
+
+
+def _any(_location: str) -> bool:
+    return True
 
 
 def _named(*suffixes: str) -> Callable[[str], bool]:

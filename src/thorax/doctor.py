@@ -113,7 +113,8 @@ def _data(data: Data, fetch: bool) -> Found:
     what = f"{count:,} images, {labeled.task}: {', '.join(names)}"
     if labeled.positive:
         what += f" (positive: {labeled.positive})"
-    return Found(f"data      {root}: {what}", tuple(outputs), count)
+    notes = "".join(f"\n          {note}" for note in labeled.notes)
+    return Found(f"data      {root}: {what}{notes}", tuple(outputs), count)
 
 
 def _open_some(root: Path) -> None:

@@ -5,9 +5,11 @@ turns such an error into one readable message on stderr; every other exception i
 its traceback.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 
 class ThoraxError(Exception):
@@ -64,13 +66,20 @@ class BusyError(ThoraxError):
     exit_code = 75
 
 
+def marked(text: str, stream: TextIO | None = None) -> str:
+    """Text in red on a terminal; as it is in a pipe, a file, or where `NO_COLOR` is set."""
+    terminal = (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR")
+    return f"\033[31m{text}\033[0m" if terminal else text
+
+
 @contextmanager
 def exit_with_message() -> Iterator[None]:
     """End the process with a message and an exit code, without a traceback, on a `ThoraxError`."""
     try:
         yield
     except ThoraxError as error:
-        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        name = marked(type(error).__name__, sys.stderr)
+        print(f"\n{name}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)

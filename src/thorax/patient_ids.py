@@ -13,6 +13,10 @@ _PNEUMONIA = re.compile(r"person(\d+)_(bacteria|virus)_\d+(?:_\d+)?\.\w+", re.IG
 _NORMAL = re.compile(r"(NORMAL2-)?IM-(\d+)-\d+(?:-\d+)?\.\w+", re.IGNORECASE)
 _VERSION_3 = re.compile(r"(NORMAL|BACTERIA|VIRUS)-(\d+)-\d+\.\w+", re.IGNORECASE)
 _NIH = re.compile(r"(\d{8})_\d{3}.*")
+_WORD = re.compile(r"(?:patient|subject|person|subj|pat)[-_ ]?(?=\d)", re.IGNORECASE)
+# A name without its last number, and the folder that holds the file, both with a digit.
+_SHARED = (r"([^/]*\d[^/]*)[-_. ][a-z]?\d{1,3}\.\w+$", r"[^/]+/([^/]*\d[^/]*)/[^/]+$")
+_LEAST = 10  # groups: fewer are rather classes than patients
 
 
 def kermany_patient(name: str, subset: str, rule: str) -> str:
@@ -41,6 +45,22 @@ def nih_patient(name: str) -> str:
     """Patient of a file of ChestX-ray14, such as `00000001_000.png`."""
     match = _NIH.fullmatch(name)
     return match[1] if match else ""
+
+
+def patient_by(pattern: str, path: str) -> str:
+    """What the groups of a regular expression find in a path, joined; empty where nothing."""
+    match = re.search(pattern, path)
+    return "-".join(filter(None, match.groups())) if match else ""
+
+
+def likely_pattern(paths: Sequence[str]) -> str | None:
+    """A pattern that finds the same name in several files, and others in others; only a guess."""
+    word = _WORD.search(paths[0]) if paths else None
+    for pattern in ([rf"({re.escape(word[0])}\d+)"] if word else []) + [*_SHARED]:
+        found = [patient_by(pattern, path) for path in paths]
+        if all(found) and _LEAST <= len(set(found)) < len(found):
+            return pattern
+    return None
 
 
 # Rule → patient of a file name and subset; where several fit, the one that joins most comes first.

@@ -1,6 +1,8 @@
 """Progress of long work: a bar on a terminal, a line a minute in a log, both with an estimate."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -21,6 +23,15 @@ class _Lines:
         self._stream.flush()
 
 
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """A bar that is full when its work is done, also where the total was an estimate."""
+
+    def __exit__(self, *raised: Any) -> None:
+        if raised[0] is None and self.total is not None:
+            self.total = self.n
+        super().__exit__(*raised)
+
+
 def bar(
     what: str, *, total: int | None = None, unit: str = "image", start: int = 0, keep: bool = True
 ) -> "tqdm[Any]":
@@ -31,7 +42,7 @@ def bar(
     """
     terminal = sys.stderr.isatty()
     every = 0.2 if terminal else 60.0
-    return tqdm(
+    return _Bar(
         total=total,
         initial=start,
         desc=what,
@@ -45,3 +56,20 @@ def bar(
         file=sys.stderr if terminal else _Lines(sys.stderr),
         delay=0.0 if terminal or keep else 1.0,  # a log need not hear that each epoch began
     )
+
+
+@contextmanager
+def parts(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show which of the parts of `what` is at work; give a function to call as each begins."""
+    with bar(what, total=total, unit="part") as progress:
+        begun = 0
+
+        def begin(part: str) -> None:
+            nonlocal begun
+            progress.set_description(f"{what}: {part}", refresh=False)
+            progress.update(min(1, begun))
+            begun += 1
+            progress.refresh()
+
+        yield begin
+        progress.update()

@@ -10,8 +10,8 @@ import numpy as np
 
 from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.evaluation import SubsetMetrics
+from thorax.artifacts.headline import headline
 from thorax.artifacts.model import ModelFile, OperatingPoints
-from thorax.compare.summary import headline
 from thorax.config import Data, Paths, load_params, load_paths
 from thorax.contamination import is_contaminated
 from thorax.dataset import NEVER, Dataset, cached_images, open_images

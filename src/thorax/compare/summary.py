@@ -1,13 +1,12 @@
 """The command `thorax summary`: headline metrics, their change since the commit, the report."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from thorax.artifacts import Estimate
-from thorax.artifacts.evaluation import Results, SubsetMetrics
+from thorax.artifacts.evaluation import Results
+from thorax.artifacts.headline import doubts, headline
 from thorax.compare.history import RESULTS, commit, working_tree
 from thorax.config import METRICS, Paths, load_paths
-from thorax.errors import ThoraxError
+from thorax.errors import ThoraxError, marked
 from thorax.io import read_json
 from thorax.provenance.looks import looks
 from thorax.provenance.seeds import Seeds, seeds
@@ -18,12 +17,7 @@ def summary() -> str:
     paths = load_paths()
     results = Results.read(Path(paths.evaluation) / RESULTS)
     lines = [headline({"test": results.test, "validation": results.val})]
-    if results.leaky:
-        lines.append("LEAKY split: patients or images appear in two subsets; metrics are too high.")
-    if results.contaminated:
-        lines.append("CONTAMINATED: a model was trained on some of the test patients or images.")
-    if results.patients_unknown:
-        lines.append("PATIENTS UNKNOWN: images of one patient may be in training and in test.")
+    lines += [marked(doubt) for doubt in doubts(results)]
     (predictions,) = Path(paths.test_predictions).glob("*.csv")
     lines += between_seeds(seeds(predictions, paths))
     if results.test.images:
@@ -31,24 +25,6 @@ def summary() -> str:
     lines.append(changes(paths))
     report = Path(paths.report).absolute()
     lines.append(f"Report: {report}" if report.exists() else "No report: run `dvc repro`.")
-    return "\n".join(lines)
-
-
-def headline(subsets: Mapping[str, SubsetMetrics]) -> str:
-    """Headline metrics with their 95% intervals as a table, a column for each titled subset."""
-    lines = [f"{'':<18}" + "".join(f"{title:>26}" for title in subsets)]
-    for name in METRICS:
-        cells = (_with_interval(subset.metrics[name]) for subset in subsets.values())
-        lines.append(f"{name:<18}" + "".join(f"{cell:>26}" for cell in cells))
-    left_out = max(
-        metric.undefined_replicates
-        for subset in subsets.values()
-        for metric in subset.metrics.values()
-    )
-    if left_out:
-        lines.append(
-            f"Up to {left_out:,} bootstrap replicates are undefined and left out of an interval."
-        )
     return "\n".join(lines)
 
 
@@ -94,10 +70,3 @@ def signed_interval(difference: float, low: float, high: float) -> str:
 def _change(old: float | None, new: float | None) -> str:
     by = f" ({new - old:+.4f})" if old is not None and new is not None else ""
     return f"{old} → {new}{by}"
-
-
-def _with_interval(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "undefined"
-    interval = f" ({estimate.low:.4f}–{estimate.high:.4f})" if estimate.low is not None else ""
-    return f"{estimate.value:.4f}{interval}"

@@ -20,6 +20,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def pattern_mistakes(pattern: str) -> Iterator[str]:
+    """What is wrong with a regular expression that is to find the patient in a file's path."""
+    try:
+        if not re.compile(pattern).groups:
+            yield "patient_pattern needs a group in parentheses around what names the patient"
+    except re.error as error:
+        yield f"patient_pattern is no regular expression ({error})"
+
+
 class TableCard(Section):
     """How a table of the user's own describes images; `data.card` is one or the path of one."""
 
@@ -66,11 +75,8 @@ class TableCard(Section):
     def _patient_mistakes(self) -> Iterator[str]:
         if self.patient is not None and self.patient_pattern is not None:
             yield "only one of patient and patient_pattern can tell the patient"
-        try:
-            if self.patient_pattern and not re.compile(self.patient_pattern).groups:
-                yield "patient_pattern needs a group in parentheses around what names the patient"
-        except re.error as error:
-            yield f"patient_pattern is no regular expression ({error})"
+        if self.patient_pattern:
+            yield from pattern_mistakes(self.patient_pattern)
 
     def _label_mistakes(self) -> Iterator[str]:
         words = [*self.present, *self.absent, *self.unknown]

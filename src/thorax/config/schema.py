@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from thorax.config.card import Section, TableCard, inline_card
+from thorax.config.card import Section, TableCard, inline_card, pattern_mistakes
 from thorax.config.mistakes import mistakes
 from thorax.config.overrides import merge
 
@@ -60,10 +60,20 @@ class Data(Section):
     source: Literal["phantom", "kermany", "nih", "folder", "table"]
     path: Annotated[str, Field(min_length=1)]
     patient_id: Literal["auto", "none", "conservative", "namespaced", "nih"]
+    patient_pattern: Annotated[str, Field(min_length=1)] | None
     positive: str | None
     task: Literal["auto", "multi-class"]
     card: Annotated[str | TableCard | None, BeforeValidator(inline_card)]
     phantom: Phantom
+
+    @model_validator(mode="after")
+    def _pattern_finds_patients(self) -> "Data":
+        wrong = list(pattern_mistakes(self.patient_pattern)) if self.patient_pattern else []
+        if self.patient_pattern and self.patient_id != "auto":
+            wrong.append("only one of patient_pattern and patient_id (else auto) can be set")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 def _odd_or_zero(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """Download: find or fetch the images, and write the manifest that every later stage starts from."""
 
+from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from thorax.archives import Survey, listing, survey
@@ -9,6 +10,7 @@ from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Data, Paths
 from thorax.download.annotations import read_annotations
 from thorax.download.sources import SOURCES, LabelTable, Source
+from thorax.download.sources.tables import listed
 from thorax.download.validate import validate
 from thorax.errors import DataError
 from thorax.io import LABEL, class_names, locked, main_root, write_csv
@@ -63,7 +65,17 @@ def read(content: Survey, data: Data) -> LabelTable:
             "Correct data.path; convert DICOM to PNG first."
         )
     labeled = SOURCES[data.source].read(content, data)
+    labeled = replace(labeled, notes=[*labeled.notes, *_no_images(content.others)])
     return _for_task(validate(labeled, str(content.root)), data)
+
+
+def _no_images(locations: list[str]) -> list[str]:
+    """A note that counts files of other kinds, where there are any."""
+    kinds = Counter(PurePosixPath(name).suffix.lower() or "without ending" for name in locations)
+    counts = listed(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+    convert = "; convert DICOM to PNG" if ".dcm" in kinds else ""
+    files = f"{len(locations):,} file{'s are' if len(locations) > 1 else ' is'}"
+    return [f"{files} left out, no images that thorax reads: {counts}{convert}."] if kinds else []
 
 
 def locate(data: Data) -> tuple[Root, Path]:
@@ -138,11 +150,19 @@ def _summary(dataset: DatasetInfo, root: Path) -> str:
     width = max(map(len, counts.classes))
     lines = [
         f"{dataset.title}, from {root}",
-        f"{counts.images:,} images of {counts.patients:,} patients; official split: "
+        f"{counts.images:,} images"
+        + (
+            ", patients unknown"
+            if dataset.patients_unknown
+            else f" of {counts.patients:,} patients"
+        )
+        + "; official split: "
         f"{counts.official_trainval:,} trainval, {counts.official_test:,} test",
     ]
     for name, count in counts.classes.items():
         unknown = f", {count.unknown:,} unknown" if count.unknown else ""
         prevalence = f"{count.present / counts.images:6.1%}"
         lines.append(f"  {name:<{width}}  {count.present:>7,}  {prevalence}{unknown}")
+    if dataset.positive:
+        lines.append(f"positive: {dataset.positive} (data.positive)")
     return "\n".join([*lines, *(f"note: {note}" for note in dataset.notes)])

@@ -132,8 +132,9 @@ def _read_back(keys: Mapping[str, Any], content: Survey | None, root: Path) -> s
         return f"Not tried: {root} holds large archives that must be unpacked to list them."
     try:
         card = check(keys, TableCard, "this card")
-        settings = {"source": "table", "path": str(root), "card": card, "task": "auto"}
-        data = Data.model_construct(**settings, positive=None, patient_id="auto")  # type: ignore[arg-type]
+        names = {"patient_id": "auto", "patient_pattern": None}
+        settings = {"source": "table", "path": str(root), "card": card, "task": "auto"} | names
+        data = Data.model_construct(**settings, positive=None)  # type: ignore[arg-type]
         labeled = read(content, data)
     except ThoraxError as error:
         return f"A run would stop with it: {error}"
@@ -141,6 +142,8 @@ def _read_back(keys: Mapping[str, Any], content: Survey | None, root: Path) -> s
         f"{column.removeprefix(LABEL)} {int((labeled.table[column] == 1).sum()):,}"
         for column in map(str, labeled.table.filter(like=LABEL))
     )
-    patients = labeled.table["patient_id"].nunique()
-    text = f"{len(labeled.table):,} images of {patients:,} patients. {labeled.task}: "
+    patients = f"of {labeled.table['patient_id'].nunique():,} patients"
+    if labeled.patient_rule == "none":
+        patients = "of unknown patients"
+    text = f"{len(labeled.table):,} images {patients}. {labeled.task}: "
     return "\n".join([f"Read with this card: {text}{', '.join(classes)}.", *labeled.notes])

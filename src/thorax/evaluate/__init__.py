@@ -26,6 +26,7 @@ from thorax.metrics.calibration import calibration
 from thorax.metrics.predictions import Predictions, read_predictions
 from thorax.metrics.scaling import fit_scaling
 from thorax.metrics.thresholds import choose
+from thorax.progress import parts
 from thorax.provenance.looks import record_look
 
 POINTS = "operating_points.json"
@@ -42,49 +43,55 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         read_predictions(tables / f"{subset}.csv", info.task, info.outputs)
         for subset in ("val", "test")
     )
-    chosen = choose_thresholds(params, val)
-    thresholds = np.array([UNDECIDED if t.value is None else t.value for t in chosen.values()])
-    frozen = dict(zip(info.outputs, thresholds.tolist(), strict=True))
-    scaling = choose_scaling(val, info)
-    decisions = {
-        subset: predictions.task.decide(predictions.p, thresholds)
-        for subset, predictions in _named(val, test)
-    }
-    for subset, predictions in _named(val, test):
-        predictions.write_decided(decisions[subset], folder / f"{subset}.csv")
-    record_look(test.write_anonymous(decisions["test"], Path(paths.test_predictions)))
-    results = Results(
-        settings=params,
-        out_of_fold=info.out_of_fold,
-        leaky=info.leaky,
-        contaminated=info.contaminated,
-        patients_unknown=DatasetInfo.read(Path(paths.dataset)).patients_unknown,
-        thresholds={} if val.task.exclusive else chosen,
-        val=subset_metrics(val, decisions["val"], thresholds),
-        test=subset_metrics(test, decisions["test"], thresholds),
-        folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
-    )
-    results.write(folder / "results.json")
-    write_json(Path(paths.metrics), headline(results))
-    calibration(val, test, thresholds, scaling, params.prevalences).write(
-        folder / "calibration.json"
-    )
-    subset, evaluated = ("test", test) if len(test.y) else ("val", val)
-    subgroup_metrics(params, evaluated, decisions[subset], info.folds[0], paths).write(
-        folder / "subgroups.json"
-    )
-    stress_tests(evaluated, thresholds, tables / "stress.csv").write(folder / "stress.json")
-    curves.write({"val": val, "test": test}, results, Path(paths.plots))
-    write_bundle(
-        Path(paths.bundle),
-        [Path(paths.models) / str(fold) for fold in info.folds],
-        OperatingPoints(
-            rule=params.model_dump()["threshold"],
-            thresholds={name: t for name, t in frozen.items() if name in results.thresholds},
-            scaling=scaling,
-            for_ensemble=not info.out_of_fold,
-        ),
-    )
+    with parts("evaluate", 5) as begin:
+        begin("thresholds")
+        chosen = choose_thresholds(params, val)
+        thresholds = np.array([UNDECIDED if t.value is None else t.value for t in chosen.values()])
+        frozen = dict(zip(info.outputs, thresholds.tolist(), strict=True))
+        scaling = choose_scaling(val, info)
+        decisions = {
+            subset: predictions.task.decide(predictions.p, thresholds)
+            for subset, predictions in _named(val, test)
+        }
+        for subset, predictions in _named(val, test):
+            predictions.write_decided(decisions[subset], folder / f"{subset}.csv")
+        record_look(test.write_anonymous(decisions["test"], Path(paths.test_predictions)))
+        begin("metrics")
+        results = Results(
+            settings=params,
+            out_of_fold=info.out_of_fold,
+            leaky=info.leaky,
+            contaminated=info.contaminated,
+            patients_unknown=DatasetInfo.read(Path(paths.dataset)).patients_unknown,
+            thresholds={} if val.task.exclusive else chosen,
+            val=subset_metrics(val, decisions["val"], thresholds),
+            test=subset_metrics(test, decisions["test"], thresholds),
+            folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
+        )
+        results.write(folder / "results.json")
+        write_json(Path(paths.metrics), headline(results))
+        begin("calibration")
+        calibration(val, test, thresholds, scaling, params.prevalences).write(
+            folder / "calibration.json"
+        )
+        begin("subgroups")
+        subset, evaluated = ("test", test) if len(test.y) else ("val", val)
+        subgroup_metrics(params, evaluated, decisions[subset], info.folds[0], paths).write(
+            folder / "subgroups.json"
+        )
+        begin("stress")
+        stress_tests(evaluated, thresholds, tables / "stress.csv").write(folder / "stress.json")
+        curves.write({"val": val, "test": test}, results, Path(paths.plots))
+        write_bundle(
+            Path(paths.bundle),
+            [Path(paths.models) / str(fold) for fold in info.folds],
+            OperatingPoints(
+                rule=params.model_dump()["threshold"],
+                thresholds={name: t for name, t in frozen.items() if name in results.thresholds},
+                scaling=scaling,
+                for_ensemble=not info.out_of_fold,
+            ),
+        )
 
 
 def choose_thresholds(params: Evaluate, val: Predictions) -> dict[str, Estimate]:

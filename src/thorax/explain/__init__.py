@@ -23,6 +23,7 @@ from thorax.explain.localization import localize
 from thorax.explain.occlusion import is_shortcut, occlude, occlusion_tests
 from thorax.io import replacing
 from thorax.metrics.bootstrap import resample
+from thorax.progress import parts
 
 
 def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
@@ -35,15 +36,21 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
     """
     explainer = open_explainer(paths)
     folder = Path(paths.explanations)
-    write_gradcam(explainer, folder / "gradcam.npz")
-    Localization(
-        settings=params,
-        n_bootstrap=evaluation.n_bootstrap,
-        classes=localize(explainer, params, evaluation, paths),
-        cascade=cascading_randomization(explainer),
-    ).write(folder / "localization.json")
-    measure_baselines(explainer, evaluation).write(folder / "baselines.json")
-    write_occlusion(explainer.few(params.occlusion_images), params, evaluation, folder)
+    with parts("explain", 4) as begin:
+        begin("Grad-CAM")
+        write_gradcam(explainer, folder / "gradcam.npz")
+        classes = localize(explainer, params, evaluation, paths)
+        begin("randomization")
+        Localization(
+            settings=params,
+            n_bootstrap=evaluation.n_bootstrap,
+            classes=classes,
+            cascade=cascading_randomization(explainer),
+        ).write(folder / "localization.json")
+        begin("baselines")
+        measure_baselines(explainer, evaluation).write(folder / "baselines.json")
+        begin("occlusion")
+        write_occlusion(explainer.few(params.occlusion_images), params, evaluation, folder)
 
 
 def write_gradcam(explainer: Explainer, path: Path) -> None:

@@ -6,7 +6,9 @@ section is a module, a template and a line in `SECTIONS`.
 
 from pathlib import Path
 
+from thorax.artifacts.headline import doubts, headline
 from thorax.config import Paths, Report
+from thorax.errors import marked
 from thorax.io import write_text
 from thorax.report import wording
 from thorax.report.components import environment, source
@@ -51,7 +53,10 @@ def report(options: Report, paths: Paths) -> None:
     text = page(inputs)
     write_text(Path(paths.report), text)
     write_text(Path(paths.model_card), model_card(inputs))
-    print(f"{paths.report}: {len(text.encode()) / 1e6:.1f} MB, opens in any browser, offline.")
+    shown = {inputs.subset_name(name): inputs.results.subset(name) for name in inputs.subsets}
+    print(headline(shown), *map(marked, doubts(inputs.results)), sep="\n")
+    size = f"{len(text.encode()) / 1e6:.1f} MB, opens in any browser, offline"
+    print(f"Report: {Path(paths.report).absolute()} ({size})")
 
 
 def page(inputs: Inputs) -> str:
@@ -80,6 +85,6 @@ def meta(inputs: Inputs) -> list[tuple[str, str]]:
         ("Task", f"{inputs.dataset.task}, {classes}"),
         ("Model", inputs.model.model.name + (f" × {folds} folds" if folds > 1 else "")),
         ("Input", f"{size} × {size} px, gray"),
-        ("Split", split.METHODS[inputs.split.settings.method][0]),
+        ("Split", split.method(inputs)[0]),
         ("Evaluated on", wording.in_sentence(inputs.subset_name(inputs.headline))),
     ]

@@ -1,7 +1,7 @@
 """What a page is put together from, and how it becomes HTML; data is always escaped."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,12 @@ class Caveat:
     title: str
     text: str
     items: list[str] = field(default_factory=list)
+
+    def in_sentences(self) -> "Caveat":
+        """The same without a list of a single item, which becomes a sentence."""
+        if len(self.items) != 1:
+            return self
+        return replace(self, text=f"{self.text} {self.items[0].rstrip('.')}.", items=[])
 
 
 @dataclass(frozen=True)

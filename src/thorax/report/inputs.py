@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary
+from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary, SubsetCounts
 from thorax.artifacts.evaluation import (
     Calibration,
     PredictionsInfo,
@@ -105,6 +105,22 @@ class Inputs:
     def metrics(self) -> SubsetMetrics:
         """Metrics of that subset."""
         return self.results.subset(self.headline)
+
+    @property
+    def intervals(self) -> str:
+        """What stands behind the interval of every metric."""
+        return wording.intervals(patients_unknown=self.dataset.patients_unknown)
+
+    def patients(self, count: int) -> str:
+        """How many patients, such as `90`, or that nobody knows."""
+        return "unknown" if self.dataset.patients_unknown else wording.count(count)
+
+    def people(self, counts: SubsetCounts | SubsetMetrics) -> str:
+        """Images and patients, such as `328 images of 90 patients`."""
+        images = wording.plural(counts.images, "image")
+        if self.dataset.patients_unknown:
+            return f"{images} of unknown patients"
+        return f"{images} of {wording.plural(counts.patients, 'patient')}"
 
     @property
     def model(self) -> ModelFile:

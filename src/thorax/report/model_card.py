@@ -14,9 +14,9 @@ from thorax.report.components import Caveat
 from thorax.report.inputs import Inputs
 from thorax.report.sections.data import facts
 from thorax.report.sections.performance import decision_rule
-from thorax.report.sections.split import METHODS
+from thorax.report.sections.split import method
 from thorax.report.sections.subgroups import gap_text, largest_gaps, titled
-from thorax.report.sections.summary import lead, people
+from thorax.report.sections.summary import lead
 
 ITEMS = 5  # of one caveat; the page has them all
 OUT_OF_SCOPE = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
@@ -89,7 +89,7 @@ def metrics(inputs: Inputs) -> Iterator[str]:
     averaged = ", macro averages over classes" if len(inputs.model.outputs) > 1 else ""
     yield (
         f"Evaluated by {wording.listed(names, len(names))}{averaged}. {decision_rule(inputs)}"
-        f" {wording.INTERVALS}"
+        f" {inputs.intervals}"
     )
 
 
@@ -98,12 +98,12 @@ def evaluation_data(inputs: Inputs) -> Iterator[str]:
     name = inputs.subset_name(inputs.headline)
     if inputs.results.leaky:
         leaky = "Leaky: metrics overstate."
-    elif inputs.results.patients_unknown:
+    elif inputs.dataset.patients_unknown:
         leaky = "Patients are unknown and may be in two subsets."
     else:
         leaky = "No patient is in two subsets."
     yield (
-        f"{name}: {people(inputs.metrics)}. {METHODS[inputs.split.settings.method][1]}"
+        f"{name}: {inputs.people(inputs.metrics)}. {method(inputs)[1]}"
         f" {wording.plural(inputs.split.near_identical_pairs, 'near-identical pair')} of images."
         f" {leaky}"
     )
@@ -113,9 +113,14 @@ def training_data(inputs: Inputs) -> Iterator[str]:
     """The data set, and images of each class by subset."""
     dataset, subsets = inputs.dataset, inputs.split.subsets
     about = {"Data set": dataset.title, "Citation": dataset.citation, "License": dataset.license}
-    yield _list(about | facts(inputs.table))
+    yield _list(about | facts(inputs))
     rows = [
-        [wording.subset_name(k), *map(wording.count, (s.images, s.patients, *s.classes.values()))]
+        [
+            wording.subset_name(k),
+            wording.count(s.images),
+            inputs.patients(s.patients),
+            *map(wording.count, s.classes.values()),
+        ]
         for k, s in subsets.items()
     ]
     yield markdown_table(["Subset", "Images", "Patients", *inputs.dataset.classes], rows)
@@ -160,10 +165,11 @@ def ethical_considerations(inputs: Inputs) -> Iterator[str]:
     if inputs.dataset.source == "phantom":
         yield "The images are synthetic and show no person."
     else:
-        patients = wording.plural(inputs.table["patient_id"].nunique(), "patient")
+        patients = inputs.patients(inputs.table["patient_id"].nunique())
         yield (
-            f"The images show {patients}. License of the data: {inputs.dataset.license}. Beside the"
-            " weights are short hashes of the patients and images they were trained on."
+            f"Patients that the images show: {patients}. License of the data:"
+            f" {inputs.dataset.license}. Beside the weights are short hashes of the"
+            " patients and images they were trained on."
         )
     rates = {
         titled(name): ", ".join(

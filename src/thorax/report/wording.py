@@ -25,11 +25,6 @@ METRICS = {
         "Proportion of images with a finding for which no finding is predicted.",
     ),
 }
-INTERVALS = (  # of every metric
-    "95% intervals are over patients: the variance of a metric is the sum of the squared influences"
-    " of its patients (for the AUROC the clustered DeLong of Obuchowski 1997), on the logit, with"
-    " Student's t."
-)
 _SUBSETS = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
@@ -105,9 +100,21 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {decimal(p)}"
 
 
+def intervals(*, patients_unknown: bool) -> str:
+    """What stands behind the interval of every metric."""
+    unit, doubt = "patients", ""
+    if patients_unknown:
+        unit, doubt = "images, too narrow where a patient has several", " Patients are unknown."
+    return (
+        f"95% intervals are over {unit}: the variance of a metric is the sum of the squared"
+        f" influences of its {unit.partition(',')[0]} (for the AUROC the clustered DeLong of"
+        f" Obuchowski 1997), on the logit, with Student's t.{doubt}"
+    )
+
+
 def replicates(n_bootstrap: int) -> str:
     """What stands behind intervals by bootstrap."""
-    return f"95% intervals are from {n_bootstrap:,} bootstrap replicates over patients."
+    return f"95% intervals are from {n_bootstrap:,} bootstrap replicates."
 
 
 def plural(number: int, noun: str, several: str = "") -> str:

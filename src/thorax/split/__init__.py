@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from thorax.artifacts.data import LeakageAudit, SplitSummary, SubsetCounts
+from thorax.artifacts.data import DatasetInfo, LeakageAudit, SplitSummary, SubsetCounts
 from thorax.config import Paths, Split
 from thorax.dataset import NEVER, cached_images, split_names
-from thorax.errors import DataError, IntegrityError
+from thorax.errors import DataError, IntegrityError, marked
 from thorax.io import LABEL, class_names, write_csv
 from thorax.near_duplicates import near_identical
 from thorax.patient_ids import AS_LISTED, fitting_rules
@@ -47,10 +47,19 @@ def split(params: Split, paths: Paths) -> None:
     others = sum(patient[i] != patient[j] for i, j in near)
     summary = summarize(table, images, names, params, near_pairs=others)
     summary.write(Path(paths.split_summary))
-    print(counts_text(summary))
+    unknown = DatasetInfo.read(Path(paths.dataset)).patients_unknown
+    print(counts_text(summary, patients_unknown=unknown))
+    if unknown:
+        print("Patients are unknown: images of one patient may be in two subsets.")
+    left_aside = int((images["official_split"] == "test").sum())
+    if left_aside and not params.method.startswith("official"):
+        print(
+            f"The {left_aside:,} images of the data's own test set are split anew with all others:"
+            f" split.method is {params.method}. official keeps them apart."
+        )
     if summary.leaky:
-        print(f"LEAKY: {summary.split_groups} groups appear in two subsets.")
-    _audit(params, images, names, near, paths)
+        print(marked(f"LEAKY: {summary.split_groups} groups appear in two subsets."))
+    _audit(params, images, names, near, paths, patients_unknown=unknown)
 
 
 def _audit(
@@ -59,6 +68,8 @@ def _audit(
     names: "pd.Series[str]",
     near: list[tuple[int, int]],
     paths: Paths,
+    *,
+    patients_unknown: bool,
 ) -> None:
     locations = images["location"].tolist()
     patients = {AS_LISTED: images["patient_id"].tolist()}
@@ -66,10 +77,10 @@ def _audit(
     compared = Images(images["image_id"].tolist(), locations, images["sha256"].tolist(), patients)
     audit = audit_split(compared, names, near)
     LeakageAudit(on_leak=params.on_leak, overlaps=audit).write(Path(paths.leakage))
-    print(audit_text(audit))
+    print(text := audit_text(audit, patients_unknown=patients_unknown))
     if params.on_leak == "fail" and any(overlaps(pair, LEAKS) for pair in audit):
         raise IntegrityError(
-            f"Images that belong together appear in two subsets:\n{audit_text(audit)}\n"
+            f"Images that belong together appear in two subsets:\n{text}\n"
             f"{paths.leakage} names them. Use split.method: patient, or split.on_leak: warn to go"
             " on with every number marked."
         )
@@ -201,13 +212,15 @@ def summarize(
     )
 
 
-def counts_text(summary: SplitSummary) -> str:
-    """A row a subset: images, patients, images of each class."""
-    rows = {
-        name: {"images": counts.images, "patients": counts.patients, **counts.classes}
-        for name, counts in summary.subsets.items()
-    }
-    return pd.DataFrame(rows).T.to_string()
+def counts_text(summary: SplitSummary, *, patients_unknown: bool) -> str:
+    """A row a subset: images, patients if known, images of each class."""
+    rows = pd.DataFrame(
+        {
+            name: {"images": counts.images, "patients": counts.patients, **counts.classes}
+            for name, counts in summary.subsets.items()
+        }
+    ).T
+    return (rows.drop(columns="patients") if patients_unknown else rows).to_string()
 
 
 def _order(subset: str) -> tuple[int, str]:
@@ -236,7 +249,11 @@ def _official_test(images: pd.DataFrame, method: str) -> NDArray[np.bool_]:
 
 
 def _official_val(images: pd.DataFrame) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = images["location"].str.contains(r"(?:^|/)val/").to_numpy(bool)
+    mask: NDArray[np.bool_] = (
+        images["location"]
+        .str.contains(r"(?i)(?:^|/)(?:val|valid|validate|validation)/")
+        .to_numpy(bool)
+    )
     if not mask.any():
         raise DataError(
             "split.method is official-folders, but this data has no images in a folder val. Use"

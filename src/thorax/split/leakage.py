@@ -129,10 +129,17 @@ def _between(near: Pairs, a: NDArray[np.int64], b: NDArray[np.int64]) -> Pairs:
     return sorted((in_a[i], in_b[j]) for i, j in both_ways if i in in_a and j in in_b)
 
 
-def summary(audit: list[Overlap]) -> str:
-    """A line for each two subsets: images of the second concerned, by kind."""
+def summary(audit: list[Overlap], *, patients_unknown: bool) -> str:
+    """A line for each two subsets: images of the second concerned, by kind.
+
+    Of unknown patients only those count that file names tell although they were not asked.
+    """
+
+    def shown(pair: Overlap, kind: str) -> str:
+        images: int = getattr(pair, kind).images
+        unknown = patients_unknown and kind == "shared_patients" and not images
+        return f"{kind} {'unknown' if unknown else f'{images:,}'}"
+
     return "\n".join(
-        f"{pair.a} / {pair.b}: "
-        + ", ".join(f"{kind} {getattr(pair, kind).images:,}" for kind in KINDS)
-        for pair in audit
+        f"{pair.a} / {pair.b}: " + ", ".join(shown(pair, kind) for kind in KINDS) for pair in audit
     )

@@ -127,4 +127,7 @@ def _mean(spread: Spread, metric: str) -> str:
 
 def _inflation(by_split: dict[str, Spread], metric: str, other: str) -> str:
     random, honest = by_split["random"].splits[metric], by_split[other].splits[metric]
-    return signed_interval(*difference(random, honest))
+    mean, low, high = difference(random, honest)
+    if metric != "loss":  # with two seeds Student's t goes beyond what two of 0 to 1 can differ by
+        low, high = max(low, -1.0), min(high, 1.0)
+    return signed_interval(mean, low, high)

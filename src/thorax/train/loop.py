@@ -4,6 +4,7 @@ Read `fit` first. Order and augmentation are pure functions of (seed, epoch, ima
 process that was killed and resumed ends with the same weights as one that was not.
 """
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,14 @@ class State:
 def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths) -> None:
     """Train one fold; write its model to `models/<fold>` and its curves."""
     run = open_run(fold, model, params, augment, paths)
+    if run.fabric.is_global_zero:
+        print(run.describe(params), flush=True)
     with checkpoint(run.identity, run.fabric) as saved:
-        history = fit(run, params, saved, Path(paths.curves) / str(fold))
+        try:
+            history = fit(run, params, saved, Path(paths.curves) / str(fold))
+        except KeyboardInterrupt:
+            print("\nThe same command goes on after the last finished epoch.", file=sys.stderr)
+            raise
     if run.fabric.is_global_zero:
         folder = Path(paths.models) / str(fold)
         save(run.model_file(params, history, paths), _on_cpu(run.network), folder)
@@ -84,6 +91,9 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
     resumed = saved.load()
     state = resumed["state"] if resumed else State()
     phases = params.phase_list()
+    epochs = sum(phase.epochs for phase in phases)
+    if state.history and run.fabric.is_global_zero:
+        print(f"resuming at epoch {len(state.history) + 1} of {epochs}", flush=True)
     with curves(folder, state.history, writing=run.fabric.is_global_zero) as log:
         while state.phase < len(phases):
             phase = phases[state.phase]
@@ -101,12 +111,14 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
             module, stepper = run.fabric.setup(network, optimizer)
             while state.goes_on(phase):
                 epoch = len(state.history)
-                train_metrics = train_epoch(run, phase, module, stepper, schedule, epoch)
+                what = f"epoch {epoch + 1} of {epochs}"
+                train_metrics = train_epoch(run, phase, module, stepper, schedule, what, epoch)
                 val_metrics = validate(run, phase, module)
                 schedule.after_epoch(val_metrics[phase.monitored])
                 remember(state, phase, run.network, train_metrics, val_metrics)
                 log(state.history[-1])
-                print(epoch_line(state.history, phase, run.clock), flush=True)
+                run.clock.epochs += 1
+                print(epoch_line(state.history, phase, run.clock, epochs), flush=True)
                 with run.clock.measure("checkpoint"):
                     saved.save(snapshot(parts, state))
             if state.best.weights:
@@ -118,9 +130,15 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
 
 
 def train_epoch(
-    run: Run, params: Train, module: Any, optimizer: Any, schedule: Schedule, epoch: int
+    run: Run,
+    params: Train,
+    module: Any,
+    optimizer: Any,
+    schedule: Schedule,
+    what: str,
+    epoch: int,
 ) -> Metrics:
-    """One pass over the training images; metrics of the predictions made on the way.
+    """One pass over the training images, shown as `what`; metrics of its own predictions.
 
     A step has the gradient of the mean loss over all its images, however many batches and processes
     they are divided over. With several processes the metrics are of the first one's images; the
@@ -134,7 +152,7 @@ def train_epoch(
     module.train()
     keep_frozen_in_eval(run.network, params.frozen_batch_norm)
     losses, outputs = [], []
-    with bar(f"epoch {epoch + 1}", total=len(order), keep=False) as progress:
+    with bar(what, total=len(order), keep=False) as progress:
         stream = run.batches.stream(batches, run.augment, params.seed, epoch)
         for i, batch in enumerate(run.clock.waits_for(stream)):
             if i % params.grad_accum_steps == 0:

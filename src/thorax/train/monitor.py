@@ -16,11 +16,12 @@ T = TypeVar("T")
 
 
 class Clock:
-    """Seconds by activity, and images processed."""
+    """Seconds by activity, images and epochs processed."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.images = 0
+        self.epochs = 0
         self._start = time.perf_counter()
 
     @contextmanager
@@ -57,21 +58,27 @@ class Clock:
         """Seconds since the start."""
         return time.perf_counter() - self._start
 
+    def left(self, epochs: int) -> str:
+        """How long so many epochs more take, if all are needed; empty for none."""
+        seconds = self.total() / self.epochs * epochs
+        shown = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+        return f"  at most {shown} left" if epochs else ""
+
     def speed(self) -> float:
         """Images per second of training, the wait for input included."""
         spent = self.seconds["training"] + self.seconds["waiting for input"]
         return self.images / spent if spent else 0.0
 
 
-def epoch_line(history: list[Epoch], params: Train, clock: Clock) -> str:
-    """The last epoch in one line: losses, the monitored metric and AUROC, speed, best or not."""
+def epoch_line(history: list[Epoch], params: Train, clock: Clock, epochs: int) -> str:
+    """The last of at most `epochs` in one line: metrics, speed, time left at most, best or not."""
     last = history[-1]
     names = dict.fromkeys(["loss", "auroc", params.monitor])
     values = "  ".join(f"val {name} {_shown(last.val[name])}" for name in names)
     best = "  best so far" if last.best else ""
     return (
-        f"epoch {len(history):>3}  train loss {_shown(last.train['loss'])}  {values}"
-        f"  {clock.speed():.0f} images/s{best}"
+        f"epoch {len(history):>3} of {epochs}  train loss {_shown(last.train['loss'])}  {values}"
+        f"  {clock.speed():.0f} images/s{clock.left(epochs - len(history))}{best}"
     )
 
 

@@ -41,6 +41,22 @@ class Run:
     identity: str
     clock: Clock
 
+    def describe(self, params: Train) -> str:
+        """One line: what trains on what, where, and from how many images."""
+        device = self.fabric.device
+        if device.type == "cuda":
+            where = f"{self.fabric.world_size} × {torch.cuda.get_device_name(device)}"
+        else:
+            threads = torch.get_num_threads()
+            where = f"{device.type.upper()}, {threads} thread{'s' * (threads > 1)}"
+        size, parameters = self.dataset.images.shape[1], self.network.parameters()
+        batches = " then ".join(dict.fromkeys(str(p.batch_size) for p in params.phase_list()))
+        return (
+            f"{self.model.name} ({sum(p.numel() for p in parameters):,} parameters) on {where},"
+            f" {params.precision}; {size} × {size} pixels, batches of {batches};"
+            f" {len(self.train_rows):,} images to train on, {len(self.val_rows):,} to validate"
+        )
+
     def model_file(self, params: Train, history: list[Epoch], paths: Paths) -> ModelFile:
         """Description of the trained model."""
         cache = read_json(Path(paths.cache) / "cache.json")

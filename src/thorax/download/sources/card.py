@@ -1,6 +1,5 @@
 """Any table of images and labels that a card describes (`data.card`, see cards/)."""
 
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed, listed_images, read_table, unknown_labels
 from thorax.errors import ConfigError, DataError
 from thorax.io import LABEL, main_root
+from thorax.patient_ids import patient_by
 
 
 def read(survey: Survey, data: Data) -> LabelTable:
@@ -33,7 +33,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
     patient_rule = "listed"
     if card.patient is None and card.patient_pattern is None:
         inferred = infer_patients(
-            table["image_id"].tolist(), table["official_split"].tolist(), data.patient_id
+            table["image_id"].tolist(), table["official_split"].tolist(), data
         )
         table["patient_id"], patient_rule = inferred.patients, inferred.rule
         notes += inferred.notes
@@ -126,7 +126,7 @@ def _columns(rows: pd.DataFrame, card: TableCard, problems: list[str]) -> pd.Dat
     for name, column in {"patient_id": card.patient, **_described(card)}.items():
         table[name] = rows[column] if column is not None else ""
     if card.patient_pattern is not None:
-        table["patient_id"] = [_joined(card.patient_pattern, name) for name in table["image_id"]]
+        table["patient_id"] = [patient_by(card.patient_pattern, i) for i in table["image_id"]]
     table["official_split"] = ""
     if card.split is not None:
         words = rows[card.split].str.strip().str.lower()
@@ -139,11 +139,6 @@ def _columns(rows: pd.DataFrame, card: TableCard, problems: list[str]) -> pd.Dat
 def _described(card: TableCard) -> dict[str, str | None]:
     """Column of the manifest → column of the table, for what a card may know beside the patient."""
     return {name: getattr(card, name) for name in ("view", "sex", "age", "vendor", "site")}
-
-
-def _joined(pattern: str, name: str) -> str:
-    match = re.search(pattern, name)
-    return "-".join(filter(None, match.groups())) if match else ""
 
 
 def _merge(table: pd.DataFrame, notes: list[str], problems: list[str]) -> pd.DataFrame:

@@ -1,16 +1,23 @@
 """Images in one folder per class, also under train, val and test, packed or not."""
 
+import re
+from collections import Counter
+
 import pandas as pd
 
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import LabelTable
-from thorax.download.sources.match import SPLITS, shared_folders
+from thorax.download.sources.match import SPLITS, VALIDATION, shared_folders
 from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
 
+# Folders of images without a finding: no positive class, unless data.positive names one.
+_NEGATIVE = {
+    "normal", "no finding", "nofinding", "other", "healthy", "negative", "control"
+}  # fmt: skip
 _EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NORMAL/c.png"
 
 
@@ -19,7 +26,8 @@ def read(survey: Survey, data: Data) -> LabelTable:
 
     The class is the first folder under `train`, `val` or `test` where all images are in such,
     else the first folder that not all images share. Two classes make a binary task, whose positive
-    class is `data.positive` or the last in the alphabet; more make a multi-class task.
+    class is `data.positive` or the last in the alphabet that does not say "normal"; more make a
+    multi-class task.
 
     Raises:
         DataError: fewer than two class folders, images in none, or an unknown `data.positive`.
@@ -37,9 +45,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
     folders = [path.split("/")[:-1] for path in within.values()]
     depth = int(all(above and above[0].lower() in SPLITS for above in folders))
     table["official_split"] = [SPLITS[above[0].lower()] if depth else "" for above in folders]
-    inferred = infer_patients(
-        table["image_id"].tolist(), table["official_split"].tolist(), data.patient_id
-    )
+    inferred = infer_patients(table["image_id"].tolist(), table["official_split"].tolist(), data)
     table["patient_id"] = inferred.patients
     label = pd.Series([[*above[depth:], ""][0] for above in folders], table.index)
     classes = sorted(set(label) - {""})
@@ -51,12 +57,22 @@ def read(survey: Survey, data: Data) -> LabelTable:
     several = len(classes) > 2
     return LabelTable(
         task="multi-class" if several else "binary",
-        positive=None if several else data.positive or classes[-1],
+        positive=None if several else data.positive or _positive(classes),
         table=table,
-        notes=inferred.notes,
+        notes=[*inferred.notes, *_own_validation(folders if depth else [])],
         problems=inferred.problems,
         patient_rule=inferred.rule,
     )
+
+
+def _positive(classes: list[str]) -> str:
+    """The last class that is not named after the absence of a finding, else the last."""
+    findings = [name for name in classes if _words(name) not in _NEGATIVE]
+    return [*classes, *findings][-1]
+
+
+def _words(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.strip().lower()))
 
 
 def _within_splits(paths: dict[str, str]) -> dict[str, str] | None:
@@ -74,6 +90,15 @@ def _within_splits(paths: dict[str, str]) -> dict[str, str] | None:
 def _without_wrappers(paths: dict[str, str]) -> dict[str, str]:
     shared = shared_folders(paths.values())
     return {location: path.split("/", shared)[-1] for location, path in paths.items()}
+
+
+def _own_validation(folders: list[list[str]]) -> list[str]:
+    names = Counter(above[0] for above in folders if above[0].lower() in VALIDATION)
+    return [
+        f"{count:,} images in the folder {name} join those to train on, and validation is drawn "
+        "anew; only split.method: official-folders keeps it."
+        for name, count in names.items()
+    ]
 
 
 def _problems(outside: "pd.Index[str]", classes: list[str], data: Data) -> list[str]:

@@ -59,9 +59,7 @@ def read(survey: Survey, data: Data) -> LabelTable:
     columns = ["image_id", "location", "official_split", "sha256"]
     columns += [LABEL + name for name in CLASSES]
     table = pd.DataFrame(rows, columns=columns, index=[row[1] for row in rows])
-    inferred = infer_patients(
-        table["image_id"].tolist(), table["official_split"].tolist(), data.patient_id
-    )
+    inferred = infer_patients(table["image_id"].tolist(), table["official_split"].tolist(), data)
     table["patient_id"] = inferred.patients
     notes = list(inferred.notes)
     if left_out:

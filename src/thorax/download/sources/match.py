@@ -16,6 +16,8 @@ SPLITS = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 
+VALIDATION = ("val", "valid", "validate", "validation")
+
 
 @dataclass(frozen=True)
 class Matches:

@@ -8,14 +8,14 @@ from thorax.report.inputs import Inputs
 
 LEVELS = ("stop", "care", "note")
 CHECKS: tuple[Callable[[Inputs], Iterator[Caveat]], ...] = (
-    data.leaks, data.patients, data.synthetic, data.test_set, data.looks, training.folds,
-    training.optimism, evidence.shortcuts, evidence.without_lungs, evidence.baselines,
-    evidence.stress, evidence.fixed_place, metrics.gaps, metrics.underdiagnosis, metrics.few,
-    metrics.undefined, training.ended_early, data.quarantine, data.noted,
+    data.leaks, data.patients, data.synthetic, data.test_set, metrics.underdiagnosis, metrics.gaps,
+    evidence.shortcuts, training.optimism, evidence.stress, evidence.baselines,
+    evidence.without_lungs, training.folds, metrics.few, data.quarantine, metrics.undefined,
+    data.looks, evidence.fixed_place, training.ended_early, data.noted,
 )  # fmt: skip
 
 
 def caveats(inputs: Inputs) -> list[Caveat]:
-    """All caveats, the most severe first."""
+    """All caveats, the most severe first; of one level, what harms patients most."""
     raised = [caveat for check in CHECKS for caveat in check(inputs)]
     return sorted(raised, key=lambda caveat: LEVELS.index(caveat.level))

@@ -31,7 +31,7 @@ def without_lungs(inputs: Inputs) -> Iterator[Caveat]:
     drops = {
         name: record.occluded["lungs"]
         for name, record in inputs.occlusion.classes.items()
-        if record.occluded
+        if record.occluded and _shown_above_chance(inputs, name)
     }
     items = [
         f"{name}: {wording.decimal(drop.after)} of {wording.decimal(drop.before)}"
@@ -47,6 +47,11 @@ def without_lungs(inputs: Inputs) -> Iterator[Caveat]:
             " is no disease.",
             items,
         )
+
+
+def _shown_above_chance(inputs: Inputs, name: str) -> bool:
+    low = inputs.metrics.classes[name].metrics["auroc"].low
+    return low is not None and low > 0.5
 
 
 def baselines(inputs: Inputs) -> Iterator[Caveat]:

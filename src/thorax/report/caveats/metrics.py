@@ -60,7 +60,7 @@ def few(inputs: Inputs) -> Iterator[Caveat]:
         yield Caveat(
             "care",
             "Few patients",
-            f"The {where} set has {wording.plural(metrics.patients, 'patient')}. Differences within"
+            f"The {where} set has {inputs.people(metrics)}. Differences within"
             " the intervals may be chance.",
         )
     rare = [

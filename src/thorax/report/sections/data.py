@@ -45,7 +45,7 @@ def section(inputs: Inputs) -> Section:
     body = render(
         "data.html",
         inputs=inputs,
-        facts=facts(inputs.table),
+        facts=facts(inputs),
         classes=label_table(inputs),
         panels=[*age_chart(inputs.table), *size_chart(inputs.table)],
         films=[film(inputs, name, mean, largest, side) for name, mean in means.items()],
@@ -55,14 +55,17 @@ def section(inputs: Inputs) -> Section:
     return Section("data", "Data", body)
 
 
-def facts(table: pd.DataFrame) -> dict[str, str]:
+def facts(inputs: Inputs) -> dict[str, str]:
     """Short facts about images and patients."""
+    table = inputs.table
     per_patient = table["patient_id"].value_counts()
     images = f"{per_patient.median():g} ({per_patient.min()}–{per_patient.max()})"
     return {
         "Images": wording.count(len(table)),
-        "Patients": wording.count(len(per_patient)),
-        "Images per patient, median (range)": images,
+        "Patients": inputs.patients(len(per_patient)),
+        "Images per patient, median (range)": "unknown"
+        if inputs.dataset.patients_unknown
+        else images,
         "Original size": original_sizes(table),
         "Age, median (quartiles)": age_range(table["age"]),
         "Sex": proportions(table["sex"], {"F": "female", "M": "male"}),
@@ -114,7 +117,7 @@ def label_table(inputs: Inputs) -> Table:
             Markup('<span class="proportion" style="--proportion:{}%"></span>{}').format(
                 width, wording.with_percent(present.sum(), len(labels))
             ),
-            wording.count(inputs.table.loc[present, "patient_id"].nunique()),
+            inputs.patients(inputs.table.loc[present, "patient_id"].nunique()),
             wording.count((labels == 0).sum()),
             wording.count(labels.isna().sum()),
         ]

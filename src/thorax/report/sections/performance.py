@@ -52,7 +52,7 @@ def headline_table(inputs: Inputs) -> Table:
     if several:
         columns.append(f"{wording.subset_name(inputs.headline)}, micro average")
     caption = "Metrics, macro averages over classes" if several else "Metrics"
-    return Table(caption, columns, rows, [wording.INTERVALS])
+    return Table(caption, columns, rows, [inputs.intervals])
 
 
 def fold_table(inputs: Inputs) -> Table | None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from thorax.artifacts.data import Overlap, Shared
 from thorax.report import wording
-from thorax.report.components import Row, Section, Table, render
+from thorax.report.components import Cell, Row, Section, Table, render
 from thorax.report.inputs import Inputs, has_label
 from thorax.report.sections.data import age_range
 from thorax.report.thumbnails import Picture, data_uri
@@ -26,6 +26,16 @@ METHODS = {
     ),
     "official-folders": ("official folders", "Every subset is a folder of the publisher's."),
 }
+_UNKNOWN = {  # of the methods that go by patient
+    "patient": (
+        "by image, patients unknown",
+        "Images were assigned to subsets, stratified by class, without knowing the patients.",
+    ),
+    "official": (
+        "official, patients unknown",
+        "The test set is the publisher's; the rest was assigned without knowing the patients.",
+    ),
+}
 # What two subsets may share, and where the audit has it.
 KINDS: dict[str, Callable[[Overlap], Shared]] = {
     "Identical bytes": attrgetter("identical"),
@@ -43,19 +53,25 @@ def section(inputs: Inputs) -> Section:
         "split.html",
         inputs=inputs,
         patients=patients(inputs),
-        method=METHODS[split.settings.method][1],
+        method=method(inputs)[1],
         checks={
             "Groups in two subsets": split.split_groups,
             "Byte-identical images": split.identical_images,
             "Near-identical pairs": split.near_identical_pairs,
         },
         subsets=subset_table(inputs),
-        audit=audit_table(overlaps),
+        audit=audit_table(inputs),
         rules=rule_table(overlaps),
         pairs=pairs(inputs),
         clean=not any(kind(overlap).images for overlap in overlaps for kind in KINDS.values()),
     )
     return Section("split", "Split", body)
+
+
+def method(inputs: Inputs) -> tuple[str, str]:
+    """How subsets were drawn, in short and as a sentence."""
+    methods = METHODS | (_UNKNOWN if inputs.dataset.patients_unknown else {})
+    return methods[inputs.split.settings.method]
 
 
 def patients(inputs: Inputs) -> str:
@@ -64,6 +80,7 @@ def patients(inputs: Inputs) -> str:
     known = {
         "listed": "The data set names the patients.",
         "none": "Patients are unknown: every image counts as one of its own.",
+        "pattern": "Patients are inferred from file names by data.patient_pattern.",
     }
     return known.get(rule, f"Patients are inferred from file names by the rule {rule}.")
 
@@ -74,7 +91,7 @@ def subset_table(inputs: Inputs) -> Table:
     subsets = [table[table["split"] == name] for name in names]
     rows = [
         Row("Images", [wording.count(len(subset)) for subset in subsets]),
-        Row("Patients", [wording.count(subset["patient_id"].nunique()) for subset in subsets]),
+        Row("Patients", [inputs.patients(subset["patient_id"].nunique()) for subset in subsets]),
     ]
     if table["age"].notna().any():
         rows.append(Row("Age, median (quartiles)", [age_range(s["age"]) for s in subsets]))
@@ -92,12 +109,16 @@ def _counted(mask: "pd.Series[bool]") -> str:
     return wording.with_percent(mask.sum(), len(mask))
 
 
-def audit_table(overlaps: list[Overlap]) -> Table:
+def audit_table(inputs: Inputs) -> Table:
     """Images of the second subset concerned, a row for each two subsets."""
-    rows = [
-        Row(_named(overlap), [wording.count(kind(overlap).images) for kind in KINDS.values()])
-        for overlap in overlaps
-    ]
+
+    def cells(overlap: Overlap) -> list[Cell]:
+        counts: list[Cell] = [wording.count(kind(overlap).images) for kind in KINDS.values()]
+        if not overlap.shared_patients.images:
+            counts[list(KINDS).index("Same patient")] = inputs.patients(0)
+        return counts
+
+    rows = [Row(_named(overlap), cells(overlap)) for overlap in inputs.leakage.overlaps]
     return Table("Images with a counterpart in another subset", ["Subsets", *KINDS], rows)
 
 

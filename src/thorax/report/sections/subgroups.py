@@ -57,7 +57,7 @@ def group_table(inputs: Inputs, name: str, attribute: Attribute) -> Table:
     notes = [which] if some else []
     columns = ["Group", "Images", "Patients", wording.metric_name("auroc"), "0.5 to 1",
                *map(wording.metric_name, METRICS[1:])]  # fmt: skip
-    rows = [Row(group.name, _cells(group)) for group in ranked]
+    rows = [Row(group.name, _cells(inputs, group)) for group in ranked]
     return Table(titled(name), columns, rows, notes)
 
 
@@ -66,8 +66,8 @@ def _auroc(group: Group) -> float:
     return 2.0 if value is None else value
 
 
-def _cells(group: Group) -> list[Cell]:
-    counts = [wording.count(group.images), wording.count(group.patients)]
+def _cells(inputs: Inputs, group: Group) -> list[Cell]:
+    counts = [wording.count(group.images), inputs.patients(group.patients)]
     if not group.metrics:
         reason = Markup('<span class="undefined">{}</span>').format(group.reason)
         return [*counts, reason, *["–"] * 4]

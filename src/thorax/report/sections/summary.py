@@ -10,7 +10,7 @@ from thorax.report.inputs import Inputs
 
 
 def section(inputs: Inputs) -> Section:
-    raised = caveats(inputs)
+    raised = [caveat.in_sentences() for caveat in caveats(inputs)]
     body = render(
         "summary.html",
         inputs=inputs,
@@ -24,7 +24,7 @@ def section(inputs: Inputs) -> Section:
         bar=bar,
         stops=[caveat for caveat in raised if caveat.level == "stop"],
         caveats=[caveat for caveat in raised if caveat.level != "stop"],
-        method=wording.INTERVALS,
+        method=inputs.intervals,
     )
     return Section("summary", "Summary", body)
 
@@ -50,7 +50,7 @@ def lead(inputs: Inputs) -> list[str]:
         subset = "the validation set"
     elif inputs.results.leaky:
         subset = "a leaky test set"
-    evaluated = f"evaluated on {people(inputs.metrics)} of {subset}"
+    evaluated = f"evaluated on {inputs.people(inputs.metrics)} of {subset}"
     return [
         f"{networks} trained {weights}{training_set(inputs)}, {task}, and {evaluated}.",
         verdict(inputs),
@@ -61,17 +61,11 @@ def training_set(inputs: Inputs) -> str:
     """How much was trained on, such as ` on 1,565 images of 420 patients`."""
     subsets = inputs.split.subsets
     if "train" in subsets:
-        return f" on {people(subsets['train'])}"
+        return f" on {inputs.people(subsets['train'])}"
     folds = [counts for name, counts in subsets.items() if name.startswith("fold_")]
     images, patients = sum(f.images for f in folds), sum(f.patients for f in folds)
-    total = people(SubsetCounts(images=images, patients=patients, classes={}))
+    total = inputs.people(SubsetCounts(images=images, patients=patients, classes={}))
     return f", each on {len(folds) - 1} of {len(folds)} folds of {total}"
-
-
-def people(counts: SubsetCounts | SubsetMetrics) -> str:
-    """Images and patients, such as `328 images of 90 patients`."""
-    images = wording.plural(counts.images, "image")
-    return f"{images} of {wording.plural(counts.patients, 'patient')}"
 
 
 def verdict(inputs: Inputs) -> str:
