@@ -51,7 +51,6 @@ from thorax.report.sections.performance import (
     confusion_tables,
     decision_rule,
     fold_table,
-    headline_table,
     metric_table,
 )
 from thorax.report.sections.reproduction import as_text, parameters
@@ -647,13 +646,20 @@ class TestPictures:
 
 
 class TestPerformance:
-    def test_every_metric_with_its_interval_and_their_method(self, run):
-        table = headline_table(run)
-        assert table.columns == ["Metric", "Test", "Validation", "Test, micro average"]
-        assert [row.head for row in table.rows] == [wording.metric_name(key) for key in METRICS]
-        assert table.rows[0].cells[0] == run.metrics.metrics["auroc"]
-        assert table.rows[3].cells[2] == run.metrics.micro[METRICS[3]]
-        assert table.footnotes[0] == wording.INTERVALS
+    def test_averages_stand_under_the_classes_and_once_on_the_page(self, run):
+        table = metric_table(run, "test")
+        assert [row.head for row in table.rows[-2:]] == [
+            "Mean of the classes",
+            "All labels (micro)",
+        ]
+        mean, micro = (dict(zip(table.columns[1:], row.cells, strict=True))
+                       for row in table.rows[-2:])  # fmt: skip
+        assert mean["AUROC"] == run.metrics.metrics["auroc"]
+        assert (micro["AUROC"], micro["F1"]) == ("–", run.metrics.micro["f1"])
+        assert len(metric_table(inputs_of("binary"), "test").rows) == 1
+        captions = re.findall(r"<caption>(.*?)</caption>", page(run))
+        tables = [c for c in captions if c not in run.model.outputs]  # a matrix and stops each
+        assert len(tables) == len(set(tables))
 
     def test_undefined_values_keep_their_reason_under_the_table(self, run):
         table = metric_table(with_undefined(run, "B"), "test")
@@ -770,8 +776,17 @@ class TestCalibration:
         changed = {"scaling": dict.fromkeys(run.model.outputs, none)}
         bare = replace(run, calibration=run.calibration.model_copy(update=changed))
         body = calibration_section.section(bare).body
-        assert "no miscalibration beyond chance" in plain(body)
+        assert "All classes: slope and intercept: no miscalibration beyond chance" in plain(body)
         assert "diamonds" not in body
+        table = calibration_section.calibration_table(bare, "test")
+        assert table.columns[1:] == [
+            "ECE if calibrated", "Brier score", "ECE", "Intercept", "Slope",
+        ]  # fmt: skip
+        assert calibration_section.scaling_table(bare).rows[0].head == "All classes"
+        some = changed["scaling"] | {"A": Scaling(slope=0.7, intercept=0.1, reason="")}
+        scaled = run.calibration.model_copy(update={"scaling": some})
+        table = calibration_section.calibration_table(replace(run, calibration=scaled), "test")
+        assert table.columns[2:4] == ["Brier score, raw", "Brier score, scaled"]
 
     def test_exclusive_classes_have_no_threshold_to_move(self):
         body = calibration_section.section(inputs_of("multi-class")).body
@@ -960,8 +975,10 @@ class TestSubgroups:
         inputs = with_groups(run, 0.012)
         ((name, gap),) = subgroups.largest_gaps(inputs.subgroups.attributes)
         assert subgroups.gap_text(name, gap) == "Sex: AUROC 0.100 lower in F than in M (p = 0.012)."
-        table = subgroups.group_table(inputs, "sex", inputs.subgroups.attributes["sex"])
-        assert [row.head for row in table.rows] == ["F", "M", "U"]
+        table = subgroups.group_table(inputs, "caption", inputs.subgroups.attributes)
+        assert [row.head for row in table.rows] == ["Sex: F", "Sex: M", "Sex: U"]
+        axis = table.columns[4]
+        assert plain(axis).split() == ["0.5", "0.75", "1"], "the bars have an axis"
         assert table.columns[-1] == "Underdiagnosis rate"
         assert "under 30 images" in "".join(table.rows[2].cells)
 

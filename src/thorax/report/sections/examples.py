@@ -11,7 +11,6 @@ from thorax.report.inputs import Inputs, has_label
 from thorax.report.thumbnails import data_uri, side_for
 
 PIXELS = 12_000_000  # of all pictures together: about 3 MB
-OPEN = 2  # classes whose examples are unfolded at first; more would bury the rest of the page
 OTHERS = 3  # probabilities under an image, beside that of the class itself
 
 
@@ -70,7 +69,6 @@ def section(inputs: Inputs) -> Section:
         inputs=inputs,
         subset=wording.in_sentence(wording.subset_name(inputs.headline)),
         classes={name: strips(inputs, name) for name in inputs.model.outputs},
-        open=OPEN,
     )
     return Section("examples", "Examples", body)
 

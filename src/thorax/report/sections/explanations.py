@@ -37,10 +37,34 @@ def section(inputs: Inputs) -> Section:
         ],
         baselines=baseline_table(inputs),
         columns=wording.listed(inputs.subgroups.metadata.columns),
+        findings=findings(inputs),
         stress=stress_table(inputs),
         limit=f"{inputs.localization.settings.shortcut_drop:g}",
     )
     return Section("explanations", "Explanations", body)
+
+
+def findings(inputs: Inputs) -> dict[str, str]:
+    """What each test found, in a few words that stand even where it is folded."""
+    found = {"shortcuts": wording.listed(inputs.occlusion.shortcuts) or "none seen"}
+    means = {name.lower(): mean.baseline.value for name, (_, mean) in baselines_of(inputs).items()}
+    aurocs = {"model": inputs.metrics.metrics["auroc"].value} | means
+    known = {name: value for name, value in aurocs.items() if value is not None}
+    texts = (f"{name} {wording.decimal(value)}" for name, value in known.items())
+    found["baselines"] = f"AUROC of {wording.listed(texts)}" if known else "undefined"
+    similar = [s for step in inputs.localization.cascade[-1:] for s in step.similarity.values()]
+    defined = [value for value in similar if value is not None]
+    found["cascade"] = "undefined"
+    if defined:
+        mean = wording.decimal(sum(defined) / len(defined))
+        found["cascade"] = f"rank correlation {mean} once all layers are re-initialized"
+    stressed = {test.change: test.metrics["auroc"].value for test in inputs.stress.tests}
+    drops = {change: value for change, value in stressed.items() if value is not None}
+    found["stress"] = "undefined"
+    if drops:
+        worst = min(drops, key=drops.__getitem__)
+        found["stress"] = f"lowest AUROC {wording.decimal(drops[worst])}: {worst}"
+    return found
 
 
 def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:

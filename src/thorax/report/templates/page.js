@@ -23,6 +23,23 @@
     bar.append(label);
   }
 
+  // Marks the section that is being read in the navigation.
+  const links = [...bar.querySelectorAll("a")];
+  const list = bar.querySelector("ul");
+  let current;
+  const mark = () => {
+    const read = links.findLast(({ hash }) =>
+      document.getElementById(hash.slice(1)).getBoundingClientRect().top < innerHeight / 3);
+    if (read === current) return;
+    current?.removeAttribute("aria-current");
+    current = read;
+    current?.setAttribute("aria-current", "true");
+    if (current) list.scrollLeft = current.offsetLeft - list.offsetLeft - 32;
+  };
+  addEventListener("scroll", mark, { passive: true });
+  addEventListener("resize", mark);
+  mark();
+
   const subsets = { train: "training", val: "validation", test: "test", lr: "value" };
 
   // Value of every curve at the vertex that is nearest to the pointer, from the drawing itself.
