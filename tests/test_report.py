@@ -1,5 +1,6 @@
 """The report on what the stages really write, and the page as a whole."""
 
+import base64
 import csv
 import itertools
 import json
@@ -13,9 +14,11 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from small_run import finished_run
 from thorax.artifacts import Estimate
@@ -34,10 +37,10 @@ from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
 from thorax.provenance.seeds import Seeds
-from thorax.report import SECTIONS, charts, page, plot, report, wording
+from thorax.report import SECTIONS, charts, meta, page, plot, report, wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Row, Table, environment, show
-from thorax.report.inputs import Inputs, gather
+from thorax.report.inputs import Inputs, count_weights, gather
 from thorax.report.model_card import SECTIONS as CARD_SECTIONS, model_card
 from thorax.report.sections import (
     calibration as calibration_section,
@@ -53,7 +56,7 @@ from thorax.report.sections.performance import (
     fold_table,
     metric_table,
 )
-from thorax.report.sections.reproduction import as_text, parameters
+from thorax.report.sections.reproduction import as_text, parameters, run_table
 from thorax.report.sections.split import audit_table, pairs, section as split_section, subset_table
 from thorax.report.sections.training import kept_epoch, panels, story
 from thorax.report.thumbnails import (
@@ -879,6 +882,19 @@ class TestExamples:
         assert (first.name, first.true) == ("A", True)
         assert [p.name for p in others] == ["B"]
 
+    def test_the_surest_mistakes_have_their_evidence(self, run):
+        for name in run.model.outputs:
+            for strip in strips(run, name):
+                maps = [run.gradcam.map_of(e.image_id, name) for e in strip.examples]
+                assert [m is not None for m in maps] == [bool(e.evidence) for e in strip.examples]
+                assert maps[:1] == [] or maps[0] is not None, strip.kind
+
+    def test_images_are_as_large_as_in_the_cache_where_the_page_can_hold_them(self, run):
+        uri = strips(run, "A")[0].examples[0].uri
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), 0)
+        assert image.shape == run.images.shape[1:]
+        assert side_for(10, 12_000_000, 512) == 512
+
     def test_one_output_shows_true_negatives_too(self, run):
         assert [s.kind for s in strips(inputs_of("binary"), "A")] == [TP, TN, FP, FN]
         assert [s.kind for s in strips(run, "A")] == [TP, FP, FN]
@@ -1054,6 +1070,17 @@ class TestTraining:
 
 
 class TestReproduction:
+    def test_time_and_weights_are_stated(self, run, tmp_path):
+        entry = {"machine": "m", "date": "d", "seconds": 9.0, "images_per_second": 250.0,
+                 "python": "3", "packages": {}, "commit": None}  # fmt: skip
+        table = run_table(replace(run, runs={0: entry}))
+        cells = dict(zip(table.columns[1:], table.rows[0].cells, strict=True))
+        assert (cells["Images/s"], cells["ms per training image"]) == ("250.0", "4.0")
+        tensors = {"a": np.zeros((3, 4), np.float32), "b": np.zeros(5), "c": np.zeros(())}
+        save_file(tensors, tmp_path / "w", metadata={"format": "pt"})
+        assert count_weights(tmp_path / "w") == 3 * 4 + 5 + 1
+        assert dict(meta(run))["Weights"] == wording.count(run.weights[0])
+
     def test_every_parameter_is_shown(self, run):
         shown = parameters(run)
         assert set(shown) == set(Params.model_fields)

@@ -208,3 +208,25 @@ def test_the_first_class_alone_is_unfolded(visit):
         True,
         False,
     ]
+
+
+def test_a_radiograph_can_be_enlarged_and_shows_its_evidence(visit):
+    page = visit()
+    figures = page.locator("#examples details[open] .film").first.locator("figure")
+    first, dialog = figures.first, page.get_by_role("dialog")
+    plain, evidence = first.locator("img").all()
+    assert evidence.evaluate("(image) => getComputedStyle(image).opacity") == "0"
+    plain.click()
+    assert dialog.locator("img").get_attribute("src") == plain.get_attribute("src")
+    assert dialog.bounding_box()["width"] > 2 * plain.bounding_box()["width"]
+    page.keyboard.press("ArrowRight")
+    second = figures.nth(1).locator("img").first.get_attribute("src")
+    assert dialog.locator("img").get_attribute("src") == second
+    page.keyboard.press("Escape")
+    assert dialog.count() == 0
+    first.get_by_role("checkbox").check()
+    assert evidence.evaluate("(image) => getComputedStyle(image).opacity") == "1"
+    plain.focus()
+    page.keyboard.press("Enter")
+    assert dialog.locator("img").get_attribute("src") == evidence.get_attribute("src")
+    assert not [note for note in page.noted if note.startswith(("console", "error"))]

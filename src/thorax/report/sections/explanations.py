@@ -72,7 +72,11 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
     table = inputs.predictions[inputs.headline].set_index("image_id")
     rows = {image_id: row for row, image_id in enumerate(inputs.table["image_id"])}
     cam, shown = inputs.gradcam, []
-    for image_id, name, evidence in zip(cam.image_ids, cam.outputs, cam.maps, strict=True):
+    for name in dict.fromkeys(cam.outputs.tolist()):
+        first = int((cam.outputs == name).argmax())
+        image_id, evidence = cam.image_ids[first], cam.maps[first]
+        if table[f"y_{name}"].loc[image_id] != 1:
+            continue
         image = inputs.images[rows[image_id]]
         marked = f"Radiograph {image_id} with the evidence for {name} in orange"
         caption = "evidence" if evidence.any() else "no evidence"
@@ -81,7 +85,7 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
             Picture(data_uri(overlay(image, evidence)), marked, caption),
         ]
         probability = float(table[f"p_{name}"].loc[image_id])
-        shown.append((str(name), wording.threshold(probability), pictures))
+        shown.append((name, wording.threshold(probability), pictures))
     return shown
 
 
