@@ -86,6 +86,13 @@ def test_the_users_data_is_read_where_it_lies(tmp_path, capsys):
     assert "note: Nothing identifies patients" in printed
 
 
+def test_a_title_of_the_users_own_heads_the_report(tmp_path):
+    root = write_folder(tmp_path / "mine", CLASSES)
+    titles = [_download(source="folder", path=str(root), title=title)[1].title
+              for title in (None, "Ward 7")]  # fmt: skip
+    assert titles == ["Class folders of the user's own", "Ward 7"]
+
+
 def test_the_description_tells_later_stages_everything(tmp_path):
     path = write_tar(tmp_path / "k.tar", KERMANY)
     _, dataset = _download(source="kermany", path=str(path))

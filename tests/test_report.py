@@ -1,5 +1,6 @@
 """The report on what the stages really write, and the page as a whole."""
 
+import base64
 import csv
 import itertools
 import json
@@ -13,9 +14,11 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from small_run import finished_run
 from thorax.artifacts import Estimate
@@ -34,10 +37,10 @@ from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
 from thorax.provenance.seeds import Seeds
-from thorax.report import SECTIONS, charts, page, plot, report, wording
+from thorax.report import SECTIONS, charts, meta, page, plot, report, wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Row, Table, environment, show
-from thorax.report.inputs import Inputs, gather
+from thorax.report.inputs import Inputs, count_weights, gather
 from thorax.report.model_card import SECTIONS as CARD_SECTIONS, model_card
 from thorax.report.sections import (
     calibration as calibration_section,
@@ -51,10 +54,9 @@ from thorax.report.sections.performance import (
     confusion_tables,
     decision_rule,
     fold_table,
-    headline_table,
     metric_table,
 )
-from thorax.report.sections.reproduction import as_text, parameters
+from thorax.report.sections.reproduction import as_text, parameters, run_table
 from thorax.report.sections.split import audit_table, pairs, section as split_section, subset_table
 from thorax.report.sections.training import kept_epoch, panels, story
 from thorax.report.thumbnails import (
@@ -679,13 +681,20 @@ class TestPictures:
 
 
 class TestPerformance:
-    def test_every_metric_with_its_interval_and_their_method(self, run):
-        table = headline_table(run)
-        assert table.columns == ["Metric", "Test", "Validation", "Test, micro average"]
-        assert [row.head for row in table.rows] == [wording.metric_name(key) for key in METRICS]
-        assert table.rows[0].cells[0] == run.metrics.metrics["auroc"]
-        assert table.rows[3].cells[2] == run.metrics.micro[METRICS[3]]
-        assert table.footnotes[0] == run.intervals
+    def test_averages_stand_under_the_classes_and_once_on_the_page(self, run):
+        table = metric_table(run, "test")
+        assert [row.head for row in table.rows[-2:]] == [
+            "Mean of the classes",
+            "All labels (micro)",
+        ]
+        mean, micro = (dict(zip(table.columns[1:], row.cells, strict=True))
+                       for row in table.rows[-2:])  # fmt: skip
+        assert mean["AUROC"] == run.metrics.metrics["auroc"]
+        assert (micro["AUROC"], micro["F1"]) == ("–", run.metrics.micro["f1"])
+        assert len(metric_table(inputs_of("binary"), "test").rows) == 1
+        captions = re.findall(r"<caption>(.*?)</caption>", page(run))
+        tables = [c for c in captions if c not in run.model.outputs]  # a matrix and stops each
+        assert len(tables) == len(set(tables))
 
     def test_undefined_values_keep_their_reason_under_the_table(self, run):
         table = metric_table(with_undefined(run, "B"), "test")
@@ -802,8 +811,17 @@ class TestCalibration:
         changed = {"scaling": dict.fromkeys(run.model.outputs, none)}
         bare = replace(run, calibration=run.calibration.model_copy(update=changed))
         body = calibration_section.section(bare).body
-        assert "no miscalibration beyond chance" in plain(body)
+        assert "All classes: slope and intercept: no miscalibration beyond chance" in plain(body)
         assert "diamonds" not in body
+        table = calibration_section.calibration_table(bare, "test")
+        assert table.columns[1:] == [
+            "ECE if calibrated", "Brier score", "ECE", "Intercept", "Slope",
+        ]  # fmt: skip
+        assert calibration_section.scaling_table(bare).rows[0].head == "All classes"
+        some = changed["scaling"] | {"A": Scaling(slope=0.7, intercept=0.1, reason="")}
+        scaled = run.calibration.model_copy(update={"scaling": some})
+        table = calibration_section.calibration_table(replace(run, calibration=scaled), "test")
+        assert table.columns[2:4] == ["Brier score, raw", "Brier score, scaled"]
 
     def test_exclusive_classes_have_no_threshold_to_move(self):
         body = calibration_section.section(inputs_of("multi-class")).body
@@ -895,6 +913,19 @@ class TestExamples:
         first, *others = example.probabilities
         assert (first.name, first.true) == ("A", True)
         assert [p.name for p in others] == ["B"]
+
+    def test_the_surest_mistakes_have_their_evidence(self, run):
+        for name in run.model.outputs:
+            for strip in strips(run, name):
+                maps = [run.gradcam.map_of(e.image_id, name) for e in strip.examples]
+                assert [m is not None for m in maps] == [bool(e.evidence) for e in strip.examples]
+                assert maps[:1] == [] or maps[0] is not None, strip.kind
+
+    def test_images_are_as_large_as_in_the_cache_where_the_page_can_hold_them(self, run):
+        uri = strips(run, "A")[0].examples[0].uri
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), 0)
+        assert image.shape == run.images.shape[1:]
+        assert side_for(10, 12_000_000, 512) == 512
 
     def test_one_output_shows_true_negatives_too(self, run):
         assert [s.kind for s in strips(inputs_of("binary"), "A")] == [TP, TN, FP, FN]
@@ -992,8 +1023,10 @@ class TestSubgroups:
         inputs = with_groups(run, 0.012)
         ((name, gap),) = subgroups.largest_gaps(inputs.subgroups.attributes)
         assert subgroups.gap_text(name, gap) == "Sex: AUROC 0.100 lower in F than in M (p = 0.012)."
-        table = subgroups.group_table(inputs, "sex", inputs.subgroups.attributes["sex"])
-        assert [row.head for row in table.rows] == ["F", "M", "U"]
+        table = subgroups.group_table(inputs, "caption", inputs.subgroups.attributes)
+        assert [row.head for row in table.rows] == ["Sex: F", "Sex: M", "Sex: U"]
+        axis = table.columns[4]
+        assert plain(axis).split() == ["0.5", "0.75", "1"], "the bars have an axis"
         assert table.columns[-1] == "Underdiagnosis rate"
         assert "under 30 images" in "".join(table.rows[2].cells)
 
@@ -1069,6 +1102,17 @@ class TestTraining:
 
 
 class TestReproduction:
+    def test_time_and_weights_are_stated(self, run, tmp_path):
+        entry = {"machine": "m", "date": "d", "seconds": 9.0, "images_per_second": 250.0,
+                 "python": "3", "packages": {}, "commit": None}  # fmt: skip
+        table = run_table(replace(run, runs={0: entry}))
+        cells = dict(zip(table.columns[1:], table.rows[0].cells, strict=True))
+        assert (cells["Images/s"], cells["ms per training image"]) == ("250.0", "4.0")
+        tensors = {"a": np.zeros((3, 4), np.float32), "b": np.zeros(5), "c": np.zeros(())}
+        save_file(tensors, tmp_path / "w", metadata={"format": "pt"})
+        assert count_weights(tmp_path / "w") == 3 * 4 + 5 + 1
+        assert dict(meta(run))["Weights"] == wording.count(run.weights[0])
+
     def test_every_parameter_is_shown(self, run):
         shown = parameters(run)
         assert set(shown) == set(Params.model_fields)

@@ -86,6 +86,7 @@ def test_opens_without_error_request_or_overflow(visit, address, size, scheme):
 def test_whole_without_javascript(visit):
     page = visit(java_script_enabled=False)
     assert page.locator("main h2").count() == len(SECTIONS)
+    page.locator("details").evaluate_all("(list) => list.forEach((d) => { d.open = true; })")
     for kind in ("h1, h2, h3", "main svg.chart", "main figure", "main img"):
         found = page.locator(kind).all()
         assert found
@@ -176,3 +177,56 @@ def test_the_threshold_slider_moves_the_numbers(visit, name):
     slider.focus()
     page.keyboard.press("ArrowLeft")
     assert int(slider.input_value()) == max(int(position) - 1, 0)
+
+
+def test_the_navigation_fits_and_shows_where_one_is(visit):
+    page = visit()
+    bar = page.locator("nav ul")
+    assert bar.evaluate("(list) => list.scrollWidth <= list.clientWidth")
+    for anchor in ("subgroups", "data"):
+        page.locator(f"#{anchor}").evaluate("(e) => e.scrollIntoView({behavior: 'instant'})")
+        current = page.locator("nav a[aria-current]")
+        page.wait_for_function(
+            f"document.querySelector('nav [aria-current]')?.hash === '#{anchor}'"
+        )
+        assert current.count() == 1
+
+
+def test_the_name_of_a_row_stays_beside_its_numbers_on_a_phone(visit):
+    page = visit(PHONE)
+    region = page.locator("#performance .scroll:has(.stacked)").first
+    head = region.locator("tbody th").first
+    before = head.bounding_box()
+    region.evaluate("(element) => { element.scrollLeft = 200; }")
+    assert head.bounding_box()["x"] == before["x"]
+    assert before["width"] < 0.4 * PHONE[0]
+
+
+def test_the_first_class_alone_is_unfolded(visit):
+    page = visit()
+    assert page.locator("details.examples").evaluate_all("(l) => l.map((d) => d.open)") == [
+        True,
+        False,
+    ]
+
+
+def test_a_radiograph_can_be_enlarged_and_shows_its_evidence(visit):
+    page = visit()
+    figures = page.locator("#examples details[open] .film").first.locator("figure")
+    first, dialog = figures.first, page.get_by_role("dialog")
+    plain, evidence = first.locator("img").all()
+    assert evidence.evaluate("(image) => getComputedStyle(image).opacity") == "0"
+    plain.click()
+    assert dialog.locator("img").get_attribute("src") == plain.get_attribute("src")
+    assert dialog.bounding_box()["width"] > 2 * plain.bounding_box()["width"]
+    page.keyboard.press("ArrowRight")
+    second = figures.nth(1).locator("img").first.get_attribute("src")
+    assert dialog.locator("img").get_attribute("src") == second
+    page.keyboard.press("Escape")
+    assert dialog.count() == 0
+    first.get_by_role("checkbox").check()
+    assert evidence.evaluate("(image) => getComputedStyle(image).opacity") == "1"
+    plain.focus()
+    page.keyboard.press("Enter")
+    assert dialog.locator("img").get_attribute("src") == evidence.get_attribute("src")
+    assert not [note for note in page.noted if note.startswith(("console", "error"))]

@@ -59,6 +59,7 @@ class Data(Section):
 
     source: Literal["phantom", "kermany", "nih", "folder", "table"]
     path: Annotated[str, Field(min_length=1)]
+    title: Annotated[str, Field(min_length=1)] | None
     patient_id: Literal["auto", "none", "conservative", "namespaced", "nih"]
     patient_pattern: Annotated[str, Field(min_length=1)] | None
     positive: str | None

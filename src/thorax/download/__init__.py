@@ -123,7 +123,7 @@ def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Da
         counts[name] = LabelCounts(present=present, absent=absent, unknown=unknown)
     return DatasetInfo(
         source=data.source,
-        title=source.title,
+        title=data.title or source.title,
         citation=source.citation,
         license=source.license,
         patient_namespace=source.patient_namespace(data),

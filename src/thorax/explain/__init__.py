@@ -54,18 +54,27 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
 
 
 def write_gradcam(explainer: Explainer, path: Path) -> None:
-    """Grad-CAM of the most confident image that shows each class.
+    """Grad-CAM of the images that the model is surest about: of each class, right and wrong.
+
+    These are the most and the least probable image that shows the class, and the most probable one
+    that does not; the first of them first for each class.
 
     Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
     """
     y, p = explainer.predictions.y.T, explainer.predictions.p.T
-    best = {o: int(np.where(y[o] == 1, p[o], -1).argmax()) for o in range(len(y)) if 1 in y[o]}
-    ids = explainer.predictions.images["image_id"].iloc[list(best.values())].tolist()
-    maps, layer = explainer.maps(explainer.network, ids, np.array(list(best), np.int64))
+    chosen = [
+        (output, int(np.where(y[output] == shown, sign * p[output], -np.inf).argmax()))
+        for output in range(len(y))
+        for shown, sign in ((1, 1), (1, -1), (0, 1))
+        if shown in y[output]
+    ]
+    outputs, rows = np.array(chosen, np.int64).reshape(-1, 2).T
+    ids = explainer.predictions.images["image_id"].iloc[rows].tolist()
+    maps, layer = explainer.maps(explainer.network, ids, outputs)
     _write_arrays(
         path,
         image_ids=np.array(ids, str),
-        outputs=np.array([explainer.predictions.outputs[o] for o in best], str),
+        outputs=np.array([explainer.predictions.outputs[o] for o in outputs], str),
         maps=np.round(255 * maps).astype(np.uint8),
         layer=np.array(layer),
     )

@@ -84,6 +84,7 @@ def meta(inputs: Inputs) -> list[tuple[str, str]]:
     return [
         ("Task", f"{inputs.dataset.task}, {classes}"),
         ("Model", inputs.model.model.name + (f" × {folds} folds" if folds > 1 else "")),
+        ("Weights", wording.count(next(iter(inputs.weights.values())))),
         ("Input", f"{size} × {size} px, gray"),
         ("Split", split.method(inputs)[0]),
         ("Evaluated on", wording.in_sentence(inputs.subset_name(inputs.headline))),

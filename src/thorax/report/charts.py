@@ -8,7 +8,7 @@ from markupsafe import Markup
 from thorax.artifacts.evaluation import Bin, NetBenefit
 from thorax.report.plot import STYLES, Axis, Plot
 
-SQUARE, WIDE, HISTOGRAM = (232, 232), (232, 150), (250, 140)
+SQUARE, WIDE, HISTOGRAM = (164, 164), (232, 150), (250, 140)
 FIFTHS = {"values": [0, 0.2, 0.4, 0.6, 0.8, 1]}
 ENDS = (0.1, 0.2, 0.3, 0.5, 1.0)  # where an axis may end: rare findings fill a corner only
 # Sex as in the manifest → word, color.

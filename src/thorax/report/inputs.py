@@ -1,6 +1,8 @@
 """Everything the page is made of, read once; no section opens a file."""
 
+import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,20 @@ from thorax.report import wording
 
 @dataclass(frozen=True)
 class GradCam:
-    """The arrays of `gradcam.npz`, an image per class: ids and classes [K], maps [K, H, W]."""
+    """The arrays of `gradcam.npz`: ids and classes [K], maps [K, H, W].
+
+    Of each class the most probable image that shows it comes first.
+    """
 
     image_ids: NDArray[np.str_]
     outputs: NDArray[np.str_]
     maps: NDArray[np.uint8]
     layer: NDArray[np.str_]
+
+    def map_of(self, image_id: str, name: str) -> NDArray[np.uint8] | None:
+        """Evidence for a class in an image [H, W], None where none was kept."""
+        (rows,) = np.nonzero((self.image_ids == image_id) & (self.outputs == name))
+        return self.maps[rows[0]] if len(rows) else None
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Inputs:
         images: uint8 [N, H, W], memory-mapped.
         quarantine: images that could not be read, and why.
         models: fold → model.
+        weights: fold → numbers in its file of weights, those of normalization layers included.
         runs: fold → time and machine of its training, None where this machine has no record.
         predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
         occluded: name → the first image with that part occluded, uint8 [H, W].
@@ -64,6 +75,7 @@ class Inputs:
     split: SplitSummary
     leakage: LeakageAudit
     models: dict[int, ModelFile]
+    weights: dict[int, int]
     runs: dict[int, RunMetadata | None]
     points: OperatingPoints
     results: Results
@@ -156,6 +168,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
         split=SplitSummary.read(Path(paths.split_summary)),
         leakage=LeakageAudit.read(Path(paths.leakage)),
         models=folds,
+        weights={k: count_weights(models / str(k) / "weights.safetensors") for k in folds},
         runs={k: recorded_run(model.fingerprint) for k, model in folds.items()},
         points=OperatingPoints.read(Path(paths.bundle) / "operating_points.json"),
         results=Results.read(evaluation / "results.json"),
@@ -175,6 +188,14 @@ def gather(options: Report, paths: Paths) -> Inputs:
         looks=looks(on_test),
         seeds=seeds(on_test, paths),
     )
+
+
+def count_weights(path: Path) -> int:
+    """Numbers in a safetensors file, from its header: a length of 8 bytes, then JSON."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    header.pop("__metadata__", None)
+    return sum(prod(tensor["shape"]) for tensor in header.values())
 
 
 def _arrays(path: Path) -> dict[str, Any]:

@@ -38,9 +38,9 @@ class Means:
     images: int
 
 
-def side_for(pictures: int, pixels: int) -> int:
+def side_for(pictures: int, pixels: int, largest: int = LARGEST) -> int:
     """Side of each of so many square pictures that together have at most `pixels` pixels."""
-    return min(LARGEST, isqrt(pixels // max(pictures, 1)))
+    return min(largest, isqrt(pixels // max(pictures, 1)))
 
 
 def data_uri(image: NDArray[np.uint8], side: int = LARGEST) -> str:

@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import ClassCalibration
-from thorax.artifacts.model import Scaling
 from thorax.report import charts, wording
 from thorax.report.components import Cell, Panel, Row, Section, Table, class_table, render, show
 from thorax.report.inputs import Inputs
@@ -37,7 +36,7 @@ def section(inputs: Inputs) -> Section:
         rates={key: wording.METRICS[key] for key in RATES},
         data=embedded(stops),
         scaling=scaling_table(inputs),
-        scaled=any(s.slope is not None for s in inputs.calibration.scaling.values()),
+        scaled=is_scaled(inputs),
         facts={name: show(cell) for name, cell in facts(inputs).items()},
         prevalences=[table for s in inputs.subsets for table in prevalence_tables(inputs, s)],
         tables=[calibration_table(inputs, s) for s in inputs.subsets],
@@ -133,32 +132,46 @@ def prevalence_tables(inputs: Inputs, subset: str) -> list[Table]:
     return [class_table(caption, ["Prevalence here", *columns], rows)]
 
 
+def is_scaled(inputs: Inputs) -> bool:
+    """Whether the logits of any class are calibrated."""
+    return any(scaling.slope is not None for scaling in inputs.calibration.scaling.values())
+
+
 def scaling_table(inputs: Inputs) -> Table:
-    """How the logits of each class are calibrated, or why they are not."""
+    """How the logits are calibrated, or why they are not; classes that share it in one row."""
+    shared: dict[tuple[float | None, float | None, str], list[str]] = {}
+    for name, scaling in inputs.calibration.scaling.items():
+        key = (scaling.slope, scaling.intercept, scaling.reason)
+        shared.setdefault(key, []).append(name)
 
-    def cells(scaling: Scaling) -> list[Cell]:
-        if scaling.slope is None:
-            return ["–", "–", scaling.reason]
-        return [Estimate(value=scaling.slope), Estimate(value=scaling.intercept), ""]
+    def row(names: list[str], slope: float | None, intercept: float | None, reason: str) -> Row:
+        figures = (Estimate(value=value, reason=reason) for value in (slope, intercept))
+        every = 1 < len(names) == len(inputs.calibration.scaling)
+        head = "All classes" if every else wording.listed(names, len(names))
+        return Row(head, [*figures], names[0] if len(names) == 1 else None)
 
-    rows = {name: cells(scaling) for name, scaling in inputs.calibration.scaling.items()}
-    return class_table("Scaling of the logits", ["Slope", "Intercept", "Why none"], rows)
+    rows = [row(names, *key) for key, names in shared.items()]
+    return Table("Scaling of the logits", ["Class", "Slope", "Intercept"], rows)
 
 
 def calibration_table(inputs: Inputs, subset: str) -> Table:
     """Brier score, calibration error, intercept and slope of each class, raw and scaled."""
+    # Column heading behind the name of the figure, by probability.
+    kinds = {"raw": ", raw", "scaled": ", scaled"} if is_scaled(inputs) else {"raw": ""}
 
     def cells(name: str, record: ClassCalibration) -> list[Cell]:
         why = inputs.calibration.scaling[name].reason
         figures: list[Cell] = [
-            Estimate(value=value, reason=record.reasons.get(key) or why)
+            Estimate(
+                value=getattr(getattr(record, key), kind), reason=record.reasons.get(key) or why
+            )
             for key in CALIBRATION
-            for value in getattr(record, key).model_dump().values()
+            for kind in kinds
         ]
         return [Estimate(value=record.ece_if_calibrated, reason="no known label"), *figures]
 
     columns = ["ECE if calibrated"]
-    columns += [f"{name}, {how}" for name in CALIBRATION.values() for how in ("raw", "scaled")]
+    columns += [f"{name}{kind}" for name in CALIBRATION.values() for kind in kinds.values()]
     where = wording.in_sentence(inputs.subset_name(subset))
     classes = inputs.calibration.subset(subset).classes.items()
     rows = {name: cells(name, record) for name, record in classes}

@@ -8,10 +8,9 @@ import pandas as pd
 from thorax.report import wording
 from thorax.report.components import Section, render
 from thorax.report.inputs import Inputs, has_label
-from thorax.report.thumbnails import data_uri, side_for
+from thorax.report.thumbnails import data_uri, overlay, side_for
 
 PIXELS = 12_000_000  # of all pictures together: about 3 MB
-OPEN = 2  # classes whose examples are unfolded at first; more would bury the rest of the page
 OTHERS = 3  # probabilities under an image, beside that of the class itself
 
 
@@ -47,12 +46,13 @@ class Probability:
 
 @dataclass(frozen=True)
 class Example:
-    """One image with its truth and its probabilities."""
+    """One image with its truth, its probabilities and, where there is one, its Grad-CAM."""
 
     image_id: str
     uri: str
     truth: str
     probabilities: list[Probability]
+    evidence: str | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,6 @@ def section(inputs: Inputs) -> Section:
         inputs=inputs,
         subset=wording.in_sentence(wording.subset_name(inputs.headline)),
         classes={name: strips(inputs, name) for name in inputs.model.outputs},
-        open=OPEN,
     )
     return Section("examples", "Examples", body)
 
@@ -82,7 +81,8 @@ def strips(inputs: Inputs, name: str) -> list[Strip]:
     """
     kinds = [TP, *([TN] if len(inputs.model.outputs) == 1 else []), FP, FN]
     table, number = inputs.predictions[inputs.headline], inputs.options.examples
-    side = side_for(number * len(kinds) * len(inputs.model.outputs), PIXELS)
+    pictures = number * len(kinds) * len(inputs.model.outputs)
+    side = side_for(pictures, PIXELS, max(inputs.images.shape[1:]))
     shown = []
     for kind in kinds:
         rows = of_kind(table, name, kind)
@@ -112,9 +112,12 @@ def _example(inputs: Inputs, row: int, name: str, side: int) -> Example:
     image_id = str(table["image_id"].iloc[row])
     cached = inputs.table[inputs.table["image_id"] == image_id]
     truth = [other for other in inputs.dataset.classes if has_label(cached, other)[0]]
-    uri = data_uri(inputs.images[cached.index[0]], side)
+    image = inputs.images[cached.index[0]]
     text = wording.listed(truth) or "none of the classes"
-    return Example(image_id, uri, text, probabilities(table.iloc[row], inputs.model.outputs, name))
+    shown = probabilities(table.iloc[row], inputs.model.outputs, name)
+    cam = inputs.gradcam.map_of(image_id, name)
+    evidence = None if cam is None else data_uri(overlay(image, cam), side)
+    return Example(image_id, data_uri(image, side), text, shown, evidence)
 
 
 def probabilities(row: "pd.Series[float]", outputs: list[str], name: str) -> list[Probability]:

@@ -37,10 +37,34 @@ def section(inputs: Inputs) -> Section:
         ],
         baselines=baseline_table(inputs),
         columns=wording.listed(inputs.subgroups.metadata.columns),
+        findings=findings(inputs),
         stress=stress_table(inputs),
         limit=f"{inputs.localization.settings.shortcut_drop:g}",
     )
     return Section("explanations", "Explanations", body)
+
+
+def findings(inputs: Inputs) -> dict[str, str]:
+    """What each test found, in a few words that stand even where it is folded."""
+    found = {"shortcuts": wording.listed(inputs.occlusion.shortcuts) or "none seen"}
+    means = {name.lower(): mean.baseline.value for name, (_, mean) in baselines_of(inputs).items()}
+    aurocs = {"model": inputs.metrics.metrics["auroc"].value} | means
+    known = {name: value for name, value in aurocs.items() if value is not None}
+    texts = (f"{name} {wording.decimal(value)}" for name, value in known.items())
+    found["baselines"] = f"AUROC of {wording.listed(texts)}" if known else "undefined"
+    similar = [s for step in inputs.localization.cascade[-1:] for s in step.similarity.values()]
+    defined = [value for value in similar if value is not None]
+    found["cascade"] = "undefined"
+    if defined:
+        mean = wording.decimal(sum(defined) / len(defined))
+        found["cascade"] = f"rank correlation {mean} once all layers are re-initialized"
+    stressed = {test.change: test.metrics["auroc"].value for test in inputs.stress.tests}
+    drops = {change: value for change, value in stressed.items() if value is not None}
+    found["stress"] = "undefined"
+    if drops:
+        worst = min(drops, key=drops.__getitem__)
+        found["stress"] = f"lowest AUROC {wording.decimal(drops[worst])}: {worst}"
+    return found
 
 
 def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
@@ -48,7 +72,11 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
     table = inputs.predictions[inputs.headline].set_index("image_id")
     rows = {image_id: row for row, image_id in enumerate(inputs.table["image_id"])}
     cam, shown = inputs.gradcam, []
-    for image_id, name, evidence in zip(cam.image_ids, cam.outputs, cam.maps, strict=True):
+    for name in dict.fromkeys(cam.outputs.tolist()):
+        first = int((cam.outputs == name).argmax())
+        image_id, evidence = cam.image_ids[first], cam.maps[first]
+        if table[f"y_{name}"].loc[image_id] != 1:
+            continue
         image = inputs.images[rows[image_id]]
         marked = f"Radiograph {image_id} with the evidence for {name} in orange"
         caption = "evidence" if evidence.any() else "no evidence"
@@ -57,7 +85,7 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
             Picture(data_uri(overlay(image, evidence)), marked, caption),
         ]
         probability = float(table[f"p_{name}"].loc[image_id])
-        shown.append((str(name), wording.threshold(probability), pictures))
+        shown.append((name, wording.threshold(probability), pictures))
     return shown
 
 

@@ -29,7 +29,6 @@ def section(inputs: Inputs) -> Section:
         "performance.html",
         inputs=inputs,
         names=names,
-        headline=headline_table(inputs),
         folds=fold_table(inputs),
         classes={s: metric_table(inputs, s) for s in inputs.subsets},
         rule=decision_rule(inputs),
@@ -37,22 +36,6 @@ def section(inputs: Inputs) -> Section:
         confusion={s: confusion_tables(inputs, s) for s in inputs.subsets},
     )
     return Section("performance", "Performance", body)
-
-
-def headline_table(inputs: Inputs) -> Table:
-    """Every metric with its interval for each subset, and micro averages of the first."""
-    several = len(inputs.model.outputs) > 1
-    columns = ["Metric", *(inputs.subset_name(s) for s in inputs.subsets)]
-    rows = []
-    for key in METRICS:
-        cells: list[Cell] = [inputs.results.subset(s).metrics[key] for s in inputs.subsets]
-        if several:
-            cells.append(inputs.metrics.micro.get(key, "–"))
-        rows.append(Row(wording.metric_name(key), cells))
-    if several:
-        columns.append(f"{wording.subset_name(inputs.headline)}, micro average")
-    caption = "Metrics, macro averages over classes" if several else "Metrics"
-    return Table(caption, columns, rows, [inputs.intervals])
 
 
 def fold_table(inputs: Inputs) -> Table | None:
@@ -75,8 +58,9 @@ def fold_table(inputs: Inputs) -> Table | None:
 
 
 def metric_table(inputs: Inputs, subset: str) -> Table:
-    """Every metric of every class in one subset."""
-    classes = inputs.results.subset(subset).classes
+    """Every metric of every class in one subset, their mean, and over all labels together."""
+    metrics = inputs.results.subset(subset)
+    classes = metrics.classes
     known = {key for record in classes.values() for key in record.metrics} - {*NOT_BY_CLASS}
     keys = [key for key in wording.METRICS if key in known]
     exclusive = inputs.dataset.exclusive
@@ -87,7 +71,14 @@ def metric_table(inputs: Inputs, subset: str) -> Table:
         threshold = [] if exclusive else [wording.threshold_range(inputs.results.thresholds[name])]
         rows[name] = [present, *(record.metrics[key] for key in keys), *threshold]
     where = wording.in_sentence(inputs.subset_name(subset))
-    return class_table(f"By class: {where}", columns, rows)
+    table = class_table(f"By class: {where}", columns, rows)
+    if len(classes) > 1:
+        blank = [] if exclusive else ["–"]
+        averages = {"Mean of the classes": metrics.metrics, "All labels (micro)": metrics.micro}
+        for head, values in averages.items():
+            cells = (values.get(key, "–") for key in keys)
+            table.rows.append(Row(head, ["–", *cells, *blank]))
+    return table
 
 
 def decision_rule(inputs: Inputs) -> str:

@@ -78,10 +78,20 @@ def run_table(inputs: Inputs) -> Table | None:
     for fold, entry in recorded.items():
         versions = {"python": entry["python"], **entry["packages"]}
         cells = [entry["machine"], entry["date"], f"{entry['seconds']:.0f}",
-                 f"{entry['images_per_second']:.1f}", entry["commit"] or "no git",
+                 f"{entry['images_per_second']:.1f}",
+                 f"{1000 / entry['images_per_second']:.1f}", entry["commit"] or "no git",
                  ", ".join(f"{name} {number}" for name, number in versions.items())]  # fmt: skip
         rows.append(Row(str(fold), [*cells]))
-    columns = ["Fold", "Machine", "Date", "Seconds", "Images/s", "Commit", "Versions"]
+    columns = [
+        "Fold",
+        "Machine",
+        "Date",
+        "Seconds",
+        "Images/s",
+        "ms per training image",
+        "Commit",
+        "Versions",
+    ]
     notes = ["A + after the commit: tracked files differed from it."]
     return Table("Training runs as recorded on this machine", columns, rows, notes)
 

@@ -1,6 +1,6 @@
 """Subgroups: whom the model fails."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from markupsafe import Markup
 
@@ -11,6 +11,7 @@ from thorax.report.inputs import Inputs
 
 METRICS = ("auroc", "sensitivity", "specificity", "underdiagnosis")
 SCALE = 0.5  # where the bars of the AUROC start
+AXIS = Markup('<span class="axis"><span>0.5</span> <span>0.75</span> <span>1</span></span>')
 TITLES = {"sex": "Sex", "age": "Age", "view": "View", "vendor": "Vendor", "site": "Site",
           "visit": "Visit"}  # fmt: skip
 
@@ -23,8 +24,8 @@ def section(inputs: Inputs) -> Section:
         subgroups=subgroups,
         smallest=inputs.results.settings.min_subgroup_size,
         gaps=[gap_text(name, gap) for name, gap in largest_gaps(subgroups.attributes)],
-        single=[group_table(inputs, name, a) for name, a in subgroups.attributes.items()],
-        pairs=[group_table(inputs, name, a) for name, a in subgroups.pairs.items()],
+        single=group_table(inputs, "Single attributes", subgroups.attributes),
+        pairs=group_table(inputs, "Pairs of attributes", subgroups.pairs),
     )
     return Section("subgroups", "Subgroups", body)
 
@@ -49,16 +50,18 @@ def gap_text(name: str, gap: Gap) -> str:
     )
 
 
-def group_table(inputs: Inputs, name: str, attribute: Attribute) -> Table:
-    """Groups of one attribute, the lowest AUROC first, those without metrics last."""
-    ranked = sorted(attribute.groups, key=lambda g: (not g.metrics, _auroc(g)))
-    some = 0 < len(attribute.classes) < len(inputs.model.outputs)
-    which = f"Means over {wording.listed(attribute.classes)}, of which every group has enough."
-    notes = [which] if some else []
-    columns = ["Group", "Images", "Patients", wording.metric_name("auroc"), "0.5 to 1",
+def group_table(inputs: Inputs, caption: str, attributes: Mapping[str, Attribute]) -> Table:
+    """Groups of each attribute, the lowest AUROC first, those without metrics last."""
+    rows, notes = [], []
+    for name, attribute in attributes.items():
+        ranked = sorted(attribute.groups, key=lambda g: (not g.metrics, _auroc(g)))
+        rows += [Row(f"{titled(name)}: {group.name}", _cells(inputs, group)) for group in ranked]
+        if 0 < len(attribute.classes) < len(inputs.model.outputs):
+            classes = wording.listed(attribute.classes)
+            notes.append(f"{titled(name)}: means over {classes}, of which every group has enough.")
+    columns = ["Group", "Images", "Patients", wording.metric_name("auroc"), AXIS,
                *map(wording.metric_name, METRICS[1:])]  # fmt: skip
-    rows = [Row(group.name, _cells(inputs, group)) for group in ranked]
-    return Table(titled(name), columns, rows, notes)
+    return Table(caption, columns, rows, notes)
 
 
 def _auroc(group: Group) -> float:

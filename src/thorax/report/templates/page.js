@@ -23,6 +23,60 @@
     bar.append(label);
   }
 
+  // Marks the section that is being read in the navigation.
+  const links = [...bar.querySelectorAll("a")];
+  const list = bar.querySelector("ul");
+  let current;
+  const mark = () => {
+    const read = links.findLast(({ hash }) =>
+      document.getElementById(hash.slice(1)).getBoundingClientRect().top < innerHeight / 3);
+    if (read === current) return;
+    current?.removeAttribute("aria-current");
+    current = read;
+    current?.setAttribute("aria-current", "true");
+    if (current) list.scrollLeft = current.offsetLeft - list.offsetLeft - 32;
+  };
+  addEventListener("scroll", mark, { passive: true });
+  addEventListener("resize", mark);
+  mark();
+
+  // Enlarges a radiograph; the arrow keys go to its neighbors.
+  const pictures = (figure) => [...figure.parentElement.querySelectorAll("img:not(.evidence)")];
+  const zoom = document.createElement("dialog");
+  const [large, words, close] = ["img", "p", "button"].map((tag) => document.createElement(tag));
+  zoom.className = "zoom";
+  close.textContent = "Close";
+  close.addEventListener("click", () => zoom.close());
+  zoom.addEventListener("click", ({ target }) => { if (target === zoom) zoom.close(); });
+  zoom.append(words, close);
+  document.body.append(zoom);
+  let shown;
+  const enlarge = (image) => {
+    shown = image;
+    const figure = image.closest("figure");
+    const source = figure.querySelector(":checked") ? figure.querySelector(".evidence") : image;
+    [large.src, large.alt, words.textContent] = [source.src, source.alt, source.alt];
+    zoom.prepend(large);
+    if (!zoom.open) zoom.showModal();
+  };
+  zoom.addEventListener("keydown", ({ key }) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    const all = pictures(shown.closest("figure"));
+    const next = all[all.indexOf(shown) + step];
+    if (next) enlarge(next);
+  });
+  for (const image of document.querySelectorAll(".film img:not(.evidence)")) {
+    image.classList.add("zoomable");
+    image.tabIndex = 0;
+    image.setAttribute("role", "button");
+    image.addEventListener("click", () => enlarge(image));
+    image.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // the same key would press the button that gets the focus
+      enlarge(image);
+    });
+  }
+
   const subsets = { train: "training", val: "validation", test: "test", lr: "value" };
 
   // Value of every curve at the vertex that is nearest to the pointer, from the drawing itself.
