@@ -1,8 +1,10 @@
 """The report in headless Chromium: no error, no request, no overflow, whole without JavaScript."""
 
+import csv
 import os
 import re
 import shutil
+from xml.etree import ElementTree
 
 import pytest
 
@@ -229,4 +231,27 @@ def test_a_radiograph_can_be_enlarged_and_shows_its_evidence(visit):
     plain.focus()
     page.keyboard.press("Enter")
     assert dialog.locator("img").get_attribute("src") == evidence.get_attribute("src")
+    assert not [note for note in page.noted if note.startswith(("console", "error"))]
+
+
+def test_tables_and_charts_can_be_saved(visit):
+    page = visit()
+
+    def saved(region):
+        region.hover()
+        with page.expect_download() as download:
+            region.locator(".save").click()
+        return download.value.suggested_filename, download.value.path().read_text(encoding="utf-8")
+
+    name, text = saved(page.locator("#performance .scroll").first)
+    assert re.fullmatch(r"By_class_test_\w+\.csv", name)
+    header, *rows = csv.reader(text.splitlines())
+    assert header[0] == "Class"
+    assert [row[0] for row in rows[:2]] == list(CLASSES)
+    assert {len(row) for row in rows} == {len(header)}
+    name, text = saved(page.locator("#performance .panel:has(.chart)").first)
+    assert name.endswith(".svg")
+    drawing = ElementTree.fromstring(text)
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "var(" not in text
     assert not [note for note in page.noted if note.startswith(("console", "error"))]

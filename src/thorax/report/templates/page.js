@@ -77,6 +77,38 @@
     });
   }
 
+  // Tables as CSV, charts as SVG in the colors that are shown.
+  const offer = (beside, kind, name, text) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "save";
+    button.textContent = kind;
+    button.setAttribute("aria-label", `Save ${name} as ${kind}`);
+    button.addEventListener("click", () => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([text()]));
+      link.download = `${name.replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 60)}.${kind.toLowerCase()}`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    });
+    beside.append(button);
+  };
+  const quoted = (cell) => `"${cell.textContent.trim().replace(/\s+/g, " ").replaceAll('"', '""')}"`;
+  for (const table of document.querySelectorAll(".scroll > table")) {
+    offer(table.parentElement, "CSV", table.caption.textContent,
+      () => [...table.rows].map((row) => `${[...row.cells].map(quoted)}\n`).join(""));
+  }
+  for (const svg of document.querySelectorAll(".panel .chart")) {
+    offer(svg.parentElement, "SVG", svg.getAttribute("aria-label"), () => {
+      const style = getComputedStyle(svg);
+      const copy = svg.cloneNode(true);
+      copy.setAttribute("color", style.color);
+      copy.setAttribute("font-family", "sans-serif");
+      return new XMLSerializer().serializeToString(copy)
+        .replace(/var\((--[\w-]+)\)/g, (_, name) => style.getPropertyValue(name).trim());
+    });
+  }
+
   const subsets = { train: "training", val: "validation", test: "test", lr: "value" };
 
   // Value of every curve at the vertex that is nearest to the pointer, from the drawing itself.
