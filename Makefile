@@ -1,5 +1,10 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+PIP := python -m pip install --quiet --disable-pip-version-check
+UV := uv pip compile --universal --generate-hashes --python-version 3.11 --no-header
+# With CPU=1 these are left out, and torch's builds for the CPU (version+cpu) come from an index that
+# pip knows, by PIP_EXTRA_INDEX_URL or its configuration; their checksums are not in the lock.
+GPU := torch|torchvision|triton|cuda-.*|nvidia-(cu.*|nc.*|nv.*)
 
 .PHONY: help repro test test-all lint lock clean
 .DEFAULT_GOAL := help
@@ -13,29 +18,39 @@ repro: .venv/installed  ## set up, run the pipeline, print the metrics
 	@dvc repro
 	@thorax summary
 
-test: .venv/installed  ## set up, pass the tests (minutes)
+test: .venv/tools  ## set up, pass the tests (minutes)
 	python -m pytest -m "not slow" -n 2
 
-test-all: .venv/installed  ## the slow tests as well
+test-all: .venv/tools  ## the slow tests as well
 	python -m pytest -n 2
 
-lint: .venv/installed  ## ruff and mypy
+lint: .venv/tools  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
 
-lock:  ## resolve requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --no-header \
-		-o requirements.lock pyproject.toml
+lock:  ## resolve both lock files anew from pyproject.toml (needs uv)
+	$(UV) --group install -o requirements.lock pyproject.toml
+	$(UV) --group dev -c requirements.lock -o requirements-dev.lock
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thorax needs Python 3.11 or newer, this is " + sys.version)'
 	@echo "Installing into .venv (a few minutes, once)"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+ifdef CPU
+	@awk -F == '/^[^ #]/ { keep = $$1 !~ /^($(GPU))$$/ } keep' requirements.lock > .venv/cpu.lock
+	@$(PIP) --no-deps --require-hashes -r .venv/cpu.lock
+	@$(PIP) --no-deps $$(sed -nE 's/^(torch|torchvision)==([^ ]+).*/\1==\2+cpu/p' requirements.lock)
+else
+	@$(PIP) --require-hashes -r requirements.lock
+endif
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@test -e .git || dvc config --local core.no_scm true
 	@touch .venv/installed
+
+.venv/tools: .venv/installed requirements-dev.lock
+	@$(PIP) --no-deps --require-hashes -r requirements-dev.lock
+	@touch .venv/tools
 
 clean:  ## remove .venv and the tools' caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,8 +1,9 @@
-"""CI: what it makes of the gate's exit codes is what the benchmark simulates."""
+"""CI and the install: what CI makes of the gate is what the benchmark simulates; locks fit."""
 
 import os
 import re
 import subprocess
+import tomllib
 
 import pytest
 from ruamel.yaml import YAML
@@ -42,3 +43,36 @@ def test_the_benchmark_knows_the_wider_margin():
     (margin,) = re.findall(r"--margin ([0-9.]+)", STEP)
     source = (ROOT / "benchmarks/gate_power.py").read_text(encoding="utf-8")
     assert f"CI_MARGIN = {margin}  #" in source
+
+
+def pinned(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return set(re.findall(r"(?m)^([a-z0-9.-]+)==(\S+)", text))
+
+
+def named(requirements):
+    return {re.match(r"[\w.-]+", text)[0].lower().replace(".", "-") for text in requirements}
+
+
+def test_the_lock_of_a_run_holds_what_it_needs_and_no_tool():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"]
+    run, tools = pinned("requirements.lock"), pinned("requirements-dev.lock")
+    assert named(project["project"]["dependencies"] + groups["install"]) <= {n for n, _ in run}
+    assert named(groups["dev"]) <= {name for name, _ in tools}
+    assert not named(groups["dev"]) & {name for name, _ in run}
+    both = {name for name, _ in run} & {name for name, _ in tools}
+    assert {pin for pin in run if pin[0] in both} == {pin for pin in tools if pin[0] in both}
+
+
+def test_ci_starts_with_the_oldest_python():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pythons = WORKFLOW["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert project["requires-python"] == f">={pythons[0]}"
+
+
+def test_the_citation_names_this_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])

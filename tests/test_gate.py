@@ -30,10 +30,10 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def gate(*words):
+def gate(*words, how="--markdown"):
     """Exit code and output of the command."""
     output = io.StringIO()
-    with mock.patch.object(sys, "argv", ["thorax", "gate", *words]):
+    with mock.patch.object(sys, "argv", ["thorax", "gate", *words, how]):
         with redirect_stdout(output), redirect_stderr(output), pytest.raises(SystemExit) as ended:
             sys.exit(main())
         return ended.value.code, output.getvalue()
@@ -45,6 +45,13 @@ def test_the_same_model_passes_against_the_commit(project):
     assert text.startswith("PASS. Gate on test auroc, margin 0.02, paired over 80 patients.")
     assert "| auroc | " in text
     assert "+0.0000 (+0.0000 to +0.0000) | PASS |" in text
+
+
+def test_columns_are_for_people(project):
+    code, text = gate("--margin", "0.02", how="--baseline=HEAD")
+    assert code == 0
+    assert "|" not in text
+    assert "auroc              0.9" in text
 
 
 def test_a_cache_elsewhere_is_still_paired(project, tmp_path_factory):

@@ -75,7 +75,7 @@ def test_what_is_not_cached_is_not_what_was_never_recorded(project):
     with pytest.raises(NotRecordedError, match=r"old has no metrics/predictions"):
         history.commit("old").test_predictions()
     assert len(history.commit("HEAD").test_predictions().table) == 240
-    with pytest.raises(ConfigError, match=r"No baseline 'nothing'.*Name a git ref"):
+    with pytest.raises(ConfigError, match=r"'nothing' is no branch, tag or commit"):
         history.commit("nothing").metrics()
 
 

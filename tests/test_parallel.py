@@ -1,5 +1,8 @@
 """Threads finish in any order; results come in that of the items."""
 
+import ctypes
+import subprocess
+import sys
 import threading
 import time
 from itertools import islice
@@ -7,6 +10,28 @@ from itertools import islice
 import pytest
 
 from thorax.parallel import ordered_map
+
+GLIBC = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt")
+COUNT_FAULTS = """
+import resource
+from thorax.parallel import keep_freed_memory
+if {keep}:
+    keep_freed_memory()
+bytearray(50_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    bytearray(b"x") * 50_000_000
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not GLIBC, reason="other C libraries have no such settings")
+def test_freed_memory_is_not_fetched_from_the_kernel_again():
+    def faults(keep):
+        command = [sys.executable, "-c", COUNT_FAULTS.format(keep=keep)]
+        return int(subprocess.check_output(command))
+
+    assert faults(keep=True) < 0.5 * faults(keep=False)
 
 
 def test_results_come_in_the_order_of_the_items():

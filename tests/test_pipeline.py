@@ -16,6 +16,9 @@ from test_architecture import EDITS
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+NO_CHROMIUM = "no Chromium found; install it or name it in CHROMIUM"
+BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 SMALL = {
     "patients: 600": "patients: 40",
@@ -209,16 +212,14 @@ def test_a_zip_download_without_git_works(checkout, tmp_path):
 
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_report_opens_in_a_browser(checkout, width):
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not chromium:
-        pytest.skip("no Chromium found; install it or name it in CHROMIUM")
+    if not CHROMIUM:
+        pytest.skip(NO_CHROMIUM)
     page_file = checkout / "reports/report.html"
     text = page_file.read_text(encoding="utf-8")
     assert len(text) < 8e6
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
     with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER)
         page = browser.new_page(viewport={"width": width, "height": 900})
         wrong: list[str] = []
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
@@ -231,3 +232,25 @@ def test_the_report_opens_in_a_browser(checkout, width):
         assert page.evaluate("document.images.length") > 10
         browser.close()
     assert wrong == []
+
+
+def test_dvc_draws_the_declared_plots_and_no_other(checkout):
+    shown = json.loads(run(checkout, "dvc", "plots", "show", "--json"))
+    assert not shown.get("errors")
+    names = {"loss", "auroc", "roc", "precision_recall", "confusion", "per_class"}
+    assert set(shown["data"]) == names
+
+
+def test_dvc_draws_its_plots_without_a_network(checkout):
+    if not CHROMIUM:
+        pytest.skip(NO_CHROMIUM)
+    run(checkout, "dvc", "plots", "show")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER)
+        page = browser.new_page()
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((checkout / "dvc_plots/index.html").as_uri())
+        page.wait_for_selector("canvas, svg.marks")
+        browser.close()
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)

@@ -44,7 +44,7 @@ def test_tables_have_every_split_and_the_inflation_from_leakage():
         "patient": metrics([0.92, 0.93], loss=[0.2, 0.2]),
         "official": metrics([0.90, 0.91], loss=[0.3, 0.3]),
     }
-    lines = report("a recipe", table, {}).splitlines()
+    lines = report("a recipe", table, {}, markdown=True).splitlines()
     assert lines[0].startswith("a recipe, 2 seeds; mean over splits ± standard deviation over spl")
     assert "| test metric | random | patient | official |" in lines
     means = "0.9650 ± 0.0071, 0.0071 | 0.9250 ± 0.0071, 0.0071 | 0.9050 ± 0.0071, 0.0071"
@@ -67,14 +67,14 @@ def test_an_interval_stays_within_what_two_metrics_can_differ_by():
 
 def test_an_undefined_metric_is_left_out_and_a_missing_split_explained():
     table = {"random": metrics([0.9, 0.9], f1=[np.nan, 0.5]), "patient": metrics([0.8, 0.8])}
-    text = report("x", table, {"official": "not run, see here.log"})
+    text = report("x", table, {"official": "not run, see here.log"}, markdown=True)
     assert "f1" not in text
     assert text.endswith("official: not run, see here.log")
 
 
 def test_one_seed_has_no_interval():
     with pytest.raises(ConfigError, match="at least 2"):
-        compare(None, 1, [], fetch=False)
+        compare(None, 1, [], fetch=False, markdown=False)
 
 
 def test_split_seeds_and_training_seeds_are_varied_apart(monkeypatch):

@@ -1,5 +1,6 @@
 """Every stage as DVC starts it: mistakes end it at once, with words and an exit code."""
 
+import re
 import runpy
 import shutil
 import subprocess
@@ -9,12 +10,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from made_up import write_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = [path.stem for path in sorted((ROOT / "stages").glob("*.py"))]
 HEAVY = ("numpy", "pandas", "torch", "dvc", "requests")
+
+
+def test_commands_mean_the_same_to_every_shell():
+    """DVC hands them to cmd.exe on Windows, to sh elsewhere."""
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name, stage in stages.items():
+        assert re.fullmatch(rf"python stages/{name}\.py( \$\{{item\.fold\}})?", stage["cmd"])
 
 
 @pytest.fixture

@@ -69,7 +69,8 @@ def _gate(arguments: argparse.Namespace) -> Outcome:
     from thorax.compare.gate import gate
     from thorax.config import load_paths
 
-    return gate(load_paths(), arguments.baseline, arguments.margin, arguments.metric)
+    chosen = arguments.baseline, arguments.margin, arguments.metric
+    return gate(load_paths(), *chosen, markdown=arguments.markdown)
 
 
 def _evaluate(arguments: argparse.Namespace) -> Outcome:
@@ -82,7 +83,7 @@ def _evaluate(arguments: argparse.Namespace) -> Outcome:
 def _compare(arguments: argparse.Namespace) -> Outcome:
     from thorax.compare.ranking import compare
 
-    return compare(arguments.names, test=arguments.test)
+    return compare(arguments.names, test=arguments.test, markdown=arguments.markdown)
 
 
 def _recipe(arguments: argparse.Namespace) -> Outcome:
@@ -112,7 +113,8 @@ def _audit(arguments: argparse.Namespace) -> Outcome:
 def _protocols(arguments: argparse.Namespace) -> Outcome:
     from thorax.studies.protocols import compare
 
-    return compare(arguments.name, arguments.seeds, arguments.set, fetch=arguments.fetch)
+    how = {key: getattr(arguments, key) for key in ("fetch", "markdown")}
+    return compare(arguments.name, arguments.seeds, arguments.set, **how)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -130,12 +132,15 @@ def parser() -> argparse.ArgumentParser:
     summary = commands.add_parser("summary", help="headline metrics of the last run")
     summary.set_defaults(run=_summary)
     gate = commands.add_parser("gate", help="fail when a test metric fell by more than a margin")
-    gate.add_argument("--baseline", required=True, help="git ref, or CSV of test predictions")
+    gate.add_argument(
+        "--baseline", required=True, help="experiment, commit, or CSV of test predictions"
+    )
     gate.add_argument(
         "--margin", type=float, default=0.02, help="largest fall that passes (%(default)s)"
     )
     gate.add_argument("--metric", default="auroc", help="the test metric that decides (auroc)")
     gate.set_defaults(run=_gate)
+    _add_markdown(gate)
     _add_recipe(commands)
     _add_comparisons(commands)
     return top
@@ -158,6 +163,11 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-S", dest="set", action="append", default=[], metavar="KEY=VALUE", help=about
     )
+
+
+def _add_markdown(parser: argparse.ArgumentParser) -> None:
+    about = "tables in Markdown, not in columns"
+    parser.add_argument("--markdown", action="store_true", help=about)
 
 
 def _add_starts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -221,15 +231,20 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     evaluate.add_argument("--forced", action="store_true", help="though it was trained on some")
     _add_set(evaluate)
-    compare = commands.add_parser("compare", help="rank experiments by validation; two: paired")
+    compare = commands.add_parser(
+        "compare", help="rank runs by validation, pair those that are named"
+    )
     compare.set_defaults(run=_compare)
-    compare.add_argument("names", nargs="*", metavar="EXPERIMENT", help="(all)")
-    compare.add_argument("--test", action="store_true", help="pair two on the test set instead")
+    about = "experiment, commit or workspace; the first is compared with each other one (all, HEAD)"
+    compare.add_argument("names", nargs="*", metavar="RUN", help=about)
+    compare.add_argument("--test", action="store_true", help="pair on the test set instead")
+    _add_markdown(compare)
     protocols = commands.add_parser("protocols", help="performance inflation from leakage")
     protocols.set_defaults(run=_protocols)
     protocols.add_argument("name", nargs="?", metavar="NAME", help="a recipe (none: params.yaml)")
     protocols.add_argument("--seeds", type=int, default=3, help="of splits, and of trainings (3)")
     protocols.add_argument("--fetch", action="store_true", help="download data that is missing")
+    _add_markdown(protocols)
     _add_set(protocols)
 
 

@@ -1,6 +1,5 @@
 """Files that are either whole or absent, their checksums, and where the shared folders are."""
 
-import fcntl
 import hashlib
 import json
 import math
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from thorax.errors import BusyError, DataError
 
@@ -90,12 +90,12 @@ def main_root() -> Path:
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold an exclusive lock file; `BusyError` when another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"{what} is in use by another process (lock {path}). Wait for it, or stop it."
-            raise BusyError(message) from None
+    try:
+        lock = FileLock(path, timeout=0).acquire()
+    except Timeout:
+        message = f"{what} is in use by another process (lock {path}). Wait for it, or stop it."
+        raise BusyError(message) from None
+    with lock:
         yield
 
 

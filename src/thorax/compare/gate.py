@@ -4,25 +4,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from thorax.compare.history import NotRecordedError, commit, working_tree
+from thorax.compare.history import NotRecordedError, revision, working_tree
 from thorax.compare.paired import METRICS, Difference, Verdict, differences
 from thorax.compare.summary import signed_interval
+from thorax.compare.table import table
 from thorax.config import Paths, load_params
 from thorax.errors import ConfigError, DataError, GateFailed, GateInconclusive
-from thorax.io import markdown_table
 from thorax.metrics.predictions import read_decided
 
 HEAD = ["metric", "baseline", "current", "difference (95% interval)"]
 
 
-def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
-    """Markdown of the comparison of test predictions; returns only where the model may pass.
+def gate(paths: Paths, baseline: str, margin: float, metric: str, *, markdown: bool) -> str:
+    """The comparison of test predictions; returns only where the model may pass.
 
     Args:
         paths: of this run.
-        baseline: a git reference or experiment, or a CSV as `evaluation/test.csv`.
+        baseline: an experiment or a git reference, or a CSV as `evaluation/test.csv`.
         margin: largest fall that is tolerated, in units of the metric.
         metric: the one that decides; the others are shown.
+        markdown: the table in Markdown instead of in columns.
 
     Raises:
         GateFailed, GateInconclusive: with the same table, or why there is none.
@@ -38,7 +39,7 @@ def gate(paths: Paths, baseline: str, margin: float, metric: str) -> str:
     rows = [[*row(change), verdict if change is deciding else ""] for change in compared]
     text = (
         f"{verdict}. Gate on test {metric}, margin {margin:g}, paired over {deciding.patients}"
-        f" patients.\n\n{markdown_table([*HEAD, 'verdict'], rows)}"
+        f" patients.\n\n{table([*HEAD, 'verdict'], rows, markdown=markdown)}"
     )
     if verdict is Verdict.FAIL:
         raise GateFailed(text)
@@ -52,7 +53,7 @@ def _test_predictions(paths: Paths, baseline: str) -> tuple[pd.DataFrame, pd.Dat
     if Path(baseline).is_file():
         return read_decided(Path(paths.evaluation) / "test.csv"), read_decided(Path(baseline))
     try:
-        now, was = working_tree().test_predictions(), commit(baseline).test_predictions()
+        now, was = working_tree().test_predictions(), revision(baseline).test_predictions()
     except NotRecordedError as error:
         raise GateInconclusive(
             f"INCONCLUSIVE. {error} Without the predictions of both there is no verdict: commit"

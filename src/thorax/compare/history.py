@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from thorax.artifacts.evaluation import Results
-from thorax.config import Params, check, load_paths, parse_yaml
+from thorax.config import Params, check, flatten, load_paths, parse_yaml
 from thorax.errors import ConfigError, DataError, IntegrityError
 from thorax.metrics.predictions import read_decided
 from thorax.provenance import git
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
 RESULTS = "results.json"  # both in `paths.evaluation`
+WORKSPACE = "workspace"
 REF_PARTS = 5  # refs/exps/<baseline's first two digits>/<the others>/<name>
 
 
@@ -99,6 +100,12 @@ class Revision:
             raise NotRecordedError(f"{self.name} has no training in {LOCK}: nothing was run there.")
         return found
 
+    def settings(self) -> dict[str, Any]:
+        """Every setting that DVC knows to have led to the results, by its dotted name."""
+        stages = parse_yaml(self._text(LOCK))["stages"].values()
+        sections = (stage.get("params", {}).get("params.yaml", {}) for stage in stages)
+        return {path: value for section in sections for path, value in flatten(section)}
+
     def fingerprint(self, fold: int) -> str:
         """Fingerprint of the training run of one fold."""
         return str(
@@ -134,7 +141,11 @@ class Revision:
         try:
             files.repo  # noqa: B018 - opened here to name an unknown reference
         except SCMError as error:
-            raise ConfigError(f"No baseline {self.name!r}: {error}. Name a git ref.") from None
+            known = ", ".join(sorted(experiments())) or "none"
+            raise ConfigError(
+                f"{self.name!r} is no branch, tag or commit ({error}) and no experiment;"
+                f" experiments: {known}."
+            ) from None
         return files
 
     @contextmanager
@@ -166,8 +177,15 @@ def working_tree() -> Revision:
 
 
 def commit(ref: str) -> Revision:
-    """A branch, tag, commit or experiment as git and DVC call it."""
+    """A branch, tag or commit as git calls it."""
     return Revision(ref, ref)
+
+
+def revision(name: str) -> Revision:
+    """An experiment, else a commit; `workspace`, as DVC says, is the working tree."""
+    if name == WORKSPACE:
+        return Revision(name, None)
+    return experiments().get(name) or commit(name)
 
 
 def experiments() -> dict[str, Revision]:

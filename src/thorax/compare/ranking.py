@@ -1,4 +1,4 @@
-"""The command `thorax compare`: runs ranked by validation, and two of them paired.
+"""The command `thorax compare`: runs ranked by validation, what differs, and pairs of them.
 
 A test set by which models are chosen is a second validation set: test is shown when asked for.
 """
@@ -13,14 +13,16 @@ from thorax.compare.history import (
     NotRecordedError,
     Revision,
     commit,
-    experiment,
     experiments,
+    revision,
 )
+from thorax.compare.table import table
 from thorax.errors import DataError
-from thorax.io import markdown_table
 from thorax.provenance.seeds import Seeds
 
 METRIC = "auroc"  # of validation
+SEED = "train.seed"
+HEAD_RANKED = ["run", SEED, "val auroc (95% interval)", "mean ± SD", "settings that differ"]
 
 
 class Ranked(NamedTuple):
@@ -29,6 +31,7 @@ class Ranked(NamedTuple):
     name: str
     seed: int
     metrics: dict[str, Any]
+    settings: dict[str, Any]
     seeds: Seeds
 
     @property
@@ -38,29 +41,32 @@ class Ranked(NamedTuple):
         return (-sum(values) / len(values) if None not in values else 0.0, self.name)
 
 
-def compare(names: Sequence[str], *, test: bool) -> str:
-    """Markdown: a ranking by validation AUROC, and of two experiments the second minus the first.
+def compare(names: Sequence[str], *, test: bool, markdown: bool) -> str:
+    """A ranking by validation AUROC, and each further run that is named minus the first.
 
     Args:
-        names: of experiments; all and the last commit's run where there is none.
-        test: pair two experiments on the test set instead of on validation.
+        names: of experiments and commits, or `workspace`; without any, all experiments and the last
+            commit.
+        test: pair on the test set instead of on validation.
+        markdown: tables in Markdown instead of in columns.
 
     Raises:
-        ConfigError: an unknown experiment.
+        ConfigError: an unknown name.
         DataError: no run to rank, or two that are not of the same images.
     """
-    chosen = [experiment(name) for name in names] or [commit("HEAD"), *experiments().values()]
+    chosen = [revision(name) for name in names] or [commit("HEAD"), *experiments().values()]
     ranked, left_out = _ranked(chosen)
     if not ranked:
         raise DataError("There is no finished run to compare: `dvc exp run` makes one.")
     blocks = [
         "Ranked by validation AUROC, its mean over the seeds of equal settings.",
-        markdown_table(["experiment", "train.seed", "val auroc (95% interval)", "mean ± SD"],
-                       [_cells(run) for run in ranked]),
+        table(HEAD_RANKED, _rows(ranked), markdown=markdown),
         *left_out,
-    ]  # fmt: skip
-    if len(names) == 2:
-        blocks += _paired(*names, test=test)
+    ]
+    for other in chosen[1:] if names else ():
+        blocks += _paired(chosen[0], other, test=test, markdown=markdown)
+    if len(names) > 2:
+        blocks.append("Each interval stands for itself: none is widened for their number.")
     return "\n\n".join(blocks)
 
 
@@ -68,19 +74,33 @@ def _ranked(revisions: Sequence[Revision]) -> tuple[list[Ranked], list[str]]:
     """Runs, the best first, and why others cannot be read."""
     runs, left_out = {}, []
     variants: defaultdict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-    for revision in revisions:
+    for found in revisions:
         try:
-            (digest, seed), metrics = revision.variant(), revision.metrics()
+            (digest, seed), metrics = found.variant(), found.metrics()
+            runs[found.name] = digest, seed, metrics, found.settings()
         except (NotRecordedError, NotCachedError) as error:
-            left_out.append(f"{revision.name}: {error}")
+            left_out.append(f"{found.name}: {error}")
         else:
-            runs[revision.name] = digest, seed, metrics
             variants[digest].setdefault(seed, metrics)
     ranked = [
-        Ranked(name, seed, metrics, Seeds(variants[digest]))
-        for name, (digest, seed, metrics) in runs.items()
+        Ranked(name, seed, metrics, settings, Seeds(variants[digest]))
+        for name, (digest, seed, metrics, settings) in runs.items()
     ]
     return sorted(ranked, key=lambda run: run.place), left_out
+
+
+def _rows(ranked: Sequence[Ranked]) -> list[list[str]]:
+    """Cells under `HEAD_RANKED`; settings in which no two runs differ are left out."""
+    known = dict.fromkeys(key for run in ranked for key in run.settings if key != SEED)
+    differ = [
+        key
+        for key in known
+        if any(run.settings.get(key) != ranked[0].settings.get(key) for run in ranked)
+    ]
+    return [
+        [*_cells(run), "  ".join(f"{key}={run.settings.get(key)}" for key in differ)]
+        for run in ranked
+    ]
 
 
 def _cells(run: Ranked) -> list[str]:
@@ -93,16 +113,15 @@ def _cells(run: Ranked) -> list[str]:
     return [run.name, str(run.seed), shown, mean]
 
 
-def _paired(first: str, second: str, *, test: bool) -> list[str]:
-    was, now = experiment(first), experiment(second)
+def _paired(was: Revision, now: Revision, *, test: bool, markdown: bool) -> list[str]:
     if test:
         baseline, current = was.test_predictions().table, now.test_predictions().table
     else:
         baseline, current = was.predictions("val"), now.predictions("val")
     rows = [row(change) for change in compare_tables(current, baseline)]
-    patients = baseline["patient_id"].nunique()
+    images, patients = len(baseline), baseline["patient_id"].nunique()
+    of = f"{images} {'test' if test else 'validation'} images of {patients} patients"
     return [
-        f"baseline: {first}, current: {second}; {len(baseline)} {'test' if test else 'validation'}"
-        f" images of {patients} patients",
-        markdown_table(HEAD, rows),
+        f"baseline: {was.name}, current: {now.name}; {of}",
+        table(HEAD, rows, markdown=markdown),
     ]

@@ -16,7 +16,7 @@ from thorax.dataset.loader import Batches, split_batches
 from thorax.errors import IntegrityError
 from thorax.io import replacing
 from thorax.models.build import build
-from thorax.parallel import cores
+from thorax.parallel import cores, keep_freed_memory
 from thorax.progress import bar
 
 WEIGHTS = "weights.safetensors"
@@ -62,6 +62,7 @@ def open_model(
     model, network = load(folder)
     if model.outputs != dataset.outputs:
         raise IntegrityError(f"{folder} was trained on other classes. Run `dvc repro`.")
+    keep_freed_memory()
     torch.set_num_threads(model.training.train.num_threads or cores())
     network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = Batches(dataset.images, model.mean, model.std, fabric.device, channels_last=True)

@@ -6,10 +6,12 @@ section is a module, a template and a line in `SECTIONS`.
 
 from pathlib import Path
 
+import vl_convert
+
 from thorax.artifacts.headline import doubts, headline
 from thorax.config import Paths, Report
 from thorax.errors import marked
-from thorax.io import write_text
+from thorax.io import main_root, write_text
 from thorax.report import wording
 from thorax.report.components import environment, source
 from thorax.report.inputs import Inputs, gather
@@ -39,11 +41,12 @@ SECTIONS = (
     training.section,
     reproduction.section,
 )
+VEGA = Path(".dvc/tmp/vega.js")  # `.dvc/plots/page.html` looks for it there
 WITHOUT_METRICS = ("data", "split", "reproduction")  # the others are marked if the split is leaky
 
 
 def report(options: Report, paths: Paths) -> None:
-    """Write the page and the model card from what the earlier stages wrote.
+    """Write the page and the model card, and once the script that draws `dvc plots` offline.
 
     Raises:
         DataError: one of their files is missing or broken.
@@ -53,6 +56,8 @@ def report(options: Report, paths: Paths) -> None:
     text = page(inputs)
     write_text(Path(paths.report), text)
     write_text(Path(paths.model_card), model_card(inputs))
+    if not (main_root() / VEGA).exists():
+        write_text(main_root() / VEGA, vl_convert.javascript_bundle())  # type: ignore[call-arg]
     shown = {inputs.subset_name(name): inputs.results.subset(name) for name in inputs.subsets}
     print(headline(shown), *map(marked, doubts(inputs.results)), sep="\n")
     size = f"{len(text.encode()) / 1e6:.1f} MB, opens in any browser, offline"

@@ -8,9 +8,9 @@ from scipy import stats
 
 from thorax.compare import history
 from thorax.compare.summary import signed_interval
+from thorax.compare.table import table
 from thorax.config import as_override, load_params
 from thorax.errors import ConfigError, DataError
-from thorax.io import markdown_table
 from thorax.studies import experiments
 from thorax.studies.recipes import find, load_recipes
 from thorax.studies.run import experiment_name, require_start
@@ -33,8 +33,10 @@ class Spread(NamedTuple):
     trainings: Metrics
 
 
-def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool) -> str:
-    """Train under every split and seed; Markdown tables of the test metrics and differences.
+def compare(
+    name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool, markdown: bool
+) -> str:
+    """Train under every split and seed; tables of the test metrics and differences.
 
     Runs are experiments of their own; DVC skips what it has already done, so that an interrupted
     comparison continues.
@@ -44,6 +46,7 @@ def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool
         seeds: of splits, and of trainings on the first of them, at least 2: 2 · seeds − 1 runs.
         changes: `key=value` settings for all of them.
         fetch: download what is missing.
+        markdown: the tables in Markdown instead of in columns.
 
     Raises:
         ConfigError: fewer than two seeds, or an unknown recipe or setting.
@@ -64,7 +67,7 @@ def compare(name: str | None, seeds: int, changes: Sequence[str], *, fetch: bool
             failed[method] = str(error)
     if not by_split:
         raise DataError("No split could be trained:\n" + "\n".join(failed.values()))
-    return report(name or "params.yaml", by_split, failed)
+    return report(name or "params.yaml", by_split, failed, markdown=markdown)
 
 
 def _train(label: str, method: str, seeds: int, settings: Sequence[str]) -> Spread:
@@ -89,8 +92,10 @@ def _columns(runs: Sequence[dict[str, float | None]]) -> Metrics:
     }
 
 
-def report(name: str, by_split: dict[str, Spread], failed: dict[str, str]) -> str:
-    """Markdown: mean and both deviations under each split, then random minus each other one."""
+def report(
+    name: str, by_split: dict[str, Spread], failed: dict[str, str], *, markdown: bool
+) -> str:
+    """Mean and both deviations under each split, then random minus each other one."""
     seeds = len(next(iter(by_split.values())).splits["auroc"])
     defined = [
         metric
@@ -103,13 +108,13 @@ def report(name: str, by_split: dict[str, Spread], failed: dict[str, str]) -> st
     tables = [
         f"{name}, {seeds} seeds; mean over splits ± standard deviation over splits (each with its"
         " own training), and over trainings alone (on the first split)",
-        markdown_table(["test metric", *by_split], rows),
+        table(["test metric", *by_split], rows, markdown=markdown),
     ]
     others = [method for method in by_split if method != "random"]
     if "random" in by_split and others:
         rows = [[m, *(_inflation(by_split, m, other) for other in others)] for m in defined]
         tables.append("Performance inflation from leakage (95% interval over splits and trainings)")
-        tables.append(markdown_table(["random minus", *others], rows))
+        tables.append(table(["random minus", *others], rows, markdown=markdown))
     return "\n\n".join([*tables, *(f"{method}: {why}" for method, why in failed.items())])
 
 

@@ -16,7 +16,7 @@ from thorax.dataset.loader import Batches, normalization
 from thorax.errors import ConfigError, DataError
 from thorax.io import read_json
 from thorax.models.build import build
-from thorax.parallel import cores
+from thorax.parallel import cores, keep_freed_memory
 from thorax.train.checkpoint import fingerprint
 from thorax.train.monitor import Clock
 
@@ -86,6 +86,7 @@ def open_run(fold: int, model: Model, params: Train, augment: Augment, paths: Pa
         ConfigError: weights for classes that the data does not have, or more processes than images
             in a batch.
     """
+    keep_freed_memory()
     torch.set_num_threads(params.num_threads or cores())
     torch.backends.cudnn.deterministic = True
     fabric = Fabric(devices=params.devices, precision=PRECISION[params.precision])  # type: ignore[arg-type]
