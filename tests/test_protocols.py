@@ -60,7 +60,7 @@ def test_an_interval_stays_within_what_two_metrics_can_differ_by():
         "random": metrics([0.99, 0.75], loss=[0.1, 9.0]),
         "patient": metrics([0.70, 0.71], loss=[9.0, 0.1]),
     }
-    lines = report("x", table, {}).splitlines()
+    lines = report("x", table, {}, markdown=True).splitlines()
     assert "| auroc | +0.1650 (-1.0000 to +1.0000) |" in lines
     assert lines[-1].startswith("| loss | +0.0000 (-113.0852 to +113.0852)")
 
