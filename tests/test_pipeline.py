@@ -125,7 +125,7 @@ def test_only_what_a_setting_touches_runs_again(checkout, change, stages):
 
 
 def test_more_folds_train_only_what_is_missing(checkout):
-    settings = ["-S", "split.n_folds=2", "-S", "split.folds=[0,1]"]
+    settings = ["-S", "split.n_folds=2", "-S", "split.folds=[0,1]", "-S", "split.val_fraction=0.0"]
     out = run(checkout, "dvc", "exp", "run", "-n", "folds", *settings)
     later = ["predict", "evaluate", "explain", "report"]
     assert stages_run(out) == ["split", "train@0", "train@1", *later]
