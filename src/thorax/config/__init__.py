@@ -20,22 +20,24 @@ from thorax.config.overrides import (
     overridden,
 )
 from thorax.config.schema import (
-    METRICS as METRICS,
-    PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS,
     AtSensitivity as AtSensitivity,
     AtSpecificity as AtSpecificity,
-    Augment as Augment,
     Data as Data,
     Evaluate as Evaluate,
     Explain as Explain,
-    Model as Model,
-    ModelName as ModelName,
-    Optimizer as Optimizer,
     Params as Params,
     Paths as Paths,
     Preprocess as Preprocess,
     Report as Report,
     Split as Split,
+)
+from thorax.config.training import (
+    METRICS as METRICS,
+    PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS,
+    Augment as Augment,
+    Model as Model,
+    ModelName as ModelName,
+    Optimizer as Optimizer,
     Train as Train,
 )
 from thorax.errors import ConfigError
