@@ -15,19 +15,9 @@ from made_up_repository import (
     commit,
     commit_experiment,
     sh,
-    start_with_a_run,
     write_outputs,
 )
 from thorax.cli import main
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A repository whose only commit holds the run that also stands in the working tree."""
-    monkeypatch.chdir(tmp_path)
-    start_with_a_run(tmp_path)
-    commit("start")
-    return tmp_path
 
 
 def gate(*words, how="--markdown"):

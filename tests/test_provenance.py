@@ -15,7 +15,6 @@ from made_up_repository import (
     commit as commit_all,
     commit_experiment,
     sh,
-    start_with_a_run,
     store,
     write_metrics,
     write_outputs,
@@ -65,15 +64,6 @@ def test_the_commit_says_whether_tracked_files_differ(tmp_path, monkeypatch):
     Path("a").write_text("2")
     assert commit() == f"{clean}+"
     assert len(clean) == 12
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A repository whose only commit holds the run that also stands in the working tree."""
-    monkeypatch.chdir(tmp_path)
-    start_with_a_run(tmp_path)
-    commit_all("start")
-    return tmp_path
 
 
 def on_test():

@@ -13,15 +13,6 @@ def headline(subsets: Mapping[str, SubsetMetrics]) -> str:
     for name in METRICS:
         cells = (_with_interval(subset.metrics[name]) for subset in subsets.values())
         lines.append(f"{name:<18}" + "".join(f"{cell:>26}" for cell in cells))
-    left_out = max(
-        metric.undefined_replicates
-        for subset in subsets.values()
-        for metric in subset.metrics.values()
-    )
-    if left_out:
-        lines.append(
-            f"Up to {left_out:,} bootstrap replicates are undefined and left out of an interval."
-        )
     return "\n".join(lines)
 
 
