@@ -186,7 +186,7 @@ EDITS = {
     "src/thorax/models/networks.py": ["train", "predict", "explain"],
     "src/thorax/predict/__init__.py": ["predict"],
     "src/thorax/metrics/classification.py": ["train", "evaluate", "explain"],
-    "src/thorax/metrics/intervals.py": ["evaluate"],
+    "src/thorax/metrics/intervals.py": ["evaluate", "explain"],
     "src/thorax/metrics/bootstrap.py": ["evaluate", "explain"],
     "src/thorax/metrics/thresholds.py": ["evaluate"],
     "src/thorax/metrics/calibration.py": ["evaluate"],

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from thorax.explain.baselines import border_ring, compared, gray_statistics, pixel_baselines
-from thorax.metrics.bootstrap import resample
+from thorax.explain.baselines import border_ring, gray_statistics, pixel_baselines
+from thorax.metrics.baseline import beside_model
 from thorax.metrics.predictions import Predictions
 
 
@@ -23,8 +23,7 @@ def baselines_on(images, y, p):
     trained = np.arange(len(y) * 2 // 3)
     evaluated = np.arange(len(trained), len(y))
     predictions = predictions_of(y[evaluated], p[evaluated])
-    replicates = resample(predictions.images["patient_id"], 100, 0)
-    return pixel_baselines(images, trained, y[trained], evaluated, predictions, replicates)
+    return pixel_baselines(images, trained, y[trained], evaluated, predictions)
 
 
 def cohort(planted, number=450):
@@ -62,15 +61,14 @@ def test_the_difference_is_the_models_minus_the_baselines_and_paired():
     p = rng.random((200, 2)) * 0.8 + 0.1
     y[:30, 0] = np.nan
     predictions = predictions_of(y, p)
-    replicates = resample(predictions.images["patient_id"], 50, 0)
     score = rng.random(200)
-    found = compared([score, p[:, 1]], predictions, replicates)
+    classes, average = beside_model([score, p[:, 1]], predictions, "")
     expected = roc_auc_score(y[30:, 0], score[30:])
-    assert found.classes["F0"].baseline.value == round(expected, 4)
-    own = found.classes["F1"].difference
+    assert classes["F0"].baseline.value == round(expected, 4)
+    own = classes["F1"].difference
     assert (own.value, own.low, own.high) == (0, 0, 0)
-    mean = found.mean.difference.value
-    assert mean == pytest.approx(found.classes["F0"].difference.value / 2, abs=1e-4)
+    mean = average.difference.value
+    assert mean == pytest.approx(classes["F0"].difference.value / 2, abs=1e-4)
 
 
 def test_a_class_without_both_labels_is_undefined_with_its_reason():

@@ -119,9 +119,7 @@ class PixelBaselines(Artifact):
     """`explanations/baselines.json`: how far one gets without what lies in the lungs.
 
     Attributes:
-        n_bootstrap: replicates behind every interval.
         baselines: `gray statistics`, `border ring` → fitted on the first fold's training images.
     """
 
-    n_bootstrap: int
     baselines: dict[str, PixelBaseline]

@@ -7,15 +7,12 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
-from thorax.artifacts import Estimate
-from thorax.artifacts.evaluation import BaselineComparison, MetadataBaseline
-from thorax.metrics.influence import areas
-from thorax.metrics.intervals import Patients, Statistic, difference, mean
+from thorax.artifacts.evaluation import MetadataBaseline
+from thorax.metrics.baseline import beside_model
 from thorax.metrics.predictions import Predictions
 from thorax.parallel import cores
 from thorax.tasks import Array
 
-Pair = tuple[Statistic, Statistic]  # baseline, model
 YEARS = 5  # width of an age band
 STEPS = 8  # bands of width and height per doubling
 REASON = "no metadata, or a single class present"
@@ -56,50 +53,16 @@ def baseline(
         predictions: the evaluated images.
         known: their `features`.
     """
-    patients = Patients.of(predictions.images["patient_id"])
-
-    def both(i: int) -> Pair | None:
-        """AUROC of the baseline and of the model in one class."""
-        rows = ~np.isnan(predictions.y[:, i])
-        y = predictions.y[rows, i]
-        p = _predicted(train, train_y[:, i], known) if len(train.columns) else None
-        if p is None or len(np.unique(y)) < 2:
-            return None
-        alone, model = (
-            areas(y, score[rows], patients.take(rows))[0] for score in (p, predictions.p[:, i])
-        )
-        return alone, model
-
     with ThreadPoolExecutor(cores()) as pool:
-        pairs = list(pool.map(both, range(len(predictions.outputs))))
-    defined = [pair for pair in pairs if pair is not None]
-    return MetadataBaseline(
-        columns=list(train.columns),
-        classes={
-            name: _compared(pair) for name, pair in zip(predictions.outputs, pairs, strict=True)
-        },
-        mean=_compared((mean([a for a, _ in defined]), mean([b for _, b in defined])))
-        if defined
-        else _compared(None),
-    )
-
-
-def _compared(pair: Pair | None) -> BaselineComparison:
-    if pair is None:
-        undefined = Estimate(value=None, reason=REASON)
-        return BaselineComparison(baseline=undefined, model=undefined, difference=undefined)
-    alone, model = pair
-    return BaselineComparison(
-        baseline=alone.estimate(),
-        model=model.estimate(),
-        difference=difference(model, alone).estimate(),
-    )
+        scores = list(pool.map(lambda y: _predicted(train, y, known), train_y.T))
+    classes, mean = beside_model(scores, predictions, REASON)
+    return MetadataBaseline(columns=list(train.columns), classes=classes, mean=mean)
 
 
 def _predicted(train: pd.DataFrame, y: Array, known: pd.DataFrame) -> Array | None:
     """Probabilities; equal rows are counted and not repeated, so that size does not matter."""
     labeled = ~np.isnan(y)
-    if len(np.unique(y[labeled])) < 2:
+    if train.empty or len(np.unique(y[labeled])) < 2:
         return None
     counted = train[labeled].assign(y=y[labeled]).value_counts().reset_index(name="count")
     encoder = OneHotEncoder(handle_unknown="ignore").fit(counted[train.columns])

@@ -48,7 +48,7 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
             cascade=cascading_randomization(explainer),
         ).write(folder / "localization.json")
         begin("baselines")
-        measure_baselines(explainer, evaluation).write(folder / "baselines.json")
+        measure_baselines(explainer).write(folder / "baselines.json")
         begin("occlusion")
         write_occlusion(explainer.few(params.occlusion_images), params, evaluation, folder)
 
@@ -107,9 +107,9 @@ def write_occlusion(
     _write_arrays(folder / "occlusion.npz", **{name: version[0] for name, version in shown.items()})
 
 
-def measure_baselines(explainer: Explainer, evaluation: Evaluate) -> PixelBaselines:
+def measure_baselines(explainer: Explainer) -> PixelBaselines:
     """How far gray statistics and the border ring get, fitted on what the model was trained on."""
-    dataset, images = explainer.dataset, explainer.predictions.images
+    dataset = explainer.dataset
     trained = dataset.rows("train", explainer.model.training.fold)
     found = pixel_baselines(
         dataset.images,
@@ -117,9 +117,8 @@ def measure_baselines(explainer: Explainer, evaluation: Evaluate) -> PixelBaseli
         dataset.targets[trained],
         explainer.rows,
         explainer.predictions,
-        resample(images["patient_id"], evaluation.n_bootstrap, evaluation.seed),
     )
-    return PixelBaselines(n_bootstrap=evaluation.n_bootstrap, baselines=found)
+    return PixelBaselines(baselines=found)
 
 
 def _write_arrays(path: Path, **arrays: NDArray[Any]) -> None:

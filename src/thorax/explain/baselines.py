@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from thorax.artifacts import Estimate
-from thorax.artifacts.evaluation import BaselineComparison
 from thorax.artifacts.explanation import PixelBaseline
-from thorax.metrics.bootstrap import Replicates, estimate, over_replicates
-from thorax.metrics.classification import auroc_and_ap, ones
+from thorax.metrics.baseline import beside_model
 from thorax.metrics.predictions import Predictions
 from thorax.parallel import cores
-from thorax.tasks import Array, Values
+from thorax.tasks import Array
 
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BLACK, WHITE = 5, 250  # gray levels up to and from which a pixel counts as such
@@ -62,7 +59,6 @@ def pixel_baselines(
     targets: Array,
     evaluated: NDArray[np.int64],
     predictions: Predictions,
-    replicates: Replicates,
 ) -> dict[str, PixelBaseline]:
     """Gradient-boosted trees on each kind of features, fitted on training images, by kind.
 
@@ -72,7 +68,6 @@ def pixel_baselines(
         targets: their labels [M, O], NaN unknown.
         evaluated: rows of the evaluated images [K].
         predictions: the model's of these.
-        replicates: of their patients.
     """
 
     def of(features: Callable[[Images], Array]) -> PixelBaseline:
@@ -80,47 +75,10 @@ def pixel_baselines(
                         for rows in (trained, evaluated))  # fmt: skip
         with ThreadPoolExecutor(cores()) as pool:
             scores = list(pool.map(lambda y: _predicted(train, y, known), targets.T))
-        return compared(scores, predictions, replicates)
+        classes, average = beside_model(scores, predictions, REASON)
+        return PixelBaseline(classes=classes, mean=average)
 
     return {name: of(features) for name, features in FEATURES.items()}
-
-
-def compared(
-    scores: list[Array | None], predictions: Predictions, replicates: Replicates
-) -> PixelBaseline:
-    """AUROC of scores [N] of each class (None: there are none), and of the model minus that."""
-
-    def both(i: int, score: Array | None) -> Array | None:
-        """AUROC of baseline and model, exact and then in each replicate [2, 1 + R]."""
-        rows = ~np.isnan(predictions.y[:, i])
-        y = predictions.y[rows, i]
-        if score is None or len(np.unique(y)) < 2:
-            return None
-        pair = (score[rows], predictions.p[rows, i])
-
-        def aurocs(w: Array) -> Values:
-            return {"auroc": np.stack([auroc_and_ap(y, each, w)[0] for each in pair], axis=1)}
-
-        replicated = over_replicates(aurocs, replicates.take(rows))
-        return np.concatenate([aurocs(ones(len(y)))["auroc"], replicated["auroc"]]).T
-
-    pairs = [both(i, score) for i, score in enumerate(scores)]
-    defined = [pair for pair in pairs if pair is not None]
-    return PixelBaseline(
-        classes={name: _comparison(p) for name, p in zip(predictions.outputs, pairs, strict=True)},
-        mean=_comparison(np.mean(defined, axis=0) if defined else None),
-    )
-
-
-def _comparison(pair: Array | None) -> BaselineComparison:
-    if pair is None:
-        undefined = Estimate(value=None, reason=REASON)
-        return BaselineComparison(baseline=undefined, model=undefined, difference=undefined)
-    baseline, model, difference = (
-        estimate(values[0], values[1:], REASON, bounded=False)
-        for values in (*pair, pair[1] - pair[0])
-    )
-    return BaselineComparison(baseline=baseline, model=model, difference=difference)
 
 
 def _predicted(train: Array, y: Array, known: Array) -> Array | None:

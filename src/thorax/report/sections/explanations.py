@@ -144,9 +144,7 @@ def baseline_table(inputs: Inputs) -> Table:
         name: cells([by_class[name] for by_class, _ in baselines.values()])
         for name in inputs.model.outputs
     }
-    table = class_table(
-        "AUROC of baselines and of the model", columns, classes, inputs.baselines.n_bootstrap
-    )
+    table = class_table("AUROC of baselines and of the model", columns, classes)
     if len(table.rows) > 1:
         table.rows.append(Row("Mean", cells([mean for _, mean in baselines.values()])))
     return table
