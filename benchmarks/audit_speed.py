@@ -1,6 +1,6 @@
 """How long the comparison of two sets of 50,000 images takes, their files read already.
 
-OMP_NUM_THREADS=1 python benchmarks/audit_speed.py        # writes benchmarks/audit_speed.json
+python benchmarks/audit_speed.py        # writes benchmarks/audit_speed.json
 """
 
 import sys
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from thorax.config import load_params
 from thorax.io import write_json
-from thorax.near_duplicates import HASH_BYTES, THUMBNAIL, Fingerprints, near_across
+from thorax.near_duplicates import HASH_BYTES, THUMBNAIL, Fingerprints, near_identical
 from thorax.provenance import machine
 from thorax.split.leakage import Images, compare
 
@@ -38,7 +38,10 @@ def main() -> None:
     second[0][:PLANTED, 0] ^= 0b111
     limits = load_params().split
     start, worked = time.perf_counter(), time.process_time()
-    near = near_across(first, second, limits.hash_distance, limits.thumbnail_correlation)
+    near = near_identical(
+        first, second,
+        distance=limits.hash_distance, correlation=limits.thumbnail_correlation,
+    )  # fmt: skip
     overlap = compare(("a", "b"), a, b, near)
     result = {
         "machine": machine(),

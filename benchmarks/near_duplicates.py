@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 from thorax.archives import IMAGE, walk
 from thorax.config import load_params
 from thorax.io import write_json
-from thorax.near_duplicates import fingerprint, near_across, near_hashes, near_identical
+from thorax.near_duplicates import fingerprint, near_hashes, near_identical
 from thorax.preprocess.decode import decode
 from thorax.provenance import machine
 from thorax.studies.audit import read
@@ -152,9 +152,9 @@ def found(originals: list[Gray]) -> dict[str, int]:
     plain = prints_of(originals)
     result = {}
     for name, altered in ALTERATIONS.items():
-        pairs = near_across(
+        pairs = near_identical(
             plain, prints_of([altered(image) for image in originals]),
-            limits.hash_distance, limits.thumbnail_correlation,
+            distance=limits.hash_distance, correlation=limits.thumbnail_correlation,
         )  # fmt: skip
         result[name] = sum(i == j for i, j in pairs)
         print(f"{name:<28}{result[name]:>4} of {len(originals)}")
@@ -178,10 +178,10 @@ def confused(path: Path) -> dict[str, object]:
     limits = load_params().split
     images, (hashes, thumbnails) = read(path)
     start = time.process_time()
-    candidates = list(near_hashes(hashes, hashes, limits.hash_distance, upper=True))
+    candidates = list(near_hashes(hashes, distance=limits.hash_distance))
     middle = time.process_time()
     pairs = near_identical(
-        hashes, thumbnails,
+        (hashes, thumbnails),
         distance=limits.hash_distance, correlation=limits.thumbnail_correlation,
     )  # fmt: skip
     end = time.process_time()

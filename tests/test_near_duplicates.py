@@ -8,7 +8,6 @@ from thorax.near_duplicates import (
     HASH_BYTES,
     THUMBNAIL,
     fingerprint,
-    near_across,
     near_hashes,
     near_identical,
 )
@@ -76,7 +75,7 @@ def framed(image, *sides, level=0):
 )
 def test_an_altered_copy_is_the_same_picture_and_no_other_is(alter):
     originals = [picture(i) for i in range(20)]
-    pairs = near_across(prints(originals), prints([alter(image) for image in originals]),
+    pairs = near_identical(prints(originals), prints([alter(image) for image in originals]),
                         **LIMITS)  # fmt: skip
     assert sorted(pairs) == [(i, i) for i in range(20)]
 
@@ -84,7 +83,7 @@ def test_an_altered_copy_is_the_same_picture_and_no_other_is(alter):
 @pytest.mark.parametrize("block", [7, 2048])
 def test_within_one_set_every_pair_counts_once(block):
     hashes, thumbnails = fingerprints_of_copies()
-    pairs = near_identical(hashes, thumbnails, **LIMITS, block=block)
+    pairs = near_identical((hashes, thumbnails), **LIMITS, block=block)
     assert sorted(pairs) == [(i, i + 30) for i in range(30)]
 
 
@@ -94,7 +93,7 @@ def test_across_two_sets_every_pair_counts_once_with_its_places(block):
     first, second = range(35), range(20, 60)
     sets = [(hashes[rows], thumbnails[rows]) for rows in map(list, (first, second))]
     same = [(i, j - 20) for i in first for j in second if i % 30 == j % 30]
-    assert sorted(near_across(*sets, **LIMITS, block=block)) == same
+    assert sorted(near_identical(*sets, **LIMITS, block=block)) == same
 
 
 @pytest.mark.parametrize("turned_halves", [(), (1,), (0, 1), (0,)])
@@ -109,15 +108,15 @@ def test_distances_are_exact_in_all_four_orientations(turned_halves):
         changed = bits.copy()
         changed[124 : 124 + flips] ^= 1
         hashes.append(np.packbits(changed))
-    assert list(near_hashes(base[None], np.stack(hashes), 10)) == [(0, 0), (0, 1)]
+    assert list(near_hashes(base[None], np.stack(hashes), distance=10)) == [(0, 0), (0, 1)]
 
 
 def test_a_near_hash_needs_the_same_detail():
     same_hash = np.zeros((2, HASH_BYTES), np.uint8)
     other = np.stack([fingerprint(picture(i))[1] for i in range(2)])
-    assert near_identical(same_hash, other, **LIMITS) == []
+    assert near_identical((same_hash, other), **LIMITS) == []
     blurred = np.stack([other[0], cv2.GaussianBlur(other[0], (0, 0), 6)])
-    assert near_identical(same_hash, blurred, **LIMITS) == []
+    assert near_identical((same_hash, blurred), **LIMITS) == []
 
 
 def test_a_picture_of_nothing_has_a_fingerprint_and_is_like_no_other():
@@ -125,4 +124,4 @@ def test_a_picture_of_nothing_has_a_fingerprint_and_is_like_no_other():
     hashes, thumbnails = prints([np.full(size, 7, np.uint8) for size in sizes])
     assert thumbnails.shape == (3, THUMBNAIL, THUMBNAIL)
     assert not hashes.any()
-    assert near_identical(hashes, thumbnails, **LIMITS) == []
+    assert near_identical((hashes, thumbnails), **LIMITS) == []

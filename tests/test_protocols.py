@@ -111,7 +111,7 @@ def test_leakage_inflates_performance_on_phantoms(tmp_path):
     small = ["data.phantom.patients=200", "preprocess.image_size=48", "train.epochs=15"]
     options = [word for change in small for word in ("-S", change)]
     done = subprocess.run(
-        [sys.executable, "-c", command, "protocols", "--seeds", "2", *options],
+        [sys.executable, "-c", command, "protocols", "--markdown", "--seeds", "2", *options],
         cwd=clone, capture_output=True, text=True, check=False, env=PATIENT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -12,7 +12,7 @@ from thorax.artifacts.data import LeakageAudit, SplitSummary
 from thorax.dataset import cached_images, split_names
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_csv, write_csv
-from thorax.near_duplicates import near_across, near_identical
+from thorax.near_duplicates import near_identical
 from thorax.split import assign, split, stratify, summarize
 from thorax.split.leakage import Images, compare
 
@@ -253,9 +253,9 @@ def test_one_search_for_near_duplicates_equals_a_search_per_pair_of_subsets(
     for pair in overlaps:
         rest = np.setdiff1d(members["trainval"], members[pair.b])
         first, second = members.get(pair.a, rest), members[pair.b]
-        near = near_across(
+        near = near_identical(
             *([array[rows] for array in prints] for rows in (first, second)),
-            params.hash_distance, params.thumbnail_correlation,
+            distance=params.hash_distance, correlation=params.thumbnail_correlation,
         )  # fmt: skip
         searched = compare((pair.a, pair.b), everything.take(first), everything.take(second), near)
         assert searched.near_identical == pair.near_identical

@@ -57,7 +57,9 @@ def count_overlap(folder: Path, patient_namespace: str, test: pd.DataFrame) -> t
         for patient in test["patient_id"]
     )
     same = np.array([hashes("image", [sha])[0] in images for sha in test["sha256"]], bool)
-    near = near_hashes(_unpacked(known.pictures), _unpacked(test["perceptual_hash"]), SAME_PICTURE)
+    near = near_hashes(
+        _unpacked(known.pictures), _unpacked(test["perceptual_hash"]), distance=SAME_PICTURE
+    )
     same[[row for _, row in near]] = True
     return by_patient, int(same.sum())
 

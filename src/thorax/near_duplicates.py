@@ -13,6 +13,7 @@ from functools import partial
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from thorax.parallel import cores, ordered_map
 
@@ -26,6 +27,7 @@ ALIGNMENT = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 20, 1e-4)
 
 Bytes = NDArray[np.uint8]
 Fingerprints = tuple[Bytes, Bytes]  # hashes [N, 32], thumbnails [N, 64, 64]
+Halves = tuple[NDArray[np.float32], NDArray[np.float32]]  # of the hashes as ±1: [N, 128] each
 
 
 def fingerprint(image: Bytes) -> Fingerprints:
@@ -64,75 +66,71 @@ def _varied(image: Bytes) -> slice:
 
 
 def near_identical(
-    hashes: Bytes, thumbnails: Bytes, *, distance: int, correlation: float, block: int = 512
-) -> list[tuple[int, int]]:
-    """All pairs (i, j), i < j, of the same picture.
-
-    Args:
-        hashes: uint8 [N, 32].
-        thumbnails: uint8 [N, 64, 64].
-        distance: largest distance of hashes, bits.
-        correlation: what the thumbnails' median local correlation must exceed.
-        block: rows compared at once; bounds the memory at block² floats.
-    """
-    prints = hashes, thumbnails
-    return near_across(prints, prints, distance, correlation, block, upper=True)
-
-
-def near_across(
     first: Fingerprints,
-    second: Fingerprints,
+    second: Fingerprints | None = None,
+    *,
     distance: int,
     correlation: float,
     block: int = 512,
-    *,
-    upper: bool = False,
 ) -> list[tuple[int, int]]:
-    """All pairs (i of `first`, j of `second`) of the same picture.
+    """All pairs (i of `first`, j of `second`) of the same picture; alone, i < j of `first`.
 
     Args:
         first: fingerprints of one set.
         second: of another.
-        distance: as in `near_identical`.
-        correlation: as in `near_identical`.
-        block: as in `near_identical`.
-        upper: only pairs i < j, for a set against itself.
+        distance: largest distance of hashes, bits.
+        correlation: what the thumbnails' median local correlation must exceed.
+        block: rows compared at once; bounds the memory at block² floats a thread.
     """
-    candidates = near_hashes(first[0], second[0], distance, block, upper=upper)
-    confirmed = partial(_confirmed, first, second, correlation)
+    other = first if second is None else second
+    hashes = None if second is None else second[0]
+    candidates = near_hashes(first[0], hashes, distance=distance, block=block)
+    confirmed = partial(_confirmed, first, other, correlation)
     threads = cores()
     found = ordered_map(confirmed, candidates, threads, 64 * threads)
     return [pair for pair in found if pair is not None]
 
 
 def near_hashes(
-    first: Bytes, second: Bytes, distance: int, block: int = 512, *, upper: bool = False
+    first: Bytes, second: Bytes | None = None, *, distance: int, block: int = 512
 ) -> Iterator[tuple[int, int]]:
     """Candidates: pairs of hashes within `distance` bits, mirrored and inverted ones included.
 
     Each half of a hash counts with the smaller of the bits in which it differs and in which it
     agrees, so that one comparison serves all four orientations.
     """
-    # With bits as ±1, the matrix product of a half is 128 - 2 * the bits in which it differs.
-    halves = [[_signs(half) for half in np.split(hashes, 2, axis=1)] for hashes in (first, second)]
-    least = 8 * HASH_BYTES - 2 * distance
-    for start in range(0, len(first), block):
-        for other in range(start if upper else 0, len(second), block):
-            even, odd = (
-                np.abs(product, out=product)
-                for a, b in zip(*halves, strict=True)
-                for product in [a[start : start + block] @ b[other : other + block].T]
-            )
-            agreement = np.add(even, odd, out=even)
-            if agreement.max(initial=-np.inf) < least:
-                continue
-            for left, right in np.argwhere(agreement >= least).tolist():
-                if not upper or start + left < other + right:
-                    yield start + left, other + right
+    rows = _signed_halves(first)
+    columns = rows if second is None else _signed_halves(second)
+    near = partial(_near_block, rows, columns, 8 * HASH_BYTES - 2 * distance, block, second is None)
+    threads = cores()
+    with threadpool_limits(1, "blas"):  # a thread for a block of rows, none to share a product
+        for pairs in ordered_map(near, range(0, len(first), block), threads, 2 * threads):
+            yield from pairs
 
 
-def _signs(packed: Bytes) -> NDArray[np.float32]:
-    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+def _near_block(
+    rows: Halves, columns: Halves, least: int, block: int, upper: bool, start: int
+) -> list[tuple[int, int]]:
+    """Candidates of the rows from `start` on; `upper` leaves out those of j <= i."""
+    pairs = []
+    for other in range(start if upper else 0, len(columns[0]), block):
+        even, odd = (
+            np.abs(product, out=product)
+            for a, b in zip(rows, columns, strict=True)
+            for product in [a[start : start + block] @ b[other : other + block].T]
+        )
+        agreement = np.add(even, odd, out=even)
+        if agreement.max(initial=-np.inf) >= least:
+            near = np.add(np.argwhere(agreement >= least), (start, other))
+            pairs += [(i, j) for i, j in near.tolist() if not upper or i < j]
+    return pairs
+
+
+def _signed_halves(packed: Bytes) -> Halves:
+    """Bits as ±1: the matrix product of a half is 128 - 2 * the bits in which it differs."""
+    signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+    left, right = np.split(signs, 2, axis=1)
+    return left, right
 
 
 def _confirmed(

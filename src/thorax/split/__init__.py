@@ -34,9 +34,9 @@ def split(params: Split, paths: Paths) -> None:
     """
     cache = Path(paths.cache)
     images = cached_images(paths)
+    prints = np.load(cache / "hashes.npy"), np.load(cache / "thumbnails.npy", mmap_mode="r")
     near = near_identical(
-        np.load(cache / "hashes.npy"),
-        np.load(cache / "thumbnails.npy", mmap_mode="r"),
+        prints,
         distance=params.hash_distance,
         correlation=params.thumbnail_correlation,
     )

@@ -11,7 +11,7 @@ from thorax.artifacts.data import Overlap
 from thorax.config import load_params
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_csv, write_json
-from thorax.near_duplicates import Fingerprints, fingerprint, near_across
+from thorax.near_duplicates import Fingerprints, fingerprint, near_identical
 from thorax.parallel import cores, ordered_map
 from thorax.patient_ids import AS_LISTED, fitting_rules
 from thorax.preprocess.decode import decode
@@ -34,9 +34,10 @@ def overlap_of(a: Path, b: Path) -> Overlap:
     """What b shares with a, by the limits on similarity of the section `split`."""
     (first, first_prints), (second, second_prints) = read(a), read(b)
     split = load_params().split
-    near = near_across(
-        first_prints, second_prints, split.hash_distance, split.thumbnail_correlation
-    )
+    near = near_identical(
+        first_prints, second_prints,
+        distance=split.hash_distance, correlation=split.thumbnail_correlation,
+    )  # fmt: skip
     return compare((str(a), str(b)), first, second, near)
 
 
