@@ -188,8 +188,8 @@ def macro_coverage(cohorts: int = COHORTS) -> dict[str, dict[str, float | None]]
             d = (score >= design.separation / 2).astype(float)
             classes.append(of_class(y, score, d, patients))
         for name in METRICS:
-            low, high = mean([each[name] for each in classes]).interval()
-            seen.append((name, low, high, False, true[name]))
+            figure = mean([each[name] for each in classes]).estimate()
+            seen.append((name, figure.low, figure.high, figure.caution != "", true[name]))
     table = pd.DataFrame(seen, columns=["metric", "low", "high", "caution", "truth"])
     return {str(name): described(rows) for name, rows in table.groupby("metric", sort=False)}
 

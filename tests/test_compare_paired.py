@@ -9,24 +9,21 @@ from made_up_predictions import predictions
 from thorax.compare import paired
 from thorax.compare.paired import METRICS, Difference, Verdict, require_same_images
 from thorax.errors import DataError
-from thorax.metrics.bootstrap import resample
 
 
-def differences(current, baseline, n_bootstrap=25):
+def differences(current, baseline):
     """By metric."""
-    found = paired.differences(current, baseline, n_bootstrap=n_bootstrap, seed=7)
-    return {each.metric: each for each in found}
+    return {each.metric: each for each in paired.differences(current, baseline)}
 
 
 def difference(low, high, patients=100):
     return Difference("auroc", 0.9, 0.9 + (low + high) / 2, low, high, patients)
 
 
-def test_difference_and_interval_equal_a_loop_with_scikit_learn():
+def test_differences_equal_scikit_learn_and_their_errors_the_jackknife():
     now, was = predictions(1, noise=1), predictions(1, noise=2, quality=1.2)
     found = differences(now, was.sample(frac=1, random_state=0))
     assert tuple(found) == METRICS
-    weights = resample(now["patient_id"], 25, 7).weights()
     scores = {
         "auroc": (sk.roc_auc_score, "p_"),
         "average_precision": (sk.average_precision_score, "p_"),
@@ -40,21 +37,24 @@ def test_difference_and_interval_equal_a_loop_with_scikit_learn():
             table[f"d_{name}"] = table["predicted"].str.contains(name).astype(int)
     for metric, (score, column) in scores.items():
 
-        def macro(table, w, score=score, column=column):
-            return np.mean(
-                [score(table[f"y_{c}"], table[column + c], sample_weight=w) for c in "AB"]
-            )
+        def macro(table, score=score, column=column):
+            return np.mean([score(table[f"y_{c}"], table[column + c]) for c in "AB"])
 
-        gaps = [macro(now, w) - macro(was, w) for w in weights]
-        assert found[metric].low == pytest.approx(np.quantile(gaps, 0.025), abs=1e-9)
-        assert found[metric].high == pytest.approx(np.quantile(gaps, 0.975), abs=1e-9)
-        everyone = np.ones(len(now))
-        assert found[metric].current == pytest.approx(macro(now, everyone))
-        assert found[metric].value == pytest.approx(macro(now, everyone) - macro(was, everyone))
+        assert found[metric].current == pytest.approx(macro(now))
+        assert found[metric].value == pytest.approx(macro(now) - macro(was))
         assert found[metric].patients == 80
+        without = np.array(
+            [
+                macro(now[now["patient_id"] != patient]) - macro(was[was["patient_id"] != patient])
+                for patient in now["patient_id"].unique()
+            ]
+        )
+        jackknife = np.sqrt(79 / 80 * ((without - without.mean()) ** 2).sum())
+        half = (found[metric].high - found[metric].low) / 2
+        assert half / jackknife == pytest.approx(2, rel=0.08)  # Student's t, 1.99 and a little more
 
 
-def test_scores_that_rank_alike_do_not_differ_in_any_replicate():
+def test_scores_that_rank_alike_do_not_differ():
     now = predictions(3)
     auroc = differences(now, now.assign(p_A=now["p_A"] ** 2))["auroc"]
     assert (auroc.value, auroc.low, auroc.high) == (0, 0, 0)

@@ -76,14 +76,6 @@ def test_a_margin_and_a_metric_can_be_chosen(project):
     assert gate("--baseline", "HEAD", "--metric", "loss")[0] == 2
 
 
-def test_without_replicates_there_is_no_verdict(project):
-    params = Path("params.yaml")
-    params.write_text(params.read_text().replace("n_bootstrap: 2000", "n_bootstrap: 0"))
-    code, text = gate("--baseline", "HEAD")
-    assert code == 2
-    assert "evaluate.n_bootstrap is 0" in text
-
-
 def test_git_alone_is_enough_and_no_cache_is_asked(project):
     shutil.rmtree(CACHE)
     shutil.rmtree("evaluation")

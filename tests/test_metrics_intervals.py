@@ -184,6 +184,16 @@ def test_a_mean_leaves_out_what_is_undefined_and_keeps_the_covariance():
     assert np.isnan(mean([nothing, nothing]).value)
 
 
+def test_a_mean_of_what_few_patients_bias_rests_on_the_rarest_class():
+    """The mean of 14 average precisions held the truth in 92% of cohorts and did not say why."""
+    y, score = np.arange(200) < 10, np.random.default_rng(0).random(200)
+    patients = Patients(np.arange(200), 200)
+    rare, common = areas(y * 1.0, score, patients), areas(np.arange(200) % 2 * 1.0, score, patients)
+    auroc, average_precision = (mean(pair).estimate() for pair in zip(rare, common, strict=True))
+    assert average_precision.caution == "under 30 patients with the finding in one class (10)"
+    assert "in one class" not in auroc.caution
+
+
 def test_a_p_value_against_welchs_on_a_proportion_of_many():
     """Of two groups of different patients, it is nearly the test of two proportions."""
     rng = np.random.default_rng(0)

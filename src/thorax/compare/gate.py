@@ -8,7 +8,7 @@ from thorax.compare.history import NotRecordedError, revision, working_tree
 from thorax.compare.paired import METRICS, Difference, Verdict, differences
 from thorax.compare.summary import signed_interval
 from thorax.compare.table import table
-from thorax.config import Paths, load_params
+from thorax.config import Paths
 from thorax.errors import ConfigError, DataError, GateFailed, GateInconclusive
 from thorax.metrics.predictions import read_decided
 
@@ -31,7 +31,7 @@ def gate(paths: Paths, baseline: str, margin: float, metric: str, *, markdown: b
     """
     if metric not in METRICS:
         raise ConfigError(f"--metric is {metric!r}; it must be one of {', '.join(METRICS)}.")
-    compared = compare_tables(*_test_predictions(paths, baseline))
+    compared = differences(*_test_predictions(paths, baseline))
     deciding = next((change for change in compared if change.metric == metric), None)
     if deciding is None:
         raise GateInconclusive(f"Test {metric} is undefined in one of the two runs: no verdict.")
@@ -65,14 +65,6 @@ def _test_predictions(paths: Paths, baseline: str) -> tuple[pd.DataFrame, pd.Dat
             " so nothing can be compared. Use the same data and split."
         )
     return now.table, was.table
-
-
-def compare_tables(current: pd.DataFrame, baseline: pd.DataFrame) -> list[Difference]:
-    """Every metric of two tables, with the replicates that `params.yaml` asks for."""
-    settings = load_params().evaluate
-    if not settings.n_bootstrap:
-        raise ConfigError("evaluate.n_bootstrap is 0, but a comparison needs replicates; raise it.")
-    return differences(current, baseline, n_bootstrap=settings.n_bootstrap, seed=settings.seed)
 
 
 def row(change: Difference) -> list[str]:

@@ -10,9 +10,8 @@ import pandas as pd
 
 from thorax.config import METRICS as HEADLINE
 from thorax.errors import DataError
-from thorax.metrics.bootstrap import over_replicates, percentiles, resample
-from thorax.metrics.classification import macro, ones, per_class
-from thorax.tasks import Array
+from thorax.metrics.influence import ALL, of_class, share
+from thorax.metrics.intervals import Patients, Statistic, difference, mean
 
 METRICS = tuple(name for name in HEADLINE if name != "loss")  # all of them: the higher, the better
 IDENTITY = ("image_id", "patient_id", "sha256")  # of an image, as far as both tables have it
@@ -63,21 +62,14 @@ class Difference:
 
 
 def differences(
-    current: pd.DataFrame,
-    baseline: pd.DataFrame,
-    metrics: tuple[str, ...] = METRICS,
-    *,
-    n_bootstrap: int,
-    seed: int,
+    current: pd.DataFrame, baseline: pd.DataFrame, metrics: tuple[str, ...] = METRICS
 ) -> list[Difference]:
-    """Every metric of two tables of predictions, by the same replicates of patients for both.
+    """Every metric of two tables of predictions that both have, paired over patients.
 
     Args:
         current: rows as from `read_decided`.
         baseline: the same images and labels, in any order.
         metrics: some of `METRICS`; macro over the classes that are defined in both.
-        n_bootstrap: replicates.
-        seed: of the replicates.
 
     Raises:
         DataError: other images, labels or classes, or no image at all.
@@ -86,24 +78,34 @@ def differences(
     require_same_images(*tables)
     if tables[0].empty:
         raise DataError("There is no such image: the split left none. Nothing to compare.")
-    patients = tables[0]["patient_id"]
-    replicates = resample(patients, n_bootstrap, seed)
-    exact, replicated = [], []
-    for table in tables:
-        weighted = _Weighted.of(table)
-        exact.append(weighted.metrics(ones(len(table))))
-        replicated.append(over_replicates(weighted.metrics, replicates))
-    defined = {name: exact[0][name] + exact[1][name] for name in metrics}
-    now, was, *replicated = (
-        macro({name: values[name] for name in metrics}, defined) for values in (*exact, *replicated)
-    )
+    classes = list(zip(*map(_by_class, tables), strict=True))
+    patients = tables[0]["patient_id"].nunique()
     result = []
     for metric in metrics:
-        low, high, _ = percentiles(replicated[0][metric] - replicated[1][metric])
+        pairs = [(now[metric], was[metric]) for now, was in classes]
+        defined = [pair for pair in pairs if all(np.isfinite(each.value) for each in pair)]
+        if not defined:
+            continue
+        after, before = (mean(side) for side in zip(*defined, strict=True))
+        low, high = difference(after, before).interval()
         if low is not None and high is not None:
-            before, after = float(was[metric][0]), float(now[metric][0])
-            result.append(Difference(metric, before, after, low, high, patients.nunique()))
+            result.append(Difference(metric, before.value, after.value, low, high, patients))
     return result
+
+
+def _by_class(table: pd.DataFrame) -> list[dict[str, Statistic]]:
+    """Metrics of each class; where classes exclude each other, accuracy is that of the images."""
+    names = [column.removeprefix("y_") for column in table.columns if column.startswith("y_")]
+    score = "p" if f"p_{names[0]}" in table else "logit"
+    y, scores = (table[[f"{k}_{name}" for name in names]].to_numpy(float) for k in ("y", score))
+    predicted = [text.split("|") for text in table["predicted"]]
+    d = np.array([[name in text for name in names] for text in predicted], float)
+    patients = Patients.of(table["patient_id"])
+    classes = [of_class(y[:, i], scores[:, i], d[:, i], patients) for i in range(len(names))]
+    if len(names) > 1 and all((each.sum(axis=1) == 1).all() for each in (y, d)):
+        right = share((y * d).sum(axis=1), np.ones(len(y)), patients, ALL)
+        return [{**each, "accuracy": right} for each in classes]
+    return classes
 
 
 def require_same_images(current: pd.DataFrame, baseline: pd.DataFrame) -> None:
@@ -128,35 +130,3 @@ def require_same_images(current: pd.DataFrame, baseline: pd.DataFrame) -> None:
 def _digest(table: pd.DataFrame, columns: list[str]) -> str:
     text = table[columns].to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class _Weighted:
-    """Labels, scores that rank as probabilities do, and decisions [N, L] of a table."""
-
-    y: Array
-    score: Array
-    d: Array
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> "_Weighted":
-        names = [column.removeprefix("y_") for column in table.columns if column.startswith("y_")]
-        score = "p" if f"p_{names[0]}" in table else "logit"
-        y, scores = (table[[f"{k}_{name}" for name in names]].to_numpy(float) for k in ("y", score))
-        predicted = [text.split("|") for text in table["predicted"]]
-        decisions = np.array([[name in text for name in names] for text in predicted], float)
-        return cls(y, scores, decisions)
-
-    @property
-    def exclusive(self) -> bool:
-        """Whether exactly one class is true of, and predicted for, every image."""
-        several = self.y.shape[1] > 1
-        return several and all((table.sum(axis=1) == 1).all() for table in (self.y, self.d))
-
-    def metrics(self, w: Array) -> dict[str, Array]:
-        """Metrics [R, L] for image weights [R, N]; accuracy of exclusive classes is by image."""
-        metrics = per_class(self.y, self.score, self.d, w)
-        if self.exclusive:
-            right = w @ (self.y * self.d).sum(axis=1) / w.sum(axis=1)
-            metrics["accuracy"] = np.repeat(right[:, None], self.y.shape[1], axis=1)
-        return metrics

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from thorax.compare.gate import HEAD, compare_tables, row
+from thorax.compare.gate import HEAD, row
 from thorax.compare.history import (
     NotCachedError,
     NotRecordedError,
@@ -16,6 +16,7 @@ from thorax.compare.history import (
     experiments,
     revision,
 )
+from thorax.compare.paired import differences
 from thorax.compare.table import table
 from thorax.errors import DataError
 from thorax.provenance.seeds import Seeds
@@ -118,7 +119,7 @@ def _paired(was: Revision, now: Revision, *, test: bool, markdown: bool) -> list
         baseline, current = was.test_predictions().table, now.test_predictions().table
     else:
         baseline, current = was.predictions("val"), now.predictions("val")
-    rows = [row(change) for change in compare_tables(current, baseline)]
+    rows = [row(change) for change in differences(current, baseline)]
     images, patients = len(baseline), baseline["patient_id"].nunique()
     of = f"{images} {'test' if test else 'validation'} images of {patients} patients"
     return [

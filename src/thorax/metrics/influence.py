@@ -62,10 +62,8 @@ def areas(y: Array, score: Array, patients: Patients) -> tuple[Statistic, Statis
     gained = _from_below(present / (present_to + absent_to))[run]
     lost = _from_below(present * precision / (present_to + absent_to))[run]
     of_positive = precision[run] - average_precision + gained
-    return (
-        _area(auroc, by_image, positive, patients),
-        _area(average_precision, (positive * of_positive - lost) / m, positive, patients),
-    )
+    precise = _area(average_precision, (positive * of_positive - lost) / m, positive, patients)
+    return _area(auroc, by_image, positive, patients), replace(precise, biased_if_few=True)
 
 
 def share(numerator: Array, denominator: Array, patients: Patients, basis: str) -> Statistic:

@@ -68,6 +68,7 @@ class Statistic:
         basis: what these patients are, such as `with the finding`.
         edge: fewer patients in error (`patients` times the distance to 0 or 1) are too few.
         scale: on which it is close to normal.
+        biased_if_few: of few patients it is biased, which a mean over classes keeps.
     """
 
     value: float
@@ -77,6 +78,7 @@ class Statistic:
     basis: str
     edge: float = 0.0
     scale: Literal["logit", "log", "plain"] = "logit"
+    biased_if_few: bool = False
 
     @property
     def variance(self) -> float:
@@ -143,18 +145,26 @@ def undefined(patients: Patients, basis: str) -> Statistic:
 
 
 def mean(statistics: Sequence[Statistic]) -> Statistic:
-    """Mean of those that are defined, at least one; it rests on as many patients as its df say."""
+    """Mean of those that are defined, at least one.
+
+    It rests on as many patients as its degrees of freedom say, but where few patients bias the
+    figure on as many as the class of the fewest.
+    """
     known = [each for each in statistics if np.isfinite(each.value)] or list(statistics[:1])
     if len(known) == 1:
         return known[0]
     df = _satterthwaite(known)
+    patients, basis = int(df) + 1, "in effect"
+    fewest = min(known, key=lambda each: each.patients)
+    if fewest.biased_if_few:
+        patients, basis = fewest.patients, f"{fewest.basis} in one class"
     return replace(
         known[0],
         value=float(np.mean([each.value for each in known])),
         influence=np.mean([each.influence for each in known], axis=0),
         df=df,
-        patients=int(df) + 1,
-        basis="in effect",
+        patients=patients,
+        basis=basis,
     )
 
 
