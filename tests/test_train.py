@@ -1,6 +1,7 @@
 """Training learns, stops, restores, and goes on after a kill as if nothing had happened."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,8 +52,11 @@ def weights(paths, fold=0):
     return load_file(Path(paths.models) / str(fold) / "weights.safetensors")
 
 
-def run(paths, settings, fold=0):
+def run(paths, settings, fold=0, *, keep=False):
+    """Train and, so that the next one trains again, forget that it was."""
     train(fold, settings.model, settings.train, settings.augment, paths)
+    if not keep:
+        shutil.rmtree(CHECKPOINTS)
     return history(paths, fold)
 
 
@@ -97,9 +101,111 @@ def test_two_runs_give_the_same_bytes(folder):
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_finished_run_leaves_no_checkpoint():
+def test_a_finished_run_leaves_only_what_its_model_can_be_written_from():
     paths, _ = finished_run()
-    assert list((Path(paths.models).parent / CHECKPOINTS).iterdir()) == []
+    (checkpoint,) = (Path(paths.models).parent / CHECKPOINTS).iterdir()
+    assert [path.name for path in checkpoint.glob("*.pt")] == ["finished.pt"]
+
+
+def test_a_model_that_could_not_be_written_is_there_after_no_more_epochs(
+    folder, monkeypatch, capsys
+):
+    """The checkpoint was deleted first: a full disk at the end cost every epoch."""
+    paths = write_run(folder)
+    with monkeypatch.context() as broken:
+        broken.setattr(loop, "save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            run(paths, params())
+    monkeypatch.setattr(loop, "train_epoch", None)
+    capsys.readouterr()
+    expected = run(paths, params(), keep=True)
+    assert "trained before; to train again, delete" in capsys.readouterr().out
+    weights = Path(paths.models) / "0" / "weights.safetensors"
+    once = weights.read_bytes()
+    shutil.rmtree(paths.models)  # as DVC does before it runs a stage again
+    assert run(paths, params()) == expected
+    assert weights.read_bytes() == once
+
+
+def test_few_finished_runs_are_kept(folder, monkeypatch):
+    monkeypatch.setattr("thorax.train.checkpoint.KEPT", 2)
+    paths = write_run(folder)
+    for epochs in (1, 2, 3):
+        run(paths, params(train={"epochs": epochs}), keep=True)
+    assert len(list(CHECKPOINTS.glob("*/finished.pt"))) == 2
+
+
+def interrupt_after(epochs, paths, settings, monkeypatch):
+    """Train so many epochs, and give back the folder of the checkpoint."""
+    real = loop.train_epoch
+
+    def interrupting(*arguments):
+        if arguments[-1] == epochs:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop, "train_epoch", interrupting)
+        run(paths, settings)
+    (checkpoint,) = CHECKPOINTS.iterdir()
+    return checkpoint
+
+
+def flipped(path):
+    """Turn one bit of a tensor around."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+class Payload:
+    """Unpickled, it leaves a file behind."""
+
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def replaced_by_code(path):
+    torch.save({"state": Payload()}, path)
+
+
+@pytest.mark.parametrize("damage", [flipped, truncated, replaced_by_code])
+def test_a_damaged_checkpoint_is_left_aside_for_the_one_before(folder, monkeypatch, capsys, damage):
+    settings = params(train={"epochs": 4, "patience": 9})
+    whole, damaged = write_run(folder / "whole"), write_run(folder / "damaged")
+    checkpoint = interrupt_after(3, damaged, settings, monkeypatch)
+    damage(checkpoint / "state.pt")
+    capsys.readouterr()
+    result = run(damaged, settings)
+    printed = capsys.readouterr().out
+    assert "state.pt is damaged; it is left aside" in printed
+    assert "resuming at epoch 3 of 4" in printed
+    assert not Path("executed").exists()
+    assert run(whole, settings) == result
+    assert_same_weights(damaged, whole, **EXACT)
+
+
+def test_with_no_whole_checkpoint_a_run_starts_from_the_beginning(folder, monkeypatch, capsys):
+    paths, settings = write_run(folder), params(train={"epochs": 3, "patience": 9})
+    checkpoint = interrupt_after(2, paths, settings, monkeypatch)
+    for name in ("state.pt", "previous.pt"):
+        truncated(checkpoint / name)
+    capsys.readouterr()
+    run(paths, settings)
+    assert "epoch   1 of 3" in capsys.readouterr().out
+
+
+def test_no_checkpoint_is_resumed_on_other_pixels(folder):
+    paths = write_run(folder)
+    before = opened(paths, params()).identity
+    pixels = np.load(Path(paths.cache) / "images.npy", mmap_mode="r+")
+    pixels[0, 0, 0] ^= 1
+    pixels.flush()
+    assert opened(paths, params()).identity != before
 
 
 PHASES = [

@@ -4,43 +4,75 @@ import hashlib
 import json
 import shutil
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from lightning_fabric import Fabric
 
 from thorax.io import locked, main_root, replacing, sha256_file
 
+FINISHED = "finished.pt"
+NAMES = (FINISHED, "next.pt", "state.pt", "previous.pt")  # in the order in which they are trusted
+KEPT = 8  # finished runs, for a model that is lost after its training
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of one training run, found again by its fingerprint; one process writes it."""
+    """The state of one training run, found again by its fingerprint; one process writes it.
 
-    path: Path
+    Tensors, numbers, text, lists and dicts only: nothing that is loaded runs code.
+    """
+
+    folder: Path
     writing: bool
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint; an interruption leaves the old one or the new one."""
+        """Keep a state beside the one before; an interruption leaves at least one of them."""
         if not self.writing:
             return
-        with replacing(self.path) as temporary:
+        coming, newest, previous = (self.folder / name for name in NAMES[1:])
+        with replacing(coming) as temporary:
             torch.save(state, temporary)
+        if newest.exists():
+            newest.replace(previous)
+        coming.replace(newest)
+
+    def finish(self, state: dict[str, Any]) -> None:
+        """Keep the last state alone, from which the model can be written again."""
+        if not self.writing:
+            return
+        with replacing(self.folder / FINISHED) as temporary:
+            torch.save(state, temporary)
+        for name in NAMES[1:]:
+            (self.folder / name).unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state, or None for a run that starts from the beginning."""
-        if not self.path.exists():
-            return None
-        state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=False)
-        return state
+        """The last whole state, or None for a run that starts from the beginning."""
+        for path in (self.folder / name for name in NAMES):
+            if not path.exists():
+                continue
+            try:
+                with ZipFile(path) as archive:
+                    damaged = archive.testzip()  # torch.load does not compare checksums
+                if damaged is None:
+                    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                    return state
+            except (BadZipFile, UnpicklingError, RuntimeError, OSError, EOFError, zlib.error):
+                pass
+            print(f"The checkpoint {path} is damaged; it is left aside.", flush=True)
+        return None
 
 
 @contextmanager
 def checkpoint(identity: str, fabric: Fabric) -> Iterator[Checkpoint]:
-    """Hold the checkpoint of a run; it is deleted when the run ends well, and only then.
+    """Hold the checkpoint of a run; when it ends well, older finished ones go.
 
     Of several processes of a run the first one holds, writes and deletes.
 
@@ -50,10 +82,14 @@ def checkpoint(identity: str, fabric: Fabric) -> Iterator[Checkpoint]:
     folder = main_root() / ".dvc" / "tmp" / "checkpoints" / identity[:32]
     what = "The training run with the same parameters, data and code"
     with locked(folder / "lock", what) if fabric.is_global_zero else nullcontext():
-        yield Checkpoint(folder / "state.pt", fabric.is_global_zero)
+        yield Checkpoint(folder, fabric.is_global_zero)
         fabric.barrier()
     if fabric.is_global_zero:
-        shutil.rmtree(folder)
+        finished = sorted(
+            folder.parent.glob(f"*/{FINISHED}"), key=lambda path: path.stat().st_mtime
+        )
+        for path in finished[:-KEPT]:
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def fingerprint(params: dict[str, Any], inputs: list[Path]) -> str:

@@ -5,23 +5,20 @@ process that was killed and resumed ends with the same weights as one that was n
 """
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from thorax import provenance
-from thorax.artifacts.model import Epoch
+from thorax.artifacts.model import Epoch, ModelFile
 from thorax.config import Augment, Model, Paths, Train
 from thorax.contamination import write_trained_on
 from thorax.dataset.loader import epoch_order, split_batches
 from thorax.errors import NumericsError
-from thorax.io import rounded
-from thorax.metrics.classification import beats, headline
+from thorax.metrics.classification import headline
 from thorax.models.build import keep_frozen_in_eval, set_trainable
 from thorax.models.inference import predict_logits, save
 from thorax.progress import bar
@@ -29,36 +26,9 @@ from thorax.tasks import TASKS
 from thorax.train.checkpoint import Checkpoint, checkpoint
 from thorax.train.loss import head_penalty, loss_weights, monitored_loss
 from thorax.train.monitor import curves, epoch_line
-from thorax.train.optim import LAID_OUT, Schedule, make_optimizer
+from thorax.train.optim import Schedule, make_optimizer
 from thorax.train.setup import Run, open_run
-
-Metrics = dict[str, float | None]
-
-
-@dataclass
-class Best:
-    """The epoch with the best monitored value; none yet where `weights` is empty."""
-
-    epoch: int = 0  # within its phase
-    value: float | None = None
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
-
-
-@dataclass
-class State:
-    """How far a run has come; what a checkpoint holds."""
-
-    phase: int = 0
-    epoch: int = 0  # within the phase
-    best: Best = field(default_factory=Best)  # of the phase: where the next one starts
-    kept: Best = field(default_factory=Best)  # of the run: what it ends with
-    history: list[Epoch] = field(default_factory=list)
-
-    def goes_on(self, params: Train) -> bool:
-        """Whether the phase has another epoch."""
-        patient = params.schedule.name in LAID_OUT
-        waited = self.epoch - self.best.epoch
-        return self.epoch < params.epochs and (patient or waited < params.patience)
+from thorax.train.state import Best, Metrics, State, on_cpu, remember, restore, snapshot
 
 
 def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths) -> None:
@@ -72,13 +42,17 @@ def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths
         except KeyboardInterrupt:
             print("\nThe same command goes on after the last finished epoch.", file=sys.stderr)
             raise
-    if run.fabric.is_global_zero:
-        folder = Path(paths.models) / str(fold)
-        save(run.model_file(params, history, paths), _on_cpu(run.network), folder)
-        # Thresholds are chosen on `val` of several folds, so it counts as seen.
-        rows = np.r_[run.train_rows, run.val_rows, run.dataset.held_out("val")]
-        seen = run.dataset.table.take(rows)
-        write_trained_on(folder, run.dataset.patient_namespace, seen)
+        if run.fabric.is_global_zero:
+            write(run, run.model_file(params, history, paths), Path(paths.models) / str(fold))
+
+
+def write(run: Run, model: ModelFile, folder: Path) -> None:
+    """Write the trained model, and of whom it has learned."""
+    save(model, on_cpu(run.network), folder)
+    # Thresholds are chosen on `val` of several folds, so it counts as seen.
+    rows = np.r_[run.train_rows, run.val_rows, run.dataset.held_out("val")]
+    write_trained_on(folder, run.dataset.patient_namespace, run.dataset.table.take(rows))
+    if run.clock.epochs:
         provenance.record_run(run.identity, run.clock.total(), run.clock.speed())
         print(run.clock.summary())
 
@@ -89,11 +63,13 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
     The network ends with the best weights of all phases: a later one may make it worse.
     """
     resumed = saved.load()
-    state = resumed["state"] if resumed else State()
+    state = State.of_plain(resumed["state"]) if resumed else State()
     phases = params.phase_list()
     epochs = sum(phase.epochs for phase in phases)
     if state.history and run.fabric.is_global_zero:
-        print(f"resuming at epoch {len(state.history) + 1} of {epochs}", flush=True)
+        at = f"resuming at epoch {len(state.history) + 1} of {epochs}"
+        done = f"trained before; to train again, delete {saved.folder}"
+        print(done if state.phase == len(phases) else at, flush=True)
     with curves(folder, state.history, writing=run.fabric.is_global_zero) as log:
         while state.phase < len(phases):
             phase = phases[state.phase]
@@ -126,6 +102,7 @@ def fit(run: Run, params: Train, saved: Checkpoint, folder: Path) -> list[Epoch]
             state.phase, state.epoch, state.best = state.phase + 1, 0, Best()
     if state.kept.weights:
         run.network.load_state_dict(state.kept.weights)
+    saved.finish({"state": State(state.phase, kept=state.kept, history=state.history).plain()})
     return state.history
 
 
@@ -206,41 +183,3 @@ def evaluated(run: Run, rows: NDArray[np.int64], z: NDArray[np.float64]) -> Metr
     task = TASKS[run.dataset.task]
     decisions = task.decide(task.activation(z), np.full(z.shape[1], 0.5))
     return headline(task, run.dataset.targets[rows], z, decisions)
-
-
-def remember(
-    state: State, params: Train, network: nn.Module, train_metrics: Metrics, val_metrics: Metrics
-) -> None:
-    """Add an epoch to the history, and keep the weights if it is the best of its phase or run."""
-    state.epoch += 1
-    value = val_metrics[params.monitored]
-    if beats(params.monitor, value, state.best.value):
-        state.best = Best(state.epoch, value, _on_cpu(network))
-    best = beats(params.monitor, value, state.kept.value)
-    if best:
-        state.kept = state.best
-    epoch = Epoch(
-        phase=state.phase,
-        best=best,
-        train={name: rounded(value, 6) for name, value in train_metrics.items()},
-        val={name: rounded(value, 6) for name, value in val_metrics.items()},
-    )
-    state.history.append(epoch)
-
-
-def snapshot(parts: dict[str, Any], state: State) -> dict[str, Any]:
-    """All that the next epoch depends on."""
-    random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
-    return {n: part.state_dict() for n, part in parts.items()} | {"state": state, "random": random}
-
-
-def restore(parts: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Put a snapshot back."""
-    for name, part in parts.items():
-        part.load_state_dict(saved[name])
-    torch.set_rng_state(saved["random"]["cpu"])
-    torch.cuda.set_rng_state_all(saved["random"]["cuda"])
-
-
-def _on_cpu(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}

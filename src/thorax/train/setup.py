@@ -21,7 +21,7 @@ from thorax.train.checkpoint import fingerprint
 from thorax.train.monitor import Clock
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
-CONTENT = ("cache.json", "index.csv", "hashes.npy", "thumbnails.npy")  # stand for images.npy
+CONTENT = ("cache.json", "index.csv", "images.npy")
 
 
 @dataclass(frozen=True)
