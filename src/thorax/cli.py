@@ -80,6 +80,13 @@ def _evaluate(arguments: argparse.Namespace) -> Outcome:
     return evaluate_bundle(arguments.bundle, arguments.set, arguments.to, forced=forced)
 
 
+def _export(arguments: argparse.Namespace) -> Outcome:
+    from thorax.config import load_paths
+    from thorax.export import export
+
+    return export(arguments.bundle, arguments.to, load_paths())
+
+
 def _compare(arguments: argparse.Namespace) -> Outcome:
     from thorax.compare.ranking import compare
 
@@ -231,6 +238,10 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     evaluate.add_argument("--forced", action="store_true", help="though it was trained on some")
     _add_set(evaluate)
+    export = commands.add_parser("export", help="a bundle as ONNX, safetensors and a page")
+    export.set_defaults(run=_export)
+    export.add_argument("bundle", metavar="BUNDLE", type=_path, help="of the evaluate stage")
+    export.add_argument("to", metavar="DIR", type=_path, help="for the files")
     compare = commands.add_parser(
         "compare", help="rank runs by validation, pair those that are named"
     )

@@ -17,6 +17,8 @@ class PredictionsInfo(Artifact):
             and not by the mean of all, as each image of test.
         leaky: the split keeps images apart that belong together.
         contaminated: a model was trained on patients or images of the test set.
+        atypical: proportion of the test images (without any, of validation) that are flagged as
+            unlike the training images.
     """
 
     task: Task
@@ -25,6 +27,7 @@ class PredictionsInfo(Artifact):
     out_of_fold: bool
     leaky: bool
     contaminated: bool
+    atypical: float
 
 
 class ClassMetrics(Record):

@@ -1,6 +1,6 @@
 """What a trained model travels with."""
 
-from thorax.artifacts import Artifact, Record
+from thorax.artifacts import Artifact, Estimate, Record
 from thorax.artifacts.data import Task
 from thorax.config import Augment, Model, Preprocess, Train
 
@@ -74,6 +74,11 @@ class Scaling(Record):
     intercept: float | None
     reason: str = ""
 
+    @property
+    def line(self) -> tuple[float, float]:
+        """Slope and intercept; those that change nothing where there are none."""
+        return (1.0 if self.slope is None else self.slope), self.intercept or 0.0
+
 
 class OperatingPoints(Artifact):
     """`bundle/operating_points.json`: what is frozen beside the weights, chosen on validation.
@@ -83,6 +88,8 @@ class OperatingPoints(Artifact):
         thresholds: class → raw probability from which it is predicted positive; empty where the
             most likely class is.
         scaling: class → how its logits are calibrated.
+        atypical: proportion of the test images (without any, of validation) that look unlike the
+            training images: the false alarms of that warning.
         for_ensemble: chosen on the mean probability of all models, which is what they are for; else
             on single models out of fold, which are more extreme.
     """
@@ -90,4 +97,70 @@ class OperatingPoints(Artifact):
     rule: str | float | dict[str, float]
     thresholds: dict[str, float]
     scaling: dict[str, Scaling]
+    atypical: float
     for_ensemble: bool
+
+
+class AtThreshold(Record):
+    """What the decisions for a class were worth on the test set."""
+
+    sensitivity: Estimate
+    specificity: Estimate
+
+
+class Exported(Artifact):
+    """`export.json`, also in the metadata of `model.onnx`: what the numbers that it gives mean.
+
+    Attributes:
+        format: of this file; a reader refuses a newer one.
+        title: of the data set.
+        task: key of `tasks.TASKS`.
+        outputs: class of each output.
+        thresholds: class → calibrated probability from which it is predicted positive; empty where
+            the most likely class is.
+        performance: class → on the test set; empty where nothing was measured.
+        test_set: what it was measured on.
+        atypical: as in `OperatingPoints`.
+        preprocess: what the training images went through.
+        prepared: settings of `preprocess` that are not inside of the graph: with any, it takes an
+            image that `thorax` has prepared.
+        models: number of folds whose mean probability it is.
+        bundle: SHA-256 of the bundle's files.
+        version: of thorax.
+        use: what it must not be used for.
+    """
+
+    format: int
+    title: str
+    task: Task
+    outputs: list[str]
+    thresholds: dict[str, float]
+    performance: dict[str, AtThreshold]
+    test_set: str
+    atypical: float
+    preprocess: Preprocess
+    prepared: list[str]
+    models: int
+    bundle: str
+    version: str
+    use: str
+
+
+class Parity(Artifact):
+    """`parity.json`: how far the exported graph is from the bundle.
+
+    Attributes:
+        images: of the test set (without any, of validation), compared from the cache.
+        max_abs_difference: of calibrated probabilities between torch and ONNX.
+        flipped_decisions: classes of images that the two decide differently.
+        files: original images, decoded and resized inside of the graph.
+        max_abs_difference_from_files: of these to the cached ones.
+        flipped_decisions_from_files: as above.
+    """
+
+    images: int
+    max_abs_difference: float
+    flipped_decisions: int
+    files: int
+    max_abs_difference_from_files: float
+    flipped_decisions_from_files: int

@@ -89,6 +89,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
                 rule=params.model_dump()["threshold"],
                 thresholds={name: t for name, t in frozen.items() if name in results.thresholds},
                 scaling=scaling,
+                atypical=info.atypical,
                 for_ensemble=not info.out_of_fold,
             ),
         )

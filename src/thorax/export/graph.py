@@ -7,6 +7,8 @@ area resize is then exact up to the rounding of half a gray level (tests/test_ex
 """
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -14,73 +16,92 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from thorax.artifacts.model import ModelFile, OperatingPoints
+from thorax.artifacts.model import OperatingPoints
 from thorax.config import Preprocess
+from thorax.models.inference import load
+from thorax.models.typicality import FLAT, Typicality, averaging
 from thorax.tasks import TASKS
 
 INSIDE = ("area", "linear", "nearest")  # interpolations that the graph computes
 
 
 class Outputs(NamedTuple):
-    """What the graph says of one image, [O] each.
+    """What the graph says of one image.
 
     Attributes:
-        probability: calibrated.
-        predicted: 1 for each class that is predicted positive, else 0.
-        spread: standard deviation of the folds' calibrated probabilities; 0 of a single one.
+        probability: calibrated [O].
+        predicted: 1 for each class that is predicted positive, else 0 [O].
+        spread: standard deviation of the folds' calibrated probabilities [O]; 0 of a single one.
+        atypicality: above 1 the image is unlike the training images [].
     """
 
     probability: Tensor
     predicted: Tensor
     spread: Tensor
+    atypicality: Tensor
 
 
 def outside(params: Preprocess) -> list[str]:
     """Settings that the graph cannot compute: with any of them it takes a prepared image."""
     reasons = []
     if params.crop_borders:
-        reasons.append("preprocess.crop_borders")
+        reasons.append("crop_borders")
     if params.clahe_clip is not None:
-        reasons.append("preprocess.clahe_clip")
+        reasons.append("clahe_clip")
     if params.interpolation not in INSIDE:
-        reasons.append(f"preprocess.interpolation: {params.interpolation}")
+        reasons.append(f"interpolation {params.interpolation}")
     return reasons
 
 
 class Classifier(nn.Module):
     """From uint8 [H, W] to `Outputs`: resize, pad, blur, normalize, networks, mean, calibration."""
 
-    def __init__(self, models: list[tuple[ModelFile, nn.Module]], points: OperatingPoints) -> None:
-        """Freeze the models and operating points of a bundle."""
+    mean: Tensor
+    std: Tensor
+    slope: Tensor
+    intercept: Tensor
+    threshold: Tensor
+
+    def __init__(self, models: Sequence[Path], points: OperatingPoints) -> None:
+        """Freeze the models, a folder each, and the operating points of a bundle."""
         super().__init__()
-        first = models[0][0]
-        self.networks = nn.ModuleList(network.eval() for _, network in models)
+        loaded = [load(folder) for folder in models]
+        first = loaded[0][0]
+        self.networks = nn.ModuleList(network.eval() for _, network in loaded)
         self.task = TASKS[first.task]
-        self.prepare = nn.Identity() if outside(first.preprocess) else Prepare(first.preprocess)
-        for name in ("mean", "std"):
-            figures = torch.tensor([getattr(model, name) for model, _ in models])
-            self.register_buffer(name, figures[:, :, None, None])
-        scaling = [points.scaling[name] for name in first.outputs]
-        thresholds = [points.thresholds.get(name, 0.5) for name in first.outputs]
-        slope = [1.0 if each.slope is None else each.slope for each in scaling]
-        intercept = [each.intercept or 0.0 for each in scaling]
-        self.register_buffer("slope", torch.tensor(slope))
-        self.register_buffer("intercept", torch.tensor(intercept))
-        self.register_buffer("threshold", torch.tensor(thresholds, dtype=torch.float64).logit())
+        prepared = bool(outside(first.preprocess))
+        self.prepare = nn.Identity() if prepared else Prepare(first.preprocess)
+        self.typical = nn.ModuleList(
+            Likelihood(Typicality.read(folder), first.preprocess.image_size) for folder in models
+        )
+        lines = [points.scaling[name].line for name in first.outputs]
+        constants = {
+            "mean": [model.mean for model, _ in loaded],
+            "std": [model.std for model, _ in loaded],
+            "slope": [slope for slope, _ in lines],
+            "intercept": [intercept for _, intercept in lines],
+            "threshold": [points.thresholds.get(name, 0.5) for name in first.outputs],
+        }
+        for name, figures in constants.items():
+            self.register_buffer(name, torch.tensor(figures, dtype=torch.float64).float())
 
     def forward(self, image: Tensor) -> Outputs:
         """Decide one image."""
-        gray = self.prepare(image).float() / 255
-        inputs = (gray - self.mean) / self.std
-        logits = torch.cat([net(x[None]) for net, x in zip(self.networks, inputs, strict=True)])
-        mean = self._mean(logits)
+        gray = self.prepare(image).float()
+        x = (gray / 255 - self.mean[:, :, None, None]) / self.std[:, :, None, None]
+        networks = zip(self.networks, x, strict=True)
+        logits = torch.cat([network(each[None]) for network, each in networks])
+        raw = self._mean(logits)
         if self.task.exclusive:
-            predicted = functional.one_hot(mean.argmax(), len(mean))
+            predicted = functional.one_hot(raw.argmax(), len(raw))
         else:
-            predicted = mean.double() >= self.threshold
-        by_fold = self._probability(logits)
-        spread = by_fold.std(dim=0, correction=0) if len(logits) > 1 else torch.zeros_like(mean)
-        return Outputs(self._probability(mean), predicted.to(torch.uint8), spread)
+            predicted = raw.sigmoid() >= self.threshold
+        return Outputs(
+            self._calibrated(raw),
+            predicted.to(torch.uint8),
+            self._calibrated(logits).std(dim=0, correction=0),
+            torch.stack([typical(gray) for typical in self.typical]).mean(),
+        )
 
     def _mean(self, logits: Tensor) -> Tensor:
         """Logits [O] of the mean probability of logits [F, O]; of a single one, its own."""
@@ -91,10 +112,38 @@ class Classifier(nn.Module):
         present, absent = functional.logsigmoid(logits), functional.logsigmoid(-logits)
         return present.logsumexp(dim=0) - absent.logsumexp(dim=0)
 
-    def _probability(self, logits: Tensor) -> Tensor:
-        """Calibrated probabilities of raw logits [..., O]."""
+    def _calibrated(self, logits: Tensor) -> Tensor:
+        """Probabilities of raw logits [..., O]."""
         scaled = logits * self.slope + self.intercept
         return scaled.softmax(dim=-1) if self.task.exclusive else scaled.sigmoid()
+
+
+class Likelihood(nn.Module):
+    """`Typicality.scores` of a prepared image [S, S], as a multiple of the limit."""
+
+    reduce: Tensor
+    mean: Tensor
+    components: Tensor
+    variances: Tensor
+
+    def __init__(self, typical: Typicality, size: int) -> None:
+        """Freeze the Gaussian of a model."""
+        super().__init__()
+        self.noise, self.limit = typical.noise, typical.limit
+        arrays = {name: getattr(typical, name) for name in ("mean", "components", "variances")}
+        for name, array in (arrays | {"reduce": averaging(size)}).items():
+            self.register_buffer(name, torch.from_numpy(array))
+
+    def forward(self, gray: Tensor) -> Tensor:
+        """Score of one image."""
+        x = (self.reduce @ gray.double() @ self.reduce.T).flatten()
+        x = x - x.mean()
+        x = x / x.std(correction=0).clamp(min=FLAT)
+        apart = x - self.mean
+        along = self.components @ apart
+        rest = (apart**2).sum() - (along**2).sum()
+        score = ((along**2 / self.variances).sum() + rest / self.noise) / len(x)
+        return (score / self.limit).float()
 
 
 class Prepare(nn.Module):

@@ -119,8 +119,7 @@ def _gain_by_patient(val: Predictions, before: Array, after: Array) -> Array:
 
 def scale(z: Array, scaling: dict[str, Scaling]) -> Array:
     """Calibrated logits [N, O]; a class without a scaling keeps its own."""
-    slope = [1.0 if s.slope is None else s.slope for s in scaling.values()]
-    intercept = [s.intercept or 0.0 for s in scaling.values()]
+    slope, intercept = np.array([each.line for each in scaling.values()]).T
     return z * slope + intercept
 
 

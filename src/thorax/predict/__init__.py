@@ -15,6 +15,7 @@ from thorax.dataset import Dataset, open_dataset
 from thorax.io import write_csv
 from thorax.metrics.predictions import IDS, Predictions
 from thorax.models.inference import open_model, predict_logits, single_device
+from thorax.models.typicality import Typicality, atypicality, thumbnails
 from thorax.predict.stress import CHANGES, altered
 from thorax.tasks import TASKS
 
@@ -62,7 +63,14 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
         out_of_fold=len(folds) > 1 and not len(shared),
         leaky=leaky,
         contaminated=contaminated,
+        atypical=flagged(dataset, models, evaluated[0]),
     ).write(folder / "predictions.json")
+
+
+def flagged(dataset: Dataset, models: Sequence[Path], rows: NDArray[np.int64]) -> float:
+    """Proportion of cache rows that look unlike the training images."""
+    typical = [Typicality.read(folder) for folder in models]
+    return round(float((atypicality(typical, thumbnails(dataset.images, rows)) > 1).mean()), 4)
 
 
 def run_models(

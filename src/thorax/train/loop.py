@@ -21,6 +21,7 @@ from thorax.errors import NumericsError
 from thorax.metrics.classification import headline
 from thorax.models.build import keep_frozen_in_eval, set_trainable
 from thorax.models.inference import predict_logits, save
+from thorax.models.typicality import Typicality
 from thorax.progress import bar
 from thorax.tasks import TASKS
 from thorax.train.checkpoint import Checkpoint, checkpoint
@@ -47,8 +48,9 @@ def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths
 
 
 def write(run: Run, model: ModelFile, folder: Path) -> None:
-    """Write the trained model, and of whom it has learned."""
+    """Write the trained model, of whom it has learned, and what their images look like."""
     save(model, on_cpu(run.network), folder)
+    Typicality.fit(run.dataset.images, run.train_rows, run.val_rows).write(folder)
     # Thresholds are chosen on `val` of several folds, so it counts as seen.
     rows = np.r_[run.train_rows, run.val_rows, run.dataset.held_out("val")]
     write_trained_on(folder, run.dataset.patient_namespace, run.dataset.table.take(rows))
