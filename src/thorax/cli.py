@@ -80,6 +80,12 @@ def _evaluate(arguments: argparse.Namespace) -> Outcome:
     return evaluate_bundle(arguments.bundle, arguments.set, arguments.to, forced=forced)
 
 
+def _predict(arguments: argparse.Namespace) -> Outcome:
+    from thorax.inference import predict
+
+    return predict(arguments.model, arguments.places, arguments.to, arguments.prevalence)
+
+
 def _export(arguments: argparse.Namespace) -> Outcome:
     from thorax.config import load_paths
     from thorax.export import export
@@ -242,6 +248,15 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     export.set_defaults(run=_export)
     export.add_argument("bundle", metavar="BUNDLE", type=_path, help="of the evaluate stage")
     export.add_argument("to", metavar="DIR", type=_path, help="for the files")
+    predict = commands.add_parser("predict", help="classify images by a bundle or an export")
+    predict.set_defaults(run=_predict, project=False)
+    predict.add_argument("model", metavar="BUNDLE", type=_path, help="or what export wrote")
+    about = "image, folder or archive"
+    predict.add_argument("places", metavar="PATH", type=_path, nargs="+", help=about)
+    about = "CSV or JSON (printed as CSV)"
+    predict.add_argument("--to", metavar="FILE", type=_path, help=about)
+    about = "of each class where the images are from: adds predictive values"
+    predict.add_argument("--prevalence", metavar="P", type=float, help=about)
     compare = commands.add_parser(
         "compare", help="rank runs by validation, pair those that are named"
     )

@@ -1,5 +1,7 @@
 """What a trained model travels with."""
 
+import math
+
 from thorax.artifacts import Artifact, Estimate, Record
 from thorax.artifacts.data import Task
 from thorax.config import Augment, Model, Preprocess, Train
@@ -80,6 +82,13 @@ class Scaling(Record):
         return (1.0 if self.slope is None else self.slope), self.intercept or 0.0
 
 
+class AtThreshold(Record):
+    """What the decisions for a class were worth on the test set."""
+
+    sensitivity: Estimate
+    specificity: Estimate
+
+
 class OperatingPoints(Artifact):
     """`bundle/operating_points.json`: what is frozen beside the weights, chosen on validation.
 
@@ -92,6 +101,9 @@ class OperatingPoints(Artifact):
             training images: the false alarms of that warning.
         for_ensemble: chosen on the mean probability of all models, which is what they are for; else
             on single models out of fold, which are more extreme.
+        title: of the data set.
+        test_set: what `performance` was measured on.
+        performance: class → what its decisions were worth there.
     """
 
     rule: str | float | dict[str, float]
@@ -99,13 +111,18 @@ class OperatingPoints(Artifact):
     scaling: dict[str, Scaling]
     atypical: float
     for_ensemble: bool
+    title: str
+    test_set: str
+    performance: dict[str, AtThreshold]
 
-
-class AtThreshold(Record):
-    """What the decisions for a class were worth on the test set."""
-
-    sensitivity: Estimate
-    specificity: Estimate
+    def calibrated_thresholds(self) -> dict[str, float]:
+        """Thresholds on the scale of the calibrated probabilities: the same decisions."""
+        result = {}
+        for name, threshold in self.thresholds.items():
+            slope, intercept = self.scaling[name].line
+            odds = (threshold / (1 - threshold)) ** slope * math.exp(intercept)
+            result[name] = odds / (1 + odds)
+        return result
 
 
 class Exported(Artifact):
@@ -118,14 +135,13 @@ class Exported(Artifact):
         outputs: class of each output.
         thresholds: class → calibrated probability from which it is predicted positive; empty where
             the most likely class is.
-        performance: class → on the test set; empty where nothing was measured.
-        test_set: what it was measured on.
-        atypical: as in `OperatingPoints`.
+        performance, test_set, atypical: as in `OperatingPoints`.
         preprocess: what the training images went through.
         prepared: settings of `preprocess` that are not inside of the graph: with any, it takes an
             image that `thorax` has prepared.
         models: number of folds whose mean probability it is.
         bundle: SHA-256 of the bundle's files.
+        model_sha256: of `model.onnx`; empty in its own metadata.
         version: of thorax.
         use: what it must not be used for.
     """
@@ -142,6 +158,7 @@ class Exported(Artifact):
     prepared: list[str]
     models: int
     bundle: str
+    model_sha256: str
     version: str
     use: str
 

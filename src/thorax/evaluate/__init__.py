@@ -14,7 +14,7 @@ import numpy as np
 from thorax.artifacts import Estimate
 from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
-from thorax.artifacts.model import OperatingPoints, Scaling
+from thorax.artifacts.model import AtThreshold, OperatingPoints, Scaling
 from thorax.config import Evaluate, Paths
 from thorax.evaluate import curves
 from thorax.evaluate.results import fold_metrics, subset_metrics
@@ -39,6 +39,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
     """Choose thresholds and scaling on validation, and compute every metric of both subsets."""
     folder, tables = Path(paths.evaluation), Path(paths.predictions)
     info = PredictionsInfo.read(tables / "predictions.json")
+    about = DatasetInfo.read(Path(paths.dataset))
     val, test = (
         read_predictions(tables / f"{subset}.csv", info.task, info.outputs)
         for subset in ("val", "test")
@@ -62,7 +63,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
             out_of_fold=info.out_of_fold,
             leaky=info.leaky,
             contaminated=info.contaminated,
-            patients_unknown=DatasetInfo.read(Path(paths.dataset)).patients_unknown,
+            patients_unknown=about.patients_unknown,
             thresholds={} if val.task.exclusive else chosen,
             val=subset_metrics(val, decisions["val"], thresholds),
             test=subset_metrics(test, decisions["test"], thresholds),
@@ -91,8 +92,21 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
                 scaling=scaling,
                 atypical=info.atypical,
                 for_ensemble=not info.out_of_fold,
+                title=about.title,
+                test_set=_described(results.test),
+                performance={
+                    name: AtThreshold(
+                        sensitivity=each.metrics["sensitivity"],
+                        specificity=each.metrics["specificity"],
+                    )
+                    for name, each in results.test.classes.items()
+                },
             ),
         )
+
+
+def _described(subset: SubsetMetrics) -> str:
+    return f"{subset.images:,} images of {subset.patients:,} patients" if subset.images else ""
 
 
 def choose_thresholds(params: Evaluate, val: Predictions) -> dict[str, Estimate]:

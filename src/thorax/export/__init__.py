@@ -1,36 +1,22 @@
 """The command `thorax export`: a bundle as files that others use without thorax."""
 
-import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from scipy.special import expit, logit
 
-from thorax.artifacts.data import DatasetInfo
-from thorax.artifacts.evaluation import Results
-from thorax.artifacts.model import (
-    AtThreshold,
-    Exported,
-    ModelFile,
-    OperatingPoints,
-    TrainedOn,
-)
+from thorax.artifacts.model import TrainedOn
+from thorax.bundle.about import ABOUT, ONNX, describe, models_of
+from thorax.bundle.graph import Classifier
 from thorax.config import Paths
 from thorax.contamination import FILE as TRAINED_ON
-from thorax.errors import DataError, IntegrityError
-from thorax.export.graph import Classifier, outside
+from thorax.errors import IntegrityError
 from thorax.export.hugging_face import write_hugging_face
 from thorax.export.onnx_file import write_onnx
 from thorax.export.parity import compare
 from thorax.io import sha256_file
-from thorax.models.inference import DESCRIPTION
 
-FORMAT = 1
-MODEL, ABOUT, PARITY = "model.onnx", "export.json", "parity.json"
-POINTS = "operating_points.json"
+PARITY = "parity.json"
 MOST_APART = 1e-4  # of probabilities, between torch and ONNX
-USE = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
 
 
 def export(bundle: Path, to: Path, paths: Paths) -> str:
@@ -45,72 +31,31 @@ def export(bundle: Path, to: Path, paths: Paths) -> str:
         DataError: no bundle.
         IntegrityError: the exported graph gives other probabilities or decisions.
     """
-    points = OperatingPoints.read(bundle / POINTS)
-    models = sorted(path.parent for path in bundle.glob(f"*/{DESCRIPTION}"))
-    if not models:
-        raise DataError(f"{bundle} has operating points, but no model. Copy the whole bundle.")
+    about, models = describe(bundle), models_of(bundle)
+    classifier = Classifier(bundle).eval()
     to.mkdir(parents=True, exist_ok=True)
-    classifier = Classifier(models, points).eval()
-    about = describe(bundle, models, points, paths)
+    model = to / ONNX
     with torch.inference_mode():
-        write_onnx(classifier, about, to / MODEL)
-        parity = compare(classifier, to / MODEL, about, paths)
+        write_onnx(classifier, about, model)
+        parity = compare(classifier, model, about, paths)
     parity.write(to / PARITY)
     flipped = parity.flipped_decisions + parity.flipped_decisions_from_files
     if parity.max_abs_difference > MOST_APART or flipped:
+        (to / ABOUT).unlink(missing_ok=True)
         raise IntegrityError(
-            f"{to / MODEL} does not decide as the bundle does: probabilities differ by up to"
+            f"{model} does not decide as the bundle does: probabilities differ by up to"
             f" {parity.max_abs_difference:.2g} on {parity.images:,} images, {flipped} decisions do."
             f" See {to / PARITY}. Do not use it."
         )
-    about.write(to / ABOUT)
+    about.model_copy(update={"model_sha256": sha256_file(model)}).write(to / ABOUT)
     _all_seen(models).write(to / TRAINED_ON)
     write_hugging_face(models, about, Path(paths.model_card), to)
     return (
-        f"{to / MODEL}: {(to / MODEL).stat().st_size / 1e6:.1f} MB, {about.models} model(s). On"
+        f"{model}: {model.stat().st_size / 1e6:.1f} MB, {about.models} model(s). On"
         f" {parity.images:,} images probabilities are within {parity.max_abs_difference:.1g} of the"
         f" bundle's and every decision is the same; on {parity.files:,} original files within"
         f" {parity.max_abs_difference_from_files:.1g}.\nTry it: thorax predict {to} IMAGE"
     )
-
-
-def describe(bundle: Path, models: list[Path], points: OperatingPoints, paths: Paths) -> Exported:
-    """What the exported numbers mean."""
-    model = ModelFile.read(models[0] / DESCRIPTION)
-    test = Results.read(Path(paths.evaluation) / "results.json").test
-    thresholds = {}
-    for name, threshold in points.thresholds.items():
-        slope, intercept = points.scaling[name].line
-        thresholds[name] = float(expit(slope * logit(threshold) + intercept))
-    performance = {
-        name: AtThreshold(
-            sensitivity=figures.metrics["sensitivity"], specificity=figures.metrics["specificity"]
-        )
-        for name, figures in test.classes.items()
-    }
-    return Exported(
-        format=FORMAT,
-        title=DatasetInfo.read(Path(paths.dataset)).title,
-        task=model.task,
-        outputs=model.outputs,
-        thresholds=thresholds,
-        performance=performance,
-        test_set=f"{test.images:,} images of {test.patients:,} patients",
-        atypical=points.atypical,
-        preprocess=model.preprocess,
-        prepared=outside(model.preprocess),
-        models=len(models),
-        bundle=digest(bundle),
-        version=_version(),
-        use=USE,
-    )
-
-
-def digest(bundle: Path) -> str:
-    """SHA-256 over names and bytes of all files of a bundle."""
-    files = sorted(path for path in bundle.rglob("*") if path.is_file())
-    lines = [f"{path.relative_to(bundle).as_posix()} {sha256_file(path)}\n" for path in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _all_seen(models: list[Path]) -> TrainedOn:
@@ -121,10 +66,3 @@ def _all_seen(models: list[Path]) -> TrainedOn:
         for name in ("images", "pictures")
     )
     return TrainedOn(patients=[], images=images, pictures=pictures)
-
-
-def _version() -> str:
-    try:
-        return version("thorax-cxr")
-    except PackageNotFoundError:
-        return "unknown"

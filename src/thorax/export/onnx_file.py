@@ -8,7 +8,7 @@ import torch
 from torch.export import Dim
 
 from thorax.artifacts.model import Exported
-from thorax.export.graph import Classifier, Outputs
+from thorax.bundle.graph import Classifier, Outputs
 from thorax.io import replacing
 
 OPSET = 20  # onnxruntime 1.17 and onnxruntime-web read it

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from thorax.archives import walk
 from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.model import Exported, Parity
+from thorax.bundle.graph import Classifier
 from thorax.config import Paths
 from thorax.dataset import Dataset, open_dataset
 from thorax.errors import DataError
-from thorax.export.graph import Classifier
 from thorax.preprocess.decode import Gray, decode
 from thorax.progress import bar
 from thorax.raw_store import open_root

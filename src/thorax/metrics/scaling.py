@@ -120,7 +120,8 @@ def _gain_by_patient(val: Predictions, before: Array, after: Array) -> Array:
 def scale(z: Array, scaling: dict[str, Scaling]) -> Array:
     """Calibrated logits [N, O]; a class without a scaling keeps its own."""
     slope, intercept = np.array([each.line for each in scaling.values()]).T
-    return z * slope + intercept
+    scaled: Array = z * slope + intercept
+    return scaled
 
 
 def intercept_and_slope(y: Array, p: Array) -> tuple[float | None, float | None]:

@@ -15,9 +15,9 @@ from thorax.dataset import Dataset, open_dataset
 from thorax.io import write_csv
 from thorax.metrics.predictions import IDS, Predictions
 from thorax.models.inference import open_model, predict_logits, single_device
-from thorax.models.typicality import Typicality, atypicality, thumbnails
 from thorax.predict.stress import CHANGES, altered
 from thorax.tasks import TASKS
+from thorax.typicality import Typicality, atypicality, thumbnails
 
 STRESSED = 1000  # images that are altered: enough for drops of a few hundredths
 

@@ -21,7 +21,6 @@ from thorax.errors import NumericsError
 from thorax.metrics.classification import headline
 from thorax.models.build import keep_frozen_in_eval, set_trainable
 from thorax.models.inference import predict_logits, save
-from thorax.models.typicality import Typicality
 from thorax.progress import bar
 from thorax.tasks import TASKS
 from thorax.train.checkpoint import Checkpoint, checkpoint
@@ -30,6 +29,7 @@ from thorax.train.monitor import curves, epoch_line
 from thorax.train.optim import Schedule, make_optimizer
 from thorax.train.setup import Run, open_run
 from thorax.train.state import Best, Metrics, State, on_cpu, remember, restore, snapshot
+from thorax.typicality import Typicality
 
 
 def train(fold: int, model: Model, params: Train, augment: Augment, paths: Paths) -> None:

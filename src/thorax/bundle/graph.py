@@ -7,7 +7,6 @@ area resize is then exact up to the rounding of half a gray level (tests/test_ex
 """
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from thorax.artifacts.model import OperatingPoints
+from thorax.bundle.about import POINTS, models_of, outside
 from thorax.config import Preprocess
 from thorax.models.inference import load
-from thorax.models.typicality import FLAT, Typicality, averaging
 from thorax.tasks import TASKS
-
-INSIDE = ("area", "linear", "nearest")  # interpolations that the graph computes
+from thorax.typicality import FLAT, Typicality, averaging
 
 
 class Outputs(NamedTuple):
@@ -41,18 +39,6 @@ class Outputs(NamedTuple):
     atypicality: Tensor
 
 
-def outside(params: Preprocess) -> list[str]:
-    """Settings that the graph cannot compute: with any of them it takes a prepared image."""
-    reasons = []
-    if params.crop_borders:
-        reasons.append("crop_borders")
-    if params.clahe_clip is not None:
-        reasons.append("clahe_clip")
-    if params.interpolation not in INSIDE:
-        reasons.append(f"interpolation {params.interpolation}")
-    return reasons
-
-
 class Classifier(nn.Module):
     """From uint8 [H, W] to `Outputs`: resize, pad, blur, normalize, networks, mean, calibration."""
 
@@ -62,9 +48,10 @@ class Classifier(nn.Module):
     intercept: Tensor
     threshold: Tensor
 
-    def __init__(self, models: Sequence[Path], points: OperatingPoints) -> None:
-        """Freeze the models, a folder each, and the operating points of a bundle."""
+    def __init__(self, bundle: Path) -> None:
+        """Freeze the models and operating points of a bundle."""
         super().__init__()
+        models, points = models_of(bundle), OperatingPoints.read(bundle / POINTS)
         loaded = [load(folder) for folder in models]
         first = loaded[0][0]
         self.networks = nn.ModuleList(network.eval() for _, network in loaded)
@@ -185,7 +172,7 @@ def resizing(rule: str, old: int, new: Tensor, size: int, enlarging: Tensor) -> 
     """Weights [S, old] of a line's pixels in those of the new line, which lies in the middle."""
     i = (torch.arange(size) - (size - new) // 2)[:, None]
     j = torch.arange(old)[None, :]
-    scale = old / new.double()
+    scale = 1 / (new.double() / old)  # as OpenCV computes it, to the last bit
     center = ((i + 0.5) * scale - 0.5).clamp(torch.zeros(()), torch.tensor(old - 1.0))
     linear = functional.relu(1 - (center - j).abs())
     overlap = torch.minimum((i + 1) * scale, j + 1.0) - torch.maximum(i * scale, j.double())

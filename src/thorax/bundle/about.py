@@ -1,0 +1,84 @@
+"""What a bundle's numbers mean, in the form in which it is exported."""
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from thorax.artifacts.model import Exported, ModelFile, OperatingPoints
+from thorax.config import Preprocess
+from thorax.errors import DataError
+from thorax.io import sha256_file
+
+FORMAT = 1
+POINTS, DESCRIPTION = "operating_points.json", "model.json"
+ONNX, ABOUT = "model.onnx", "export.json"  # of an exported folder
+DISTRIBUTION = "thorax-cxr"
+INSIDE = ("area", "linear", "nearest")  # interpolations that the exported graph computes
+USE = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
+
+
+def models_of(bundle: Path) -> list[Path]:
+    """The folders of its models.
+
+    Raises:
+        DataError: there are none.
+    """
+    models = sorted(path.parent for path in bundle.glob(f"*/{DESCRIPTION}"))
+    if not models:
+        raise DataError(f"{bundle} has operating points, but no model. Copy the whole bundle.")
+    return models
+
+
+def describe(bundle: Path) -> Exported:
+    """Read it from the bundle alone.
+
+    Raises:
+        DataError: no bundle.
+    """
+    points = OperatingPoints.read(bundle / POINTS)
+    models = models_of(bundle)
+    model = ModelFile.read(models[0] / DESCRIPTION)
+    return Exported(
+        format=FORMAT,
+        title=points.title,
+        task=model.task,
+        outputs=model.outputs,
+        thresholds=points.calibrated_thresholds(),
+        performance=points.performance,
+        test_set=points.test_set,
+        atypical=points.atypical,
+        preprocess=model.preprocess,
+        prepared=outside(model.preprocess),
+        models=len(models),
+        bundle=digest(bundle),
+        model_sha256="",
+        version=installed_version(),
+        use=USE,
+    )
+
+
+def outside(params: Preprocess) -> list[str]:
+    """Settings that the exported graph cannot compute: with any it takes a prepared image."""
+    reasons = []
+    if params.crop_borders:
+        reasons.append("crop_borders")
+    if params.clahe_clip is not None:
+        reasons.append("clahe_clip")
+    if params.interpolation not in INSIDE:
+        reasons.append(f"interpolation {params.interpolation}")
+    return reasons
+
+
+def digest(bundle: Path) -> str:
+    """SHA-256 over names and bytes of all files of a bundle."""
+    files = sorted(path for path in bundle.rglob("*") if path.is_file())
+    lines = [f"{path.relative_to(bundle).as_posix()} {sha256_file(path)}\n" for path in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def installed_version() -> str:
+    """Of thorax; empty where it is not installed."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return ""

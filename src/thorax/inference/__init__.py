@@ -1,0 +1,150 @@
+"""The command `thorax predict`: a finished model on images, without labels or a project."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from thorax.archives import images
+from thorax.artifacts.model import AtThreshold, Exported
+from thorax.errors import ConfigError, DataError
+from thorax.inference.checks import Seen, doubts
+from thorax.inference.engine import Decision, Engine, open_engine
+from thorax.io import write_text
+from thorax.parallel import cores, ordered_map
+from thorax.preprocess.decode import Gray, decode
+from thorax.progress import bar
+
+DIGITS = 4  # of probabilities
+
+
+@dataclass(frozen=True)
+class File:
+    """One file on its way: its name, bytes, and gray image or the reason why there is none."""
+
+    name: str
+    content: bytes
+    image: Gray | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said of one image; without a decision there is an error."""
+
+    image: str
+    decision: Decision | None
+    warnings: Sequence[str] = field(default_factory=list)
+    error: str = ""
+
+
+def predict(
+    model: Path, places: Sequence[Path], to: Path | None, prevalence: float | None
+) -> tuple[str, int]:
+    """Classify files, folders and archives.
+
+    Args:
+        model: a bundle or an export.
+        places: to look for images in.
+        to: a CSV or JSON file; None prints CSV.
+        prevalence: of each class where the images are from; predictive values are stated for it.
+
+    Returns:
+        The table, or where it is; and 3 where an image could not be read, else 0.
+
+    Raises:
+        ConfigError: a prevalence outside of 0 to 1.
+        DataError: no image at all.
+    """
+    if prevalence is not None and not 0 < prevalence < 1:
+        raise ConfigError(f"--prevalence is {prevalence:g}; it must lie between 0 and 1.")
+    engine, seen = open_engine(model), Seen.of(model)
+    rows = [row for place in places for row in classify(engine, seen, place)]
+    if not rows:
+        raise DataError(f"No image in {', '.join(map(str, places))}.")
+    records = [record(row, engine.about, prevalence) for row in rows]
+    text = _json(records) if to and to.suffix == ".json" else _csv(records)
+    failed = sum(1 for row in rows if row.error)
+    if to is None:
+        return text.rstrip("\n"), DataError.exit_code if failed else 0
+    write_text(to, text)
+    doubtful = sum(1 for row in rows if row.warnings)
+    said = f"{len(rows):,} images, {doubtful:,} with a warning, {failed:,} unreadable: {to}"
+    return f"{said}\n{engine.about.use}", DataError.exit_code if failed else 0
+
+
+def classify(engine: Engine, seen: Seen, place: Path) -> Iterator[Row]:
+    """One row for each image of a file, folder or archive; decoding runs ahead in threads."""
+    found = ((name, content) for name, content in images(place))
+    threads = cores()
+    with bar("predict", unit="image") as progress:
+        for file in ordered_map(_opened, found, threads, 4 * threads):
+            yield _row(file, engine, seen)
+            progress.update()
+
+
+def _opened(item: tuple[str, bytes]) -> File:
+    name, content = item
+    try:
+        return File(name, content, decode(content))
+    except ValueError as error:
+        return File(name, content, None, str(error))
+
+
+def _row(file: File, engine: Engine, seen: Seen) -> Row:
+    if file.image is None:
+        return Row(file.name, None, error=file.error)
+    decision = engine(file.image)
+    return Row(file.name, decision, doubts(file.content, file.image, decision, engine, seen))
+
+
+def record(row: Row, about: Exported, prevalence: float | None) -> dict[str, Any]:
+    """A row of the table: probabilities, thresholds, decisions, spread, warnings, error."""
+    cells: dict[str, Any] = {"image": row.image}
+    for i, name in enumerate(about.outputs):
+        limit = about.thresholds.get(name)
+        cells[f"p_{name}"] = _figure(row.decision and row.decision.probability[i])
+        cells[f"threshold_{name}"] = _figure(limit)
+        predicted = None if row.decision is None else int(row.decision.predicted[i])
+        cells[f"predicted_{name}"] = predicted
+        if about.models > 1:
+            cells[f"spread_{name}"] = _figure(row.decision and row.decision.spread[i])
+        if prevalence is not None:
+            known = about.performance.get(name)
+            cells[f"predictive_value_{name}"] = predictive_value(known, predicted, prevalence)
+    return cells | {"warnings": "; ".join(row.warnings), "error": row.error}
+
+
+def predictive_value(
+    known: AtThreshold | None, predicted: int | None, prevalence: float
+) -> float | None:
+    """Probability that the decision is right, by Bayes: PPV where positive, NPV where negative."""
+    if known is None or predicted is None:
+        return None
+    sensitivity, specificity = known.sensitivity.value, known.specificity.value
+    if sensitivity is None or specificity is None:
+        return None
+    if predicted:
+        right, wrong = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    else:
+        right, wrong = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    return _figure(right / (right + wrong)) if right + wrong else None
+
+
+def _figure(value: Any) -> float | None:
+    return None if value is None else round(float(value), DIGITS)
+
+
+def _csv(records: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def _json(records: list[dict[str, Any]]) -> str:
+    return json.dumps(records, indent=2, ensure_ascii=False) + "\n"
