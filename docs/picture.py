@@ -1,6 +1,6 @@
 """Draw docs/report.webp: parts of reports/report.html as they are, cut out and put together.
 
-    python docs/picture.py    # after `make repro`; needs the development tools and Chromium
+Run it after `make repro`, with the development tools and Chromium.
 """
 
 import os
