@@ -29,11 +29,13 @@ exclude_patterns = [
     "predictions", "reports", "site", "src", "tests",
 ]  # fmt: skip
 
+smartquotes = False  # quotes are copied into shells
+
 html_theme = "furo"
 html_title = "thorax"
 html_extra_path = ["../reports/report.html"]  # the sample report
 html_copy_source = False
-html_static_path: list[str] = []
+html_show_copyright = False
 
 CONTENTS = {
     "Start": ["docs/start", "docs/install", "docs/your-data", "docs/compare", "docs/sample"],

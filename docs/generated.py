@@ -31,7 +31,7 @@ def parameters() -> str:
             lines.append(heading)
         taken = accepts(schema_of(key))
         words = re.findall(r"[\w-]+", f"{about} true false")
-        told = all(option in words for option in taken.split(" | "))
+        told = all(option in words for option in taken.split(" | ")) or taken.startswith("text")
         texts = [about, "" if told else f"Takes {taken}", "Recipes only" if recipes_only else ""]
         text = ". ".join(text for text in texts if text) or "true | false"
         text = re.sub(r"docs/(\w+\.md)", r"[\g<0>](\1)", text)
