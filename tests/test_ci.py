@@ -45,6 +45,21 @@ def test_the_benchmark_knows_the_wider_margin():
     assert f"CI_MARGIN = {margin}  #" in source
 
 
+def step(job, word):
+    (found,) = (s for s in WORKFLOW["jobs"][job]["steps"] if word in s.get("uses", ""))
+    return found["with"]
+
+
+def test_the_published_site_holds_the_report_of_its_own_run():
+    sent, received = step("pipeline", "upload-artifact"), step("docs", "download-artifact")
+    assert WORKFLOW["jobs"]["docs"]["needs"] == "pipeline"
+    assert sent["name"] == received["name"]
+    assert sent["path"] == f"{received['path']}/report.html"
+    assert f'["../{sent["path"]}"]' in (ROOT / "docs/conf.py").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f". {step('docs', 'upload-pages')['path']}\n" in makefile
+
+
 def pinned(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     return set(re.findall(r"(?m)^([a-z0-9.-]+)==(\S+)", text))

@@ -37,7 +37,7 @@ def spans(page):
 
 def lines(page):
     """Commands of the shell blocks as lists of words, without comments and redirection."""
-    for line in "".join(blocks(page)).splitlines():
+    for line in "".join(blocks(page)).replace("\\\n", " ").splitlines():
         words = shlex.split(line.partition(" > ")[0], comments=True)
         if words:
             yield words
