@@ -6,7 +6,7 @@ UV := uv pip compile --universal --generate-hashes --python-version 3.11 --no-he
 # pip knows, by PIP_EXTRA_INDEX_URL or its configuration; their checksums are not in the lock.
 GPU := torch|torchvision|triton|cuda-.*|nvidia-(cu.*|nc.*|nv.*)
 
-.PHONY: help repro test test-all lint lock clean
+.PHONY: help repro test test-all lint docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -28,6 +28,12 @@ lint: .venv/tools  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
+
+docs: .venv/tools reports/report.html  ## the documentation site, into site/; a broken link fails
+	python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet -c docs -d site/.doctrees . site/html
+
+reports/report.html:
+	@$(MAKE) --no-print-directory repro
 
 lock:  ## resolve both lock files anew from pyproject.toml (needs uv)
 	$(UV) --group install -o requirements.lock pyproject.toml

@@ -45,12 +45,28 @@ def test_the_benchmark_knows_the_wider_margin():
     assert f"CI_MARGIN = {margin}  #" in source
 
 
+def step(job, word):
+    (found,) = (s for s in WORKFLOW["jobs"][job]["steps"] if word in s.get("uses", ""))
+    return found["with"]
+
+
+def test_the_published_site_holds_the_report_of_its_own_run():
+    sent, received = step("pipeline", "upload-artifact"), step("docs", "download-artifact")
+    assert WORKFLOW["jobs"]["docs"]["needs"] == "pipeline"
+    assert sent["name"] == received["name"]
+    assert sent["path"] == f"{received['path']}/report.html"
+    assert f'["../{sent["path"]}"]' in (ROOT / "docs/conf.py").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f". {step('docs', 'upload-pages')['path']}\n" in makefile
+
+
 def pinned(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     return set(re.findall(r"(?m)^([a-z0-9.-]+)==(\S+)", text))
 
 
 def named(requirements):
+    requirements = [text for text in requirements if isinstance(text, str)]  # not `include-group`
     return {re.match(r"[\w.-]+", text)[0].lower().replace(".", "-") for text in requirements}
 
 
@@ -59,8 +75,9 @@ def test_the_lock_of_a_run_holds_what_it_needs_and_no_tool():
     groups = project["dependency-groups"]
     run, tools = pinned("requirements.lock"), pinned("requirements-dev.lock")
     assert named(project["project"]["dependencies"] + groups["install"]) <= {n for n, _ in run}
-    assert named(groups["dev"]) <= {name for name, _ in tools}
-    assert not named(groups["dev"]) & {name for name, _ in run}
+    wanted = named(groups["dev"] + groups["docs"])
+    assert wanted <= {name for name, _ in tools}
+    assert not wanted & {name for name, _ in run}
     both = {name for name, _ in run} & {name for name, _ in tools}
     assert {pin for pin in run if pin[0] in both} == {pin for pin in tools if pin[0] in both}
 

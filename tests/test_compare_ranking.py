@@ -17,7 +17,7 @@ from made_up_repository import (
     write_metrics,
     write_outputs,
 )
-from thorax.compare.ranking import compare
+from thorax.compare.ranking import OTHER_IMAGES, compare
 from thorax.errors import ConfigError, DataError
 
 
@@ -72,6 +72,16 @@ def test_variants_are_ranked_by_the_mean_of_their_seeds_on_validation(project):
 
 def test_runs_that_differ_in_the_seed_alone_have_no_other_setting_to_show(project):
     assert {row[4] for row in rows(ranking("plain", "plain-1"))[2:4]} == {""}
+
+
+def test_places_of_runs_on_other_data_are_said_to_mean_nothing(project):
+    assert OTHER_IMAGES not in ranking()
+    store(CACHE)
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().replace('{"train":', '{"data": {"path": "x"}, "train":'))
+    commit_experiment("elsewhere")
+    assert OTHER_IMAGES in ranking()
+    assert OTHER_IMAGES not in ranking("plain", "better")
 
 
 def test_branches_commits_and_the_workspace_compare_with_experiments(project):

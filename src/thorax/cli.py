@@ -44,7 +44,9 @@ def _run(arguments: argparse.Namespace) -> Outcome:
     if not experiments.start(arguments.set, arguments.name, arguments.where):
         undo = "`git checkout params.yaml` undoes settings made by -S"
         return f"The run failed, for the reason above; {undo}.", 1
-    return summary() if arguments.where is None else "`dvc exp show` lists experiments."
+    if arguments.where is None:
+        return summary()
+    return "`thorax compare` ranks experiments, `dvc exp apply NAME` brings one's files and report."
 
 
 def _init(arguments: argparse.Namespace) -> Outcome:

@@ -26,6 +26,12 @@ SEED = "train.seed"
 HEAD_RANKED = ["run", SEED, "val auroc (95% interval)", "mean ± SD", "settings that differ"]
 
 
+OTHER_IMAGES = (
+    "Runs that differ under data or split may have other validation images; then their places say"
+    " nothing about the models."
+)
+
+
 class Ranked(NamedTuple):
     """A run, its training seed, and the runs that differ from it in that only."""
 
@@ -64,6 +70,8 @@ def compare(names: Sequence[str], *, test: bool, markdown: bool) -> str:
         table(HEAD_RANKED, _rows(ranked), markdown=markdown),
         *left_out,
     ]
+    if any(key.startswith(("data.", "split.")) for key in _differing(ranked)):
+        blocks.append(OTHER_IMAGES)
     for other in chosen[1:] if names else ():
         blocks += _paired(chosen[0], other, test=test, markdown=markdown)
     if len(names) > 2:
@@ -90,14 +98,19 @@ def _ranked(revisions: Sequence[Revision]) -> tuple[list[Ranked], list[str]]:
     return sorted(ranked, key=lambda run: run.place), left_out
 
 
-def _rows(ranked: Sequence[Ranked]) -> list[list[str]]:
-    """Cells under `HEAD_RANKED`; settings in which no two runs differ are left out."""
+def _differing(ranked: Sequence[Ranked]) -> list[str]:
+    """Settings in which two of the runs differ, but for the training seed."""
     known = dict.fromkeys(key for run in ranked for key in run.settings if key != SEED)
-    differ = [
+    return [
         key
         for key in known
         if any(run.settings.get(key) != ranked[0].settings.get(key) for run in ranked)
     ]
+
+
+def _rows(ranked: Sequence[Ranked]) -> list[list[str]]:
+    """Cells under `HEAD_RANKED`, with the settings in which runs differ."""
+    differ = _differing(ranked)
     return [
         [*_cells(run), "  ".join(f"{key}={run.settings.get(key)}" for key in differ)]
         for run in ranked
