@@ -134,3 +134,11 @@ def test_a_run_that_would_fail_is_not_started(thorax, monkeypatch):
     code, text = thorax("run", "-S", "train.epoch=3")
     assert code == 2
     assert "did you mean epochs?" in text
+
+
+def test_a_command_that_trains_says_what_is_not_installed(thorax, monkeypatch):
+    """An install for `thorax predict` alone has neither torch nor DVC."""
+    monkeypatch.setitem(sys.modules, "thorax.compare.summary", None)
+    code, printed = thorax("summary")
+    assert code == 6
+    assert "pip install 'thorax-cxr[train]'" in printed

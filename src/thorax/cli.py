@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from thorax.errors import exit_with_message
+from thorax.errors import ResourceError, exit_with_message
 
 Outcome = str | tuple[str, int]
 
@@ -284,7 +284,13 @@ def main() -> int:
             from thorax.project import find_root
 
             os.chdir(find_root(Path.cwd()))
-        outcome: Outcome = arguments.run(arguments)
+        try:
+            outcome: Outcome = arguments.run(arguments)
+        except ModuleNotFoundError as error:
+            raise ResourceError(
+                f"This command needs {error.name}, which is not installed. `pip install"
+                f" '{DISTRIBUTION}[train]'` brings all that training needs."
+            ) from None
         text, code = (outcome, 0) if isinstance(outcome, str) else outcome
         try:
             print(text, flush=True)
