@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -14,9 +15,10 @@ import yaml
 from safetensors.torch import load_file
 
 from small_run import finished_run, params
-from thorax.artifacts.model import Exported, OperatingPoints, Parity
+from thorax.artifacts.model import Exported, ModelFile, OperatingPoints, Parity
 from thorax.bundle.about import ABOUT, ONNX as MODEL, outside
-from thorax.bundle.graph import Prepare
+from thorax.bundle.graph import Classifier, Prepare
+from thorax.config.training import ModelName
 from thorax.dataset import open_dataset
 from thorax.errors import DataError, IntegrityError
 from thorax.export import PARITY, export
@@ -131,7 +133,7 @@ def test_a_graph_that_decides_otherwise_is_refused(exported, tmp_path, monkeypat
     broken.mkdir()
     model = (folder / MODEL).read_bytes()
     about = Exported.read(folder / ABOUT)
-    loaded = _classifier(paths)
+    loaded = Classifier(Path(paths.bundle)).eval()
     loaded.threshold.zero_()
     write_onnx(loaded, about, broken / MODEL)
     assert (broken / MODEL).read_bytes() != model
@@ -139,12 +141,6 @@ def test_a_graph_that_decides_otherwise_is_refused(exported, tmp_path, monkeypat
     with pytest.raises(IntegrityError, match="does not decide as the bundle does"):
         export(Path(paths.bundle), tmp_path / "again", paths)
     assert not (tmp_path / "again" / ABOUT).exists()
-
-
-def _classifier(paths):
-    from thorax.bundle.graph import Classifier
-
-    return Classifier(Path(paths.bundle)).eval()
 
 
 def test_no_bundle_no_export(tmp_path):
@@ -210,6 +206,37 @@ def test_the_card_has_a_front_matter_and_the_configuration_the_classes(exported)
     about = Exported.read(folder / ABOUT)
     labels = json.loads((folder / "config.json").read_text())["id2label"]
     assert list(labels.values()) == about.outputs
+
+
+QUICK = {"cnn5", "resnet18"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+     for name in get_args(ModelName)],
+)  # fmt: skip
+def test_every_architecture_exports_and_computes_the_same(tmp_path, name):
+    """With random weights, and with batch statistics that are not those of initialization."""
+    paths, _ = finished_run()
+    bundle = shutil.copytree(paths.bundle, tmp_path / "bundle")
+    model = ModelFile.read(bundle / "0" / "model.json")
+    preprocess = model.preprocess.model_copy(update={"image_size": 64})
+    architecture = model.model.model_copy(update={"name": name})
+    model = model.model_copy(update={"model": architecture, "preprocess": preprocess})
+    torch.manual_seed(0)
+    network = build(architecture, len(model.outputs), 64)
+    network.train()(torch.randn(4, 1, 64, 64))
+    save(model, network.state_dict(), bundle / "0")
+    classifier = Classifier(bundle).eval()
+    write_onnx(classifier, describe(bundle), tmp_path / MODEL)
+    ours, theirs = classifier, session(tmp_path)
+    for size in ((64, 64), (150, 130)):
+        image = picture(*size)
+        with torch.inference_mode():
+            expected = ours(torch.from_numpy(image))
+        for found, figure in zip(theirs.run(None, {"image": image}), expected, strict=True):
+            np.testing.assert_allclose(found, figure.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "densenet121"])

@@ -24,8 +24,10 @@ from thorax.export import export
 from thorax.inference import predict, predictive_value
 from thorax.inference.checks import Seen, doubts
 from thorax.inference.engine import Engine
+from thorax.inference.heatmaps import over
 from thorax.io import write_text
 from thorax.near_duplicates import fingerprint
+from thorax.preprocess.decode import Geometry
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +204,36 @@ def test_an_export_needs_neither_torch_nor_dvc(exported, films, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(table(done.stdout)) == len(list(films.iterdir()))
     assert Exported.read(exported[1] / "export.json").outputs == ["A", "B"]
+
+
+def test_heat_maps_lie_over_the_images_beside_how_far_to_trust_them(exported, films, tmp_path):
+    bundle, folder = exported
+    text, _ = predict(bundle, [films], heatmaps=tmp_path / "maps")
+    drawn = table((tmp_path / "maps" / "heatmaps.csv").read_text())
+    assert {row["image"] for row in drawn} == {row["image"] for row in table(text)}
+    for row in drawn:
+        film = cv2.imread(str(films / row["image"]), cv2.IMREAD_GRAYSCALE)
+        shown = cv2.imread(str(tmp_path / "maps" / row["file"]))
+        assert shown.shape == (*film.shape, 3)
+        assert row["finding"] in "AB"
+    outlined = json.loads((bundle.parent / "explanations/localization.json").read_text())["classes"]
+    for row in drawn:
+        known = outlined.get(row["finding"])
+        expected = str(known["model"]["pointing"]["value"]) if known else ""
+        assert row["pointing"] == expected
+    assert outlined
+    with pytest.raises(ConfigError, match="--heatmaps needs gradients"):
+        predict(folder, [films], heatmaps=tmp_path)
+
+
+def test_a_map_lies_where_the_prepared_image_was_cut_from():
+    """Cropped by 10 and 20 pixels, half as large, padded by 4 on the left."""
+    cam = np.zeros((40, 40), np.float32)
+    cam[7, 4 + 9] = 1
+    geometry = Geometry(80, 100, 10, 20, 64, 80, 32, 40, 4, 0)
+    shown = over(np.zeros((100, 80), np.uint8), cam, geometry)
+    red = shown[:, :, 2]
+    y, x = np.unravel_index(red.argmax(), red.shape)
+    assert abs(y - (20 + 15)) <= 1
+    assert abs(x - (10 + 19)) <= 1
+    assert not red[:, :10].any()

@@ -85,7 +85,8 @@ def _evaluate(arguments: argparse.Namespace) -> Outcome:
 def _predict(arguments: argparse.Namespace) -> Outcome:
     from thorax.inference import predict
 
-    return predict(arguments.model, arguments.places, arguments.to, arguments.prevalence)
+    names = "model", "places", "to", "prevalence", "heatmaps"
+    return predict(**{name: getattr(arguments, name) for name in names})
 
 
 def _export(arguments: argparse.Namespace) -> Outcome:
@@ -257,6 +258,8 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     predict.add_argument("places", metavar="PATH", type=_path, nargs="+", help=about)
     about = "CSV or JSON (printed as CSV)"
     predict.add_argument("--to", metavar="FILE", type=_path, help=about)
+    about = "Grad-CAM over the images; needs a bundle"
+    predict.add_argument("--heatmaps", metavar="DIR", type=_path, help=about)
     about = "of each class where the images are from: adds predictive values"
     predict.add_argument("--prevalence", metavar="P", type=float, help=about)
     compare = commands.add_parser(

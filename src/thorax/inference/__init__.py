@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thorax.archives import images
 from thorax.artifacts.model import AtThreshold, Exported
+from thorax.bundle.about import ABOUT
 from thorax.errors import ConfigError, DataError
 from thorax.inference.checks import Seen, doubts
 from thorax.inference.engine import Decision, Engine, open_engine
@@ -17,6 +18,9 @@ from thorax.io import write_text
 from thorax.parallel import cores, ordered_map
 from thorax.preprocess.decode import Gray, decode
 from thorax.progress import bar
+
+if TYPE_CHECKING:
+    from thorax.inference.heatmaps import HeatMaps
 
 DIGITS = 4  # of probabilities
 
@@ -42,7 +46,11 @@ class Row:
 
 
 def predict(
-    model: Path, places: Sequence[Path], to: Path | None, prevalence: float | None
+    model: Path,
+    places: Sequence[Path],
+    to: Path | None = None,
+    prevalence: float | None = None,
+    heatmaps: Path | None = None,
 ) -> tuple[str, int]:
     """Classify files, folders and archives.
 
@@ -51,20 +59,28 @@ def predict(
         places: to look for images in.
         to: a CSV or JSON file; None prints CSV.
         prevalence: of each class where the images are from; predictive values are stated for it.
+        heatmaps: a folder for Grad-CAM over the images, with `heatmaps.csv`.
 
     Returns:
         The table, or where it is; and 3 where an image could not be read, else 0.
 
     Raises:
-        ConfigError: a prevalence outside of 0 to 1.
+        ConfigError: a prevalence outside of 0 to 1, or heat maps of what was exported.
         DataError: no image at all.
     """
     if prevalence is not None and not 0 < prevalence < 1:
         raise ConfigError(f"--prevalence is {prevalence:g}; it must lie between 0 and 1.")
+    if heatmaps and (model / ABOUT).exists():
+        raise ConfigError(
+            "--heatmaps needs gradients, so a bundle and not what was exported of it."
+        )
     engine, seen = open_engine(model), Seen.of(model)
-    rows = [row for place in places for row in classify(engine, seen, place)]
+    drawing = _heat_maps(model, heatmaps) if heatmaps else None
+    rows = [row for place in places for row in classify(engine, seen, place, drawing)]
     if not rows:
         raise DataError(f"No image in {', '.join(map(str, places))}.")
+    if drawing and heatmaps:
+        write_text(heatmaps / "heatmaps.csv", _csv([drawn._asdict() for drawn in drawing.drawn]))
     records = [record(row, engine.about, prevalence) for row in rows]
     text = _json(records) if to and to.suffix == ".json" else _csv(records)
     failed = sum(1 for row in rows if row.error)
@@ -76,13 +92,24 @@ def predict(
     return f"{said}\n{engine.about.use}", DataError.exit_code if failed else 0
 
 
-def classify(engine: Engine, seen: Seen, place: Path) -> Iterator[Row]:
+def _heat_maps(model: Path, folder: Path) -> "HeatMaps":
+    from thorax.inference.heatmaps import HeatMaps  # torch, which an export does without
+
+    return HeatMaps(model, folder)
+
+
+def classify(
+    engine: Engine, seen: Seen, place: Path, drawing: "HeatMaps | None" = None
+) -> Iterator[Row]:
     """One row for each image of a file, folder or archive; decoding runs ahead in threads."""
     found = ((name, content) for name, content in images(place))
     threads = cores()
     with bar("predict", unit="image") as progress:
         for file in ordered_map(_opened, found, threads, 4 * threads):
-            yield _row(file, engine, seen)
+            row = _row(file, engine, seen)
+            if drawing and file.image is not None and row.decision:
+                drawing.draw(file.name, file.image, row.decision)
+            yield row
             progress.update()
 
 
