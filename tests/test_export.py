@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from small_run import finished_run, params
 from thorax.artifacts.model import Exported, ModelFile, OperatingPoints, Parity
-from thorax.bundle.about import ABOUT, ONNX as MODEL, outside
+from thorax.bundle.about import ABOUT, ONNX as MODEL, describe, outside
 from thorax.bundle.graph import Classifier, Prepare
 from thorax.config.training import ModelName
 from thorax.dataset import open_dataset
