@@ -6,9 +6,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))  # this tree's own package
 
 from thorax.config import load_params, load_paths
-from thorax.errors import exit_with_message
+from thorax.errors import stage
 
-with exit_with_message():
+with stage():
     params, paths = load_params(), load_paths()
     from thorax.preprocess import preprocess
 

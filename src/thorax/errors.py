@@ -5,11 +5,15 @@ turns such an error into one readable message on stderr; every other exception i
 its traceback.
 """
 
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl(2): the signal that a process gets when its parent ends
 
 
 class ThoraxError(Exception):
@@ -84,3 +88,17 @@ def exit_with_message() -> Iterator[None]:
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         sys.exit(130)
+
+
+@contextmanager
+def stage() -> Iterator[None]:
+    """A stage of the pipeline: the same, and it ends when the process that started it is gone.
+
+    A killed `dvc repro` would leave it running, and the next one would start it a second time.
+    """
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, signal.default_int_handler)  # what Ctrl-C does
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "prctl"):
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    with exit_with_message():
+        yield
