@@ -197,6 +197,8 @@ EDITS = {
     "src/thorax/report/templates/page.css": ["report"],
     "src/thorax/progress.py": [],
     "src/thorax/config/schema.py": [],
+    "src/thorax/typicality.py": ["train", "predict"],
+    "src/thorax/bundle/graph.py": [],
     "src/thorax/compare/gate.py": [],
     "src/thorax/studies/recipes.py": [],
 }
