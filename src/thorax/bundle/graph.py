@@ -3,7 +3,7 @@
 Shapes: H, W an image as it comes, S the model's image size, F models (folds), O outputs.
 
 Resizing is two matrix products, rows · image · columnsᵀ, because ONNX's Resize and OpenCV's differ;
-area resize is then exact up to the rounding of half a gray level (tests/test_export_graph.py).
+area resize is then that of the cache, but for the rounding of halves (tests/test_export.py).
 """
 
 import math
