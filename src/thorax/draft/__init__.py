@@ -7,15 +7,16 @@ its head.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from thorax.archives import TABLE, Survey, listing, path_in_data
 from thorax.config import Data, TableCard, check
+from thorax.config.schema import View
+from thorax.dicom.header import VIEW
 from thorax.download import read
 from thorax.download.sources.tables import read_table
-from thorax.download.validate import VIEW
 from thorax.draft import columns as guess
 from thorax.draft.columns import Column
 from thorax.draft.labels import find_labels
@@ -134,6 +135,7 @@ def _read_back(keys: Mapping[str, Any], content: Survey | None, root: Path) -> s
         card = check(keys, TableCard, "this card")
         names = {"patient_id": "auto", "patient_pattern": None}
         settings = {"source": "table", "path": str(root), "card": card, "task": "auto"} | names
+        settings["views"] = [*get_args(View)]
         data = Data.model_construct(**settings, positive=None)  # type: ignore[arg-type]
         labeled = read(content, data)
     except ThoraxError as error:

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from thorax.archives import file_name
+from thorax.dicom.header import VIEW
 from thorax.download.sources.match import SPLITS
-from thorax.download.validate import NO_SEX, SEX, VIEW, years
+from thorax.download.validate import NO_SEX, SEX, years
 
 PRESENT = {"1", "1.0", "yes", "y", "true", "t", "present", "positive", "pos", "x", "+", "ja"}
 ABSENT = {"0", "0.0", "no", "n", "false", "f", "absent", "negative", "neg", "-", "nein"}
