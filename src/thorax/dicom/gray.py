@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from thorax.dicom.parse import DicomError, Header, number, numbers, text
 
 TAIL = 5  # percent of the pixels at either end that may be letters or defects
+NARROWEST = 1e-9  # a window of less, 0 included, is a mistake
 REACH = 0.5  # how far beyond the rest a pixel still belongs to it, fraction of the rest's range
 
 Floats = NDArray[np.float64]
@@ -203,7 +204,7 @@ def _modality(header: Header, signed: bool) -> Table | tuple[float, float]:
 
 def _window(header: Header) -> Window | None:
     center, width = (numbers(header, f"Window{name}")[:1] for name in ("Center", "Width"))
-    if not center or not width or width[0] <= 0:
+    if not center or not width or width[0] < NARROWEST:
         return None
     function = text(header, "VOILUTFunction")
     if function not in ("SIGMOID", "LINEAR_EXACT"):
@@ -216,13 +217,15 @@ def _table(header: Header, keyword: str, signed: bool) -> Table | None:
     items = header.get(keyword)
     item: Mapping[str, Any] = items[0] if isinstance(items, list) and items else {}
     descriptor, data = numbers(dict(item), "LUTDescriptor"), item.get("LUTData")
-    if len(descriptor) != 3 or data is None:
+    if len(descriptor) != 3:
         return None
     entries, first = int(descriptor[0]) % 2**16 or 2**16, int(descriptor[1]) % 2**16
     if isinstance(data, bytes):  # one byte an entry where they are no longer than that
         wide = len(data) >= 2 * entries
         data = np.frombuffer(data[: len(data) // 2 * 2] if wide else data, "<u2" if wide else "u1")
-    values = np.atleast_1d(np.asarray(data, np.float64))[:entries]
+    else:
+        data = numbers(dict(item), "LUTData")
+    values = np.asarray(data, np.float64)[:entries]
     if not values.size or values.min() < 0:
         return None
     return Table(first - 2**16 if signed and first >= 2**15 else first, values)

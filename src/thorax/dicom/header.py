@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from thorax.dicom.parse import (
@@ -111,7 +112,7 @@ def film_of(content: bytes) -> Film:
 def reason_against(parsed: Parsed) -> str:
     """Why a file is no single gray picture of a chest, made to be looked at; empty if it is."""
     header = parsed.header
-    kind = UID(text(header, "SOPClassUID")).name
+    kind = UID(text(header, "SOPClassUID"), IGNORE).name
     photometric = text(header, "PhotometricInterpretation")
     for words, reason in _NO_IMAGES.items():
         if words in kind:

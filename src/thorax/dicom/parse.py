@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.filereader import read_dataset
@@ -49,7 +50,7 @@ KEYWORDS = (
 ITEM = ("LUTDescriptor", "LUTData", "CodeMeaning")  # of what stands in an item of a sequence
 _TAGS = {keyword: tag for keyword in (*KEYWORDS, *ITEM) if (tag := tag_for_keyword(keyword))}
 _PARSING = threading.Lock()  # filters of warnings are the whole process's; pydicom holds the GIL
-logging.getLogger("pydicom").propagate = False
+logging.getLogger("pydicom").disabled = True
 
 Header = dict[str, Any]  # keyword → number, text, bytes, list of these; a sequence: list of headers
 
@@ -140,7 +141,7 @@ def _parse(content: bytes) -> Parsed:
 
     tags = [_TAGS[keyword] for keyword in KEYWORDS]
     dataset = read_dataset(file, syntax == IMPLICIT, little, None, at_pixels, specific_tags=[*tags])
-    header = _plain(dataset, KEYWORDS)
+    header = _plain(dataset, KEYWORDS, little)
     pixels, vr, encapsulated = None, None, False
     if found:
         ((vr, length),) = found
@@ -171,12 +172,12 @@ def _plain_number(content: bytes, tag: bytes) -> int:
     return int(struct.unpack_from("<H", content, at + 8)[0]) if 0 <= at <= len(content) - 10 else 0
 
 
-def _plain(dataset: Dataset, keywords: tuple[str, ...]) -> Header:
+def _plain(dataset: Dataset, keywords: tuple[str, ...], little: bool) -> Header:
     header = {}
     for keyword in keywords:
         if _TAGS[keyword] in dataset:
             try:
-                value = _value(dataset[_TAGS[keyword]].value)
+                value = _value(dataset[_TAGS[keyword]].value, little)
             except Exception:  # an unreadable value is none
                 continue
             if value not in (None, "", b"", []):
@@ -184,12 +185,15 @@ def _plain(dataset: Dataset, keywords: tuple[str, ...]) -> Header:
     return header
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, little: bool) -> Any:
     if isinstance(value, Sequence):
-        return [_plain(item, ITEM) for item in value]
+        return [_plain(item, ITEM, little) for item in value]
     if isinstance(value, MultiValue | list | tuple):
-        return [_value(each) for each in value]
-    if value is None or isinstance(value, bytes):
+        return [_value(each, little) for each in value]
+    if isinstance(value, bytes):  # words, in the order of the file
+        words = np.frombuffer(value[: len(value) // 2 * 2], "u2")
+        return value if little else words.byteswap().tobytes()
+    if value is None:
         return value
     if isinstance(value, float):
         return float(value)
@@ -213,7 +217,7 @@ def numbers(header: Header, keyword: str) -> list[float]:
         found = [float(each) for each in texts(header, keyword)]
     except ValueError:
         return []
-    return found if all(abs(number) < 1e300 for number in found) else []
+    return found if all(abs(number) < 1e30 for number in found) else []
 
 
 def number(header: Header, keyword: str, otherwise: int) -> int:
