@@ -99,12 +99,11 @@ class Survey:
         aliases: dict[str, str] = {}
         films = {}
         for location, film in self.films.items():
-            patient = film.value("PatientID")
-            new = {"PatientID": name(f"patient {patient}")} if patient else {}
-            uid = name(film.uid) if film.uid else ""
-            aliases |= {patient.rpartition("\n")[2]: new["PatientID"]} if patient else {}
+            patient, uid = pseudonyms.patient(film, name), name(film.uid) if film.uid else ""
+            number = film.value("PatientID").rpartition("\n")[2]
+            aliases |= {number: patient} if number else {}
             aliases |= {film.uid.upper(): uid} if uid else {}
-            values = tuple((dict(film.values) | new).items())
+            values = tuple({**dict(film.values), "PatientID": patient}.items())
             films[pseudonyms.hidden(location, parts, name)] = replace(
                 film, values=values, uid=uid, identifiers=(), names=()
             )

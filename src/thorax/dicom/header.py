@@ -32,6 +32,7 @@ _IN_WORDS = {  # of codes, series and protocols
     "LATERAL": r"\bLAT(ERAL)?\b|\bLL\b|\bDECUB",
 }
 RADIOGRAPHY = ("", "CR", "DX", "DR", "RG")  # published sets leave the modality out
+OTHERS = ("CT", "ES", "IO", "MG", "MR", "NM", "OT", "PT", "PX", "RF", "RTDOSE", "SC", "US", "XA")
 CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "TORAX", "THORACIC CAVITY")
 ELSEWHERE = (
     "ABDOMEN", "ANKLE", "ARM", "BREAST", "CALCANEUS", "CLAVICLE", "COCCYX", "ELBOW", "EXTREMITY",
@@ -118,7 +119,7 @@ def reason_against(parsed: Parsed) -> str:
         if words in kind:
             return reason
     if (modality := text(header, "Modality")) not in RADIOGRAPHY:
-        return f"modality {modality}" if re.fullmatch("[A-Z]{2,6}", modality) else "other modality"
+        return f"modality {modality}" if modality in OTHERS else "other modality"
     if text(header, "PresentationIntentType") == "FOR PROCESSING" or "For Processing" in kind:
         return "for processing, not for presentation"
     if parsed.pixels is None:

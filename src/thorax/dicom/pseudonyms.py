@@ -49,6 +49,12 @@ def _read(path: Path) -> bytes:
     return key
 
 
+def patient(film: Film, name: Naming) -> str:
+    """Pseudonym of the patient on a film, empty where the header names nobody."""
+    known = film.value("PatientID")
+    return name(f"patient {known}") if known else ""
+
+
 def telling(films: Iterable[tuple[str, Film]]) -> set[str]:
     """Parts of paths that tell an identifier or a name that stands in the header of their file.
 

@@ -45,7 +45,8 @@ def attach(table: pd.DataFrame, images: Mapping[str, str], survey: Survey) -> Ma
     That is a name of a file, or the SOP Instance UID of a DICOM file.
     """
     matches = match_images(table["image_id"].tolist(), images)
-    by_uid = {film.uid: at for at, film in survey.films.items() if film.uid and at in images}
+    films = sorted(survey.films.items(), key=lambda film: not film[1].reason)  # the usable last
+    by_uid = {film.uid: at for at, film in films if film.uid and at in images}
     found = zip(matches.locations, table["image_id"], strict=True)
     table["location"] = [location or by_uid.get(name, "") for location, name in found]
     table["sha256"] = [images.get(location, "") for location in table["location"]]
