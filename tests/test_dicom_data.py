@@ -137,7 +137,7 @@ def test_no_identifier_reaches_an_output(films, tmp_path, capfd):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     overlap_of_json = overlap_of(films, films).model_dump_json()
     table = "file,patient,finding\n" + "".join(
-        f"{path.relative_to(films).as_posix()},{PLANTED['PatientID']},{path.parts[-2]}\n"
+        f"{path.relative_to(films).as_posix()},{PLANTED['PatientID']},{path.relative_to(films).parts[0]}\n"
         for path in sorted(films.rglob("*"))
         if path.is_file()
     )
