@@ -8,6 +8,7 @@ from pydicom.uid import UID
 
 from thorax.dicom.parse import (
     IDENTIFIERS,
+    MOST_BYTES,
     NAMES,
     DicomError,
     Parsed,
@@ -98,7 +99,7 @@ def film_of(content: bytes) -> Film:
     values |= {"ViewPosition": view_of(parsed), "PatientID": patient_of(parsed)}
     part = text(header, "BodyPartExamined")
     return Film(
-        reason=reason,
+        reason="larger than any radiograph" if len(content) > MOST_BYTES else reason,
         values=tuple((keyword, value) for keyword, value in values.items() if value),
         uid="".join(texts(header, "SOPInstanceUID")),
         identifiers=tuple(each for keyword in IDENTIFIERS for each in texts(header, keyword)),
