@@ -15,7 +15,7 @@ from small_run import ROOT, params, paths_in
 from thorax.archives import images, survey
 from thorax.artifacts.data import DatasetInfo
 from thorax.contamination import count_overlap, write_trained_on
-from thorax.dataset import cached_images
+from thorax.dataset import GEOMETRY, cached_images
 from thorax.download import download
 from thorax.draft import draft
 from thorax.errors import DataError
@@ -117,6 +117,16 @@ def test_a_folder_of_dicom_files_is_read_by_its_headers(films, pictures):
     assert set(table["gray_rule"]) == {"linear window"}
     assert any("1 DICOM files set aside: 1 presentation state" in note for note in dataset.notes)
     assert any("dropped for their view (1 LATERAL" in note for note in dataset.notes)
+
+
+def test_without_dicom_nothing_is_added_and_no_key_is_made(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        png = cv2.imencode(".png", pictures[number])[1].tobytes()
+        write(tmp_path / "films" / "ab"[number % 2] / f"{number}.png", png)
+    paths = run(tmp_path / "films")
+    assert list(read_csv(Path(paths.cache) / "index.csv")) == ["image_id", *GEOMETRY]
+    assert not Path("data/patients.key").exists()
 
 
 def test_views_to_keep_are_a_setting(films):
