@@ -1,6 +1,7 @@
 """DICOM files made up from stored values and a header, in any transfer syntax."""
 
 import io
+from functools import partial
 
 import imagecodecs
 import numpy as np
@@ -12,8 +13,10 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGExtended12Bit,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
@@ -34,6 +37,14 @@ PACKED = {
     "rle": (RLELossless, lambda codes: _run_lengths(codes)),
 }
 SYNTAXES = [*UNPACKED, *PACKED]
+DEEP = {  # for 12 bits
+    "jpeg extended": (
+        JPEGExtended12Bit,
+        partial(imagecodecs.jpeg8_encode, level=100, bitspersample=12),
+    ),
+    "high throughput": (HTJ2KLossless, partial(imagecodecs.htj2k_encode, reversible=True)),
+    "signed jpeg 2000": (JPEG2000Lossless, lambda codes: _signed_jpeg_2000(codes)),
+}
 
 
 def dicom(codes, syntax="explicit", *, drop=(), **header) -> bytes:
@@ -41,7 +52,7 @@ def dicom(codes, syntax="explicit", *, drop=(), **header) -> bytes:
 
     Args:
         codes: unsigned [H, W], 8 or 16 bit: stored values as they lie in the file.
-        syntax: one of `SYNTAXES`.
+        syntax: one of `SYNTAXES` or `DEEP`.
         drop: keywords that are left out.
     """
     bits = 8 * codes.dtype.itemsize
@@ -67,7 +78,7 @@ def dicom(codes, syntax="explicit", *, drop=(), **header) -> bytes:
         dataset.PixelData += b"\0" * (len(dataset.PixelData) % 2)
         dataset["PixelData"].VR = "OW" if bits > 8 or syntax == "implicit" else "OB"
     else:
-        meta.TransferSyntaxUID, encode = PACKED[syntax]
+        meta.TransferSyntaxUID, encode = (PACKED | DEEP)[syntax]
         dataset.PixelData = encapsulate([encode(codes)])
         dataset["PixelData"].VR = "OB"
     file = io.BytesIO()
@@ -99,6 +110,10 @@ def _items(value, order):
                 setattr(item, keyword, inner)
         items.append(item)
     return Sequence(items)
+
+
+def _signed_jpeg_2000(codes):
+    return imagecodecs.jpeg2k_encode(codes.view(np.int16), reversible=True)
 
 
 def _run_lengths(codes):

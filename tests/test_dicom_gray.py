@@ -9,7 +9,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 import thorax_phantom
-from made_up_dicom import SYNTAXES, dicom, table
+from made_up_dicom import DEEP, SYNTAXES, dicom, table
 from thorax.archives import images
 from thorax.dicom.gray import rule_of, to_gray, whiskers
 from thorax.dicom.image import read
@@ -137,6 +137,15 @@ def test_an_eight_bit_table_for_twelve_bits_does_not_wrap():
     image = gray(VOILUTSequence=table(0, np.arange(4096) // 16, 8))
     assert (np.diff(image[0].astype(int)) >= 0).all()
     assert (image.min(), image.max()) == (0, 252)
+
+
+@pytest.mark.parametrize("syntax", DEEP)
+def test_deep_pixels_are_the_same_however_they_are_packed(syntax):
+    signed = syntax.startswith("signed")
+    codes = (RAMP.astype(np.int16) - 2048).view(np.uint16) if signed else RAMP
+    header = {"PixelRepresentation": int(signed), "WindowCenter": 0 if signed else 2048}
+    header |= {"WindowWidth": 4096, "BitsStored": 12}
+    assert np.array_equal(read(dicom(codes, syntax, **header)).image, gray())
 
 
 def test_a_negative_slope_with_its_window_is_not_inverted_twice():

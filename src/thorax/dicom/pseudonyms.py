@@ -20,6 +20,7 @@ from thorax.io import main_root, write_text
 KEY = Path("data/patients.key")
 PREFIX = "hmac-"
 SHORTEST = 4  # letters and digits of an identifier that is looked for within names of files
+SHORTEST_NAME = 3  # letters of a name that is looked for among their words
 _ENDING = re.compile(r"(\.(dcm|dicom|dic|ima|png|jpe?g|bmp|tiff?|webp|zip|tar|tgz|gz|bz2|xz))+$")
 _TRIAL = secrets.token_bytes(32)  # for a look that writes nothing, where there is no key yet
 
@@ -64,7 +65,7 @@ def telling(films: Iterable[tuple[str, Film]]) -> set[str]:
     found = set()
     for location, film in films:
         numbers = {short for each in film.identifiers if len(short := _bare(each)) >= SHORTEST}
-        names = {name.lower() for name in film.names if len(name) > 1}
+        names = {name.lower() for name in film.names if len(name) >= SHORTEST_NAME}
         for part in re.split("[/!]", location):
             bare = _bare(part)
             words = set(re.findall(r"[^\W_]+", part.lower()))
