@@ -246,13 +246,14 @@ def test_a_card_names_dicom_keywords_and_joins_on_the_uid(films):
     assert_hidden([Path(paths.manifest).read_text()])
 
 
-def test_rows_of_files_that_are_set_aside_are_dropped_and_counted(films):
+def test_rows_of_laterals_and_files_set_aside_are_dropped_and_counted(films):
     names = [f"normal/IM{n:04},normal" for n in (2, 3)] + [f"ill/IM{n:04},ill" for n in (4, 5)]
-    write(
-        films / "labels.csv", "\n".join(["uid,finding", *names, "ill/Quimbly-state,ill"]).encode()
-    )
-    dataset = DatasetInfo.read(Path(run(films, source="table", card=CARD).dataset))
+    names += ["ill/Quimbly-state,ill", "ill/lateral.dcm,ill"]
+    write(films / "labels.csv", "\n".join(["uid,finding", *names]).encode())
+    card = {key: value for key, value in CARD.items() if key != "view"}
+    dataset = DatasetInfo.read(Path(run(films, source="table", card=card).dataset))
     assert dataset.counts.images == 4
+    assert any("dropped for their view (1 LATERAL" in note for note in dataset.notes)
     assert "1 rows dropped whose DICOM files are set aside." in dataset.notes
 
 

@@ -47,6 +47,8 @@ def read(survey: Survey, data: Data) -> LabelTable:
         table = _merge(table, notes, problems)
     matches = attach(table, survey.images, survey)
     absent = table["location"] == ""
+    if card.view is None:  # a lateral is one whether or not the card asks
+        table["view"] = films.values(survey, table["location"], "ViewPosition")
     if from_headers:
         there = table[~absent]
         problems += films.patient_problems(there["patient_id"], survey, there["location"])
