@@ -257,6 +257,17 @@ def test_rows_of_laterals_and_files_set_aside_are_dropped_and_counted(films):
     assert "1 rows dropped whose DICOM files are set aside." in dataset.notes
 
 
+def test_a_pattern_finds_patients_in_names_that_are_hidden(films):
+    names = [path.relative_to(films).as_posix() for path in sorted(films.rglob("MRN*/*/*"))]
+    rows = [*(f"{name},ill" for name in names), "normal/IM0002,normal", "normal/IM0003,normal"]
+    write(films / "labels.csv", "\n".join(["uid,finding", *rows]).encode())
+    card = {key: value for key, value in CARD.items() if key != "patient"}
+    card["patient_pattern"] = r"(MRN\d+|IM\d+)"
+    manifest = read_csv(Path(run(films, source="table", card=card).manifest))
+    assert manifest["patient_id"].nunique() == 3
+    assert_hidden([manifest.to_csv()])
+
+
 def test_a_draft_asks_the_headers(films):
     rows = [f"1.2.3.{n},{['ill', 'normal'][n // 2 % 2]}" for n in range(2, 24)]
     table = write(films / "labels.csv", "\n".join(["uid,finding", *rows]).encode())

@@ -87,6 +87,10 @@ class Survey:
         known = self.aliases.get(text.strip().upper())
         return known or pseudonyms.hidden(text, self.hiding, self.naming)
 
+    def pseudonym(self, patient: str) -> str:
+        """Pseudonym of a patient's number that headers may hold or not."""
+        return pseudonyms.patient(patient, self.naming)
+
     def hidden(self, *, keep: bool) -> "Survey":
         """The same without anything that tells who a patient is.
 
@@ -99,7 +103,10 @@ class Survey:
         aliases: dict[str, str] = {}
         films = {}
         for location, film in self.films.items():
-            patient, uid = pseudonyms.patient(film, name), name(film.uid) if film.uid else ""
+            patient, uid = (
+                pseudonyms.patient(film.value("PatientID"), name),
+                name(film.uid) if film.uid else "",
+            )
             number = film.value("PatientID").rpartition("\n")[2]
             aliases |= {number: patient} if number else {}
             aliases |= {film.uid.upper(): uid} if uid else {}

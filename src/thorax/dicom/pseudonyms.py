@@ -50,10 +50,9 @@ def _read(path: Path) -> bytes:
     return key
 
 
-def patient(film: Film, name: Naming) -> str:
-    """Pseudonym of the patient on a film, empty where the header names nobody."""
-    known = film.value("PatientID")
-    return name(f"patient {known}") if known else ""
+def patient(number: str, name: Naming) -> str:
+    """Pseudonym of a patient, empty where there is no number."""
+    return name(f"patient {number.upper()}") if number else ""
 
 
 def telling(films: Iterable[tuple[str, Film]]) -> set[str]:

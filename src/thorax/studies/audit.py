@@ -100,7 +100,8 @@ def _read_one(file: tuple[str, bytes]) -> tuple[str, int, str, Fingerprints | No
         prints = None
     patient = ""
     if is_dicom(content):
-        patient = pseudonyms.patient(film_of(content), pseudonyms.naming(keep=False))
+        number = film_of(content).value("PatientID")
+        patient = pseudonyms.patient(number, pseudonyms.naming(keep=False))
     return location, len(content), hashlib.sha256(content).hexdigest(), prints, patient
 
 

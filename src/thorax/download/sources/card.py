@@ -118,7 +118,7 @@ def _with_headers(
     """Columns for the DICOM keywords that the card names; rows of files set aside are dropped."""
     if not survey.films:
         return rows
-    table = pd.DataFrame({"image_id": _image_ids(rows, card, survey)})
+    table = pd.DataFrame({"image_id": _names(rows, card).map(survey.alias)})
     attach(table, survey.images | dict.fromkeys(survey.aside, ""), survey)
     aside = table["location"].isin(list(survey.aside))
     if aside.any():
@@ -146,20 +146,23 @@ def _kept(rows: pd.DataFrame, card: TableCard, place: str, notes: list[str]) -> 
     return rows
 
 
-def _image_ids(rows: pd.DataFrame, card: TableCard, survey: Survey) -> "pd.Series[str]":
+def _names(rows: pd.DataFrame, card: TableCard) -> "pd.Series[str]":
     names = rows[card.image].str.strip()
-    return (names + card.suffix).where(names != "", "").map(survey.alias)
+    return (names + card.suffix).where(names != "", "")
 
 
 def _columns(
     rows: pd.DataFrame, card: TableCard, survey: Survey, problems: list[str]
 ) -> pd.DataFrame:
     """Give the card's columns the manifest's names."""
-    table = pd.DataFrame({"image_id": _image_ids(rows, card, survey)})
+    table = pd.DataFrame({"image_id": _names(rows, card).map(survey.alias)})
     for name, column in {"patient_id": card.patient, **_described(card)}.items():
         table[name] = rows[column] if column is not None else ""
     if card.patient_pattern is not None:
-        table["patient_id"] = [patient_by(card.patient_pattern, i) for i in table["image_id"]]
+        found = [patient_by(card.patient_pattern, name) for name in _names(rows, card)]
+        hide = table["image_id"] != _names(rows, card)  # the name tells somebody
+        table["patient_id"] = pd.Series(found, table.index)
+        table.loc[hide, "patient_id"] = table.loc[hide, "patient_id"].map(survey.pseudonym)
     table["patient_id"] = table["patient_id"].map(survey.alias)
     table["official_split"] = ""
     if card.split is not None:
