@@ -215,7 +215,7 @@ def test_no_data_says_which_key_to_set(changes, message):
 
 def test_files_without_any_image(tmp_path):
     root = write_folder(tmp_path / "mine", {"a.dcm": b"x", "t.csv": b"a\n1\n"})
-    with pytest.raises(DataError, match=r"holds files, but no image.*convert DICOM to PNG"):
+    with pytest.raises(DataError, match=r"holds files, but no image \(DICOM, PNG"):
         _download(source="folder", path=str(root))
 
 
@@ -224,8 +224,8 @@ def test_files_that_are_no_images_are_counted_by_kind(tmp_path, capsys):
     root = write_folder(tmp_path / "mine", CLASSES | others)
     write_zip(root / "more.zip", {"a/9.png": b"9", "a/z.dcm": b"z"})
     _, dataset = _download(source="folder", path=str(root))
-    note = "5 files are left out, no images that thorax reads: 1 .db, 3 .dcm, 1 without ending; "
-    assert note + "convert DICOM to PNG." in dataset.notes
+    note = "5 files are left out, no images that thorax reads: 1 .db, 3 .dcm, 1 without ending."
+    assert note in dataset.notes
     assert f"note: {note}" in capsys.readouterr().out
 
 

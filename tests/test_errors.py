@@ -40,9 +40,7 @@ with stage():
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux tells a process"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process")
 def test_a_stage_ends_with_the_dvc_that_started_it():
     """It ran on as an orphan, and the next `dvc repro` trained beside it."""
     script = STAGE.format(src=str(ROOT / "src"))

@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 from ruamel.yaml import YAML
 
 from test_architecture import EDITS
+from test_dicom_data import assert_hidden, draw, everything, write_films
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
@@ -208,6 +209,26 @@ def test_a_zip_download_without_git_works(checkout, tmp_path):
     run(folder, "dvc", "config", "--local", "core.no_scm", "true")
     assert "report" in stages_run(run(folder, "dvc", "repro"))
     assert (folder / "reports/report.html").exists()
+
+
+def test_no_identifier_of_dicom_headers_reaches_any_output(checkout, tmp_path):
+    """20 of them, searched for in all that every stage writes and says, DVC's cache included."""
+    clone, films = tmp_path / "clone", tmp_path / "films"
+    run(tmp_path, "git", "clone", "-q", str(checkout), str(clone))
+    write_films(films, draw(tmp_path / "phantom.zip"))
+    params = (clone / "params.yaml").read_text(encoding="utf-8")
+    for old, new in {
+        "source: phantom": "source: folder",
+        "path: data/local": f"path: {films}",
+    }.items():
+        assert old in params
+        params = params.replace(old, new)
+    (clone / "params.yaml").write_text(params, encoding="utf-8")
+    words = run(clone, "dvc", "repro")
+    assert "report" in stages_run(words)
+    assert "hmac-" in (clone / "data/manifest.csv").read_text()
+    assert "data/patients.key" not in run(clone, "git", "status", "--porcelain", "-uall")
+    assert_hidden([words, *everything(clone)])
 
 
 @pytest.mark.parametrize("width", [1280, 360])

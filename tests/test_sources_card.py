@@ -2,10 +2,12 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from made_up import data_section, row_of, survey_of
+from made_up_dicom import dicom
 from thorax.config import TableCard, check, read_yaml
 from thorax.download.sources.card import read
 from thorax.download.validate import validate
@@ -304,9 +306,14 @@ def test_shipped_cards_are_valid_and_tell_source_terms_and_command(path):
         assert word in head
 
 
-def _shipped(name, content, places):
+def _shipped(name, content, places=(), films=None):
+    """What a card of the repository reads; `films` are the headers of DICOM files by location."""
     card = check(read_yaml(CARDS / f"{name}.yaml"), TableCard, name)
     content = survey_of(places, {f"deep/{card.file}": content})
+    for number, (place, header) in enumerate((films or {}).items()):
+        pixels = np.full((4, 4), number, np.uint8)
+        content.add(place, dicom(pixels, SOPInstanceUID=f"1.2.{number}", **header))
+    content = content.hidden(keep=False)
     data = data_section(source="table", card=str(CARDS / f"{name}.yaml"))
     return validate(read(content, data), "x")
 
@@ -335,12 +342,17 @@ def test_chexpert():
 
 
 def test_rsna():
-    content = _rows("p1,1,2,3,4,1", "p1,9,8,7,6,1", "p2,,,,,0",
+    names = ["0004cfab-14fd", "00313ee0-9eaa"]
+    content = _rows(f"{names[0]},1,2,3,4,1", f"{names[0]},9,8,7,6,1", f"{names[1]},,,,,0",
                     header="patientId,x,y,width,height,Target")  # fmt: skip
-    dataset = _shipped("rsna", content, ["png/p1.png", "png/p2.png"])
+    header = {"ViewPosition": "AP", "PatientSex": "F", "PatientAge": "58"}
+    films = {f"stage_2_train_images/{name}.dcm": header | {"PatientID": name} for name in names}
+    dataset = _shipped("rsna", content, films=films)
     assert (dataset.task, dataset.positive) == ("binary", "Lung Opacity")
     assert dataset.table["label_Lung Opacity"].tolist() == [1, 0]
-    assert dataset.table["patient_id"].tolist() == ["p1", "p2"]
+    assert dataset.table["patient_id"].nunique() == 2
+    assert dataset.table[["view", "sex", "age"]].to_numpy().tolist() == [["AP", "F", "58"]] * 2
+    assert not set(names) & set(dataset.table["patient_id"])  # it is the Patient ID of the headers
 
 
 def test_vindr():
@@ -351,10 +363,46 @@ def test_vindr():
         "i2,No finding,14,R1,,,,",
         header="image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max",
     )
-    dataset = _shipped("vindr", content, ["i1.png", "i2.png"])
-    assert row_of(dataset.table, "i1.png").filter(like="label_").sum() == 2
-    assert row_of(dataset.table, "i2.png").filter(like="label_").sum() == 0
+    header = {"Modality": "", "PatientID": "", "PatientSex": "M", "PatientAge": "061Y"}
+    dataset = _shipped("vindr", content, films={f"train/i{n}.dicom": header for n in (1, 2)})
+    assert row_of(dataset.table, "i1.dicom").filter(like="label_").sum() == 2
+    assert row_of(dataset.table, "i2.dicom").filter(like="label_").sum() == 0
+    assert dataset.table[["sex", "age"]].to_numpy().tolist() == [["M", "61"]] * 2
     assert len(dataset.table.filter(like="label_").columns) == 14
+
+
+def test_mimic():
+    findings = list(read_yaml(CARDS / "mimic.yaml")["labels"])
+    names = [("10000032", "50414267", "02aa804e", "PA"), ("10000032", "50414267", "174413ec", "LL"),
+             ("10000764", "57375967", "096052b7", "AP")]  # fmt: skip
+    rows, films = [], {}
+    for patient, study, name, view in names:
+        place = f"files/p10/p{patient}/s{study}/{name}.dcm"
+        rows.append(f"{patient},{study},{name},{place},{'1.0' if view == 'AP' else ''}")
+        films[f"mimic-cxr/{place}"] = {"PatientID": patient, "StudyID": study, "ViewPosition": view}
+    header = ["subject_id,study_id,dicom_id,path", *findings, "split"]
+    content = _rows(*(f"{row}{',' * 14}train" for row in rows), header=",".join(header))
+    table = _shipped("mimic", content, films=films).table
+    assert table["view"].value_counts().to_dict() == {"PA": 1, "LATERAL": 1, "AP": 1}
+    assert table["patient_id"].nunique() == 2
+    assert not table["location"].str.contains("100000|504142").any()
+    assert table.set_index("view")[f"label_{findings[0]}"].to_dict() == {
+        "PA": 0,
+        "LATERAL": 0,
+        "AP": 1,
+    }
+
+
+def test_chexpert_plus():
+    findings = list(read_yaml(CARDS / "chexpert-plus.yaml")["labels"])
+    names = [f"train/patient4214{n}/study5/view1_frontal" for n in (2, 3)]
+    header = ["path_to_image,path_to_dcm,frontal_lateral,ap_pa,deid_patient_id,age,sex", *findings]
+    rows = [f"{name}.jpg,{name}.dcm,Frontal,AP,{name[6:18]},60,Female,{score}{',' * 13}"
+            for name, score in zip(names, ("1.0", "0.0"), strict=True)]  # fmt: skip
+    films = {f"DICOM/{name}.dcm": {"PatientID": ""} for name in names}
+    table = _shipped("chexpert-plus", _rows(*rows, header=",".join(header)), films=films).table
+    assert table["patient_id"].tolist() == ["patient42142", "patient42143"]
+    assert table[f"label_{findings[0]}"].tolist() == [1, 0]
 
 
 def test_covid():

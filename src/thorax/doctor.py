@@ -11,6 +11,8 @@ from pathlib import Path
 
 from thorax.archives import images, listing
 from thorax.config import PUBLISHED_WEIGHTS, Data, Params, load_params, load_paths
+from thorax.dicom.header import film_of
+from thorax.dicom.parse import is_dicom
 from thorax.download import locate, read
 from thorax.download.sources import SOURCES
 from thorax.errors import ConfigError, DataError, ResourceError, ThoraxError
@@ -120,7 +122,8 @@ def _data(data: Data, fetch: bool) -> Found:
 def _open_some(root: Path) -> None:
     """Decode the first images; a few may be unreadable, but not all."""
     reasons = []
-    for location, content in islice(images(root), OPENED):
+    files = (file for file in images(root) if not (is_dicom(file[1]) and film_of(file[1]).reason))
+    for location, content in islice(files, OPENED):
         try:
             decode(content)
         except ValueError as error:

@@ -33,9 +33,9 @@ class DatasetInfo(Artifact):
         source: as `data.source`.
         title, citation, license: of the data set.
         patient_namespace: within which a patient's identifier means one person.
-        patient_rule: who says who a patient is: `listed` (the data set), a rule on file names (key
-            of `patient_ids.RULES`, or `pattern`), or `none` (every image counts as a patient of its
-            own).
+        patient_rule: who says who a patient is: `listed` (the data set), `headers` (of its DICOM
+            files, as keyed pseudonyms), a rule on file names (key of `patient_ids.RULES`, or
+            `pattern`), or `none` (every image counts as a patient of its own).
         task: key of `tasks.TASKS`.
         positive: the class that a binary task's single output stands for.
         classes: in the order of the manifest's columns.

@@ -25,12 +25,16 @@ class Phantom(Section):
     ]
 
 
+View = Literal["PA", "AP", "LATERAL", "unknown"]
+
+
 class Data(Section):
     """Where the images and labels come from."""
 
     source: Literal["phantom", "kermany", "nih", "folder", "table"]
     path: Annotated[str, Field(min_length=1)]
     title: Annotated[str, Field(min_length=1)] | None
+    views: Annotated[list[View], Field(min_length=1)]
     patient_id: Literal["auto", "none", "conservative", "namespaced", "nih"]
     patient_pattern: Annotated[str, Field(min_length=1)] | None
     positive: str | None

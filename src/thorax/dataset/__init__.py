@@ -17,6 +17,7 @@ from thorax.tasks import TASKS
 NEVER = -1  # fold of an image that is never validated on: test, or the training part of a hold-out
 GEOMETRY = ["width", "height", "crop_x", "crop_y", "crop_width", "crop_height", "new_width",
             "new_height", "pad_x", "pad_y"]  # fmt: skip
+GRAYS = ["gray_rule", "polarity"]  # of DICOM images, from `dicom.image.Picture`
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Dataset:
 
 
 def cached_images(paths: Paths) -> pd.DataFrame:
-    """Manifest rows in the order of the cache, with `perceptual_hash` and `decode.Geometry`.
+    """Manifest rows in the order of the cache, with `perceptual_hash`, `GEOMETRY` and `GRAYS`.
 
     Raises:
         IntegrityError: the manifest does not list an image of the cache.
@@ -82,7 +83,8 @@ def cached_images(paths: Paths) -> pd.DataFrame:
         )
     rows = manifest.loc[index["image_id"]].reset_index(drop=True)
     rows["perceptual_hash"] = [row.tobytes().hex() for row in np.load(cache / "hashes.npy")]
-    return rows.assign(**{name: index[name] for name in GEOMETRY})
+    grays = {name: index.get(name, "") for name in GRAYS}
+    return rows.assign(**{name: index[name] for name in GEOMETRY}, **grays)
 
 
 def join(paths: Paths) -> pd.DataFrame:

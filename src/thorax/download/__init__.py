@@ -8,8 +8,9 @@ from typing import Literal
 from thorax.archives import Survey, listing, survey
 from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Data, Paths
+from thorax.dicom.pseudonyms import key_name
 from thorax.download.annotations import read_annotations
-from thorax.download.sources import SOURCES, LabelTable, Source
+from thorax.download.sources import SOURCES, LabelTable, Source, films
 from thorax.download.sources.tables import listed
 from thorax.download.validate import validate
 from thorax.errors import DataError
@@ -61,21 +62,21 @@ def read(content: Survey, data: Data) -> LabelTable:
     """
     if not content.images:
         raise DataError(
-            f"{content.root.absolute()} holds files, but no image (PNG, JPEG, BMP, TIFF, WebP). "
-            "Correct data.path; convert DICOM to PNG first."
+            f"{content.root.absolute()} holds files, but no image (DICOM, PNG, JPEG, BMP, TIFF, "
+            f"WebP). {' '.join([*films.notes(content), 'Correct data.path.'])}"
         )
     labeled = SOURCES[data.source].read(content, data)
-    labeled = replace(labeled, notes=[*labeled.notes, *_no_images(content.others)])
-    return _for_task(validate(labeled, str(content.root)), data)
+    notes = [*labeled.notes, *_no_images(content.others), *films.notes(content)]
+    labeled = validate(replace(labeled, notes=notes), str(content.root), data.views)
+    return _for_task(labeled, data)
 
 
 def _no_images(locations: list[str]) -> list[str]:
     """A note that counts files of other kinds, where there are any."""
     kinds = Counter(PurePosixPath(name).suffix.lower() or "without ending" for name in locations)
     counts = listed(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-    convert = "; convert DICOM to PNG" if ".dcm" in kinds else ""
     files = f"{len(locations):,} file{'s are' if len(locations) > 1 else ' is'}"
-    return [f"{files} left out, no images that thorax reads: {counts}{convert}."] if kinds else []
+    return [f"{files} left out, no images that thorax reads: {counts}."] if kinds else []
 
 
 def locate(data: Data) -> tuple[Root, Path]:
@@ -117,6 +118,9 @@ def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Da
     table = labeled.table
     classes = class_names(table)
     counts = {}
+    # Pseudonyms by one key mean one person in any folder.
+    by_key = labeled.patient_rule == films.HEADERS
+    namespace = key_name() if by_key else source.patient_namespace(data)
     for name in classes:
         label = table[LABEL + name]
         present, absent, unknown = (label == 1).sum(), (label == 0).sum(), label.isna().sum()
@@ -126,7 +130,7 @@ def _describe(labeled: LabelTable, source: Source, data: Data, root: Root) -> Da
         title=data.title or source.title,
         citation=source.citation,
         license=source.license,
-        patient_namespace=source.patient_namespace(data),
+        patient_namespace=namespace,
         patient_rule=labeled.patient_rule,
         task=labeled.task,
         positive=labeled.positive,

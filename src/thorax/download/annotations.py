@@ -47,6 +47,7 @@ def _read(
         for number, row in rows.items():
             try:
                 image, finding, *cells = _cut(row, columns, width)
+                image = survey.alias(image)
                 annotations.append((image, _OTHER_NAMES.get(finding, finding), polygons(cells)))
             except ValueError as error:
                 wrong.append(f"row {number} of {place} ({error})")

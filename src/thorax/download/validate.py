@@ -1,11 +1,15 @@
 """What must hold for every labeled list of images, wherever it comes from."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
+from typing import get_args
 
 import pandas as pd
 
 from thorax.artifacts.data import Task
+from thorax.config.schema import View
+from thorax.dicom.header import VIEW
 from thorax.download.sources.base import LabelTable
 from thorax.download.sources.tables import listed, listed_images
 from thorax.errors import DataError
@@ -13,20 +17,18 @@ from thorax.io import LABEL, MANIFEST_COLUMNS, class_names
 
 SEX = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F"}
 NO_SEX = {"", "U", "O", "UNKNOWN", "OTHER"}
-VIEW = {
-    "PA": "PA", "POSTEROANTERIOR": "PA", "AP": "AP", "ANTEROPOSTERIOR": "AP", "AP SUPINE": "AP",
-    "AP ERECT": "AP", "L": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL",
-    "LATERAL": "LATERAL",
-}  # fmt: skip
 _PER_YEAR = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}  # units of DICOM's ages
 _OLDEST = 120
+_UNKNOWN = "unknown"
+_ALL: Collection[str] = get_args(View)
 
 
-def validate(labeled: LabelTable, where: str) -> LabelTable:
+def validate(labeled: LabelTable, where: str, views: Collection[str] = _ALL) -> LabelTable:
     """Normalize a labeled list and check it; the result is sorted by `image_id`.
 
     Sex becomes M, F or empty; view PA, AP, LATERAL or empty; age years within 0-120 or empty; notes
-    count what became empty. Identical rows of one image are merged.
+    count what became empty. Images of other than these `views` are dropped. Identical rows of one
+    image are merged.
 
     Raises:
         DataError: all problems of the data at `where` at once, the source's first.
@@ -34,6 +36,7 @@ def validate(labeled: LabelTable, where: str) -> LabelTable:
     notes, problems = list(labeled.notes), list(labeled.problems)
     table = _complete(labeled.table)
     table["view"] = _normalized(table["view"], VIEW, {""}, notes)
+    table = _of_views(table, views, notes)
     table["sex"] = _normalized(table["sex"], SEX, NO_SEX, notes)
     table["age"] = _years(table["age"], notes)
     table = _merged(table, notes, problems)
@@ -70,6 +73,15 @@ def _normalized(
         values = listed(map(repr, sorted(set(strange))))
         notes.append(f"{len(strange):,} rows have an unknown {texts.name} ({values}); left empty.")
     return [known.get(text, "") for text in upper]
+
+
+def _of_views(table: pd.DataFrame, views: Collection[str], notes: list[str]) -> pd.DataFrame:
+    named = table["view"].replace("", _UNKNOWN)
+    kept = named.isin(list(views))
+    if not kept.all():
+        counts = listed(f"{n:,} {view}" for view, n in named[~kept].value_counts().items())
+        notes.append(f"{(~kept).sum():,} images dropped for their view ({counts}; data.views).")
+    return table[kept]
 
 
 def _years(texts: "pd.Series[str]", notes: list[str]) -> list[str]:

@@ -7,15 +7,17 @@ its head.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from thorax.archives import TABLE, Survey, listing, path_in_data
 from thorax.config import Data, TableCard, check
+from thorax.config.schema import View
+from thorax.dicom.header import VIEW
 from thorax.download import read
+from thorax.download.sources.films import COLUMNS
 from thorax.download.sources.tables import read_table
-from thorax.download.validate import VIEW
 from thorax.draft import columns as guess
 from thorax.draft.columns import Column
 from thorax.draft.labels import find_labels
@@ -40,12 +42,15 @@ def draft(table: Path, images: Path) -> str:
     content = listing(root)
     encoding = _encoding(table)
     rows = read_table(table.read_bytes(), str(table), encoding)
+    if content and content.films:
+        rows = rows.map(content.alias)
     result = Draft({"file": _file(table, root, content)})
     if encoding != "utf-8":
         result.set("encoding", encoding)
         result.questions.append(f"the table is not UTF-8: are names right when read as {encoding}?")
     found = guess.columns_of(rows)
-    rest = _describe(result, rows, found, list(content.images) if content else [])
+    rest = _describe(result, rows, found, content or Survey(root))
+    _ask_headers(result, content or Survey(root))
     used = find_labels(result, rest)
     if unused := [column for column in rest if column.name not in used]:
         result.questions.append("columns not used, should one be (`keep`, `site`, a label)?")
@@ -78,10 +83,10 @@ def _file(table: Path, root: Path, content: Survey | None) -> str:
 
 
 def _describe(
-    result: Draft, rows: pd.DataFrame, columns: list[Column], images: list[str]
+    result: Draft, rows: pd.DataFrame, columns: list[Column], content: Survey
 ) -> list[Column]:
     """Find the columns of image, patient, view, sex …; the columns that are left."""
-    _image(result, rows, images)
+    _image(result, rows, content)
     image = result.keys["image"]
     rest = [column for column in columns if column.name != image]
     if patient := guess.patient_column(rest):
@@ -89,7 +94,7 @@ def _describe(
     elif pattern := guess.patient_pattern(rows[image]):
         result.set("patient_pattern", pattern, "a number in the names of the images")
         result.questions.append("is the number in the names of the images the patient's?")
-    else:
+    elif not _named_by_headers(content, "PatientID"):
         result.questions.append(
             "nothing names patients, so that images of one may be trained and tested on. Is there "
             "a column (`patient`), or a part of the file name (`patient_pattern: '^(.+?)_'`)?"
@@ -107,8 +112,22 @@ def _describe(
     return [column for column in rest if column.name not in result.keys.values()]
 
 
-def _image(result: Draft, rows: pd.DataFrame, images: list[str]) -> None:
-    match = guess.image_column(rows, images)
+def _ask_headers(result: Draft, content: Survey) -> None:
+    """DICOM keywords for what no column tells."""
+    for key, keyword in {"patient": "PatientID", **COLUMNS}.items():
+        taken = key in result.keys or (key == "patient" and "patient_pattern" in result.keys)
+        if not taken and (count := _named_by_headers(content, keyword)):
+            result.set(key, keyword, f"in {count:,} DICOM headers")
+
+
+def _named_by_headers(content: Survey, keyword: str) -> int:
+    films = (film for at, film in content.films.items() if at in content.images)
+    return sum(bool(film.value(keyword)) for film in films)
+
+
+def _image(result: Draft, rows: pd.DataFrame, content: Survey) -> None:
+    uids = [film.uid for at, film in content.films.items() if film.uid and at in content.images]
+    match = guess.image_column(rows, [*content.images, *uids], content.alias)
     if match is None:
         result.set("image", str(rows.columns[0]), "a guess: no column names an image")
         result.questions.append("which column names the images, and where do they lie?")
@@ -134,6 +153,7 @@ def _read_back(keys: Mapping[str, Any], content: Survey | None, root: Path) -> s
         card = check(keys, TableCard, "this card")
         names = {"patient_id": "auto", "patient_pattern": None}
         settings = {"source": "table", "path": str(root), "card": card, "task": "auto"} | names
+        settings["views"] = [*get_args(View)]
         data = Data.model_construct(**settings, positive=None)  # type: ignore[arg-type]
         labeled = read(content, data)
     except ThoraxError as error:

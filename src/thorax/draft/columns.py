@@ -2,15 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import pandas as pd
 
 from thorax.archives import file_name
+from thorax.dicom.header import VIEW
 from thorax.download.sources.match import SPLITS
-from thorax.download.validate import NO_SEX, SEX, VIEW, years
+from thorax.download.validate import NO_SEX, SEX, years
 
 PRESENT = {"1", "1.0", "yes", "y", "true", "t", "present", "positive", "pos", "x", "+", "ja"}
 ABSENT = {"0", "0.0", "no", "n", "false", "f", "absent", "negative", "neg", "-", "nein"}
@@ -71,8 +72,13 @@ def columns_of(rows: pd.DataFrame) -> list[Column]:
     return [column for column in columns if column.filled]
 
 
-def image_column(rows: pd.DataFrame, images: Iterable[str]) -> tuple[str, str, float] | None:
-    """Column that names most images, what to append to it, and the share of rows that do."""
+def image_column(
+    rows: pd.DataFrame, images: Iterable[str], alias: Callable[[str], str]
+) -> tuple[str, str, float] | None:
+    """Column that names most images, what to append to it, and the share of rows that do.
+
+    `alias` gives what stands in the locations of images for a name in the table.
+    """
     names = {file_name(place) for place in images}
     suffixes = Counter(PurePosixPath(name).suffix for name in names)
     sample = rows.iloc[:: max(1, len(rows) // SAMPLE)]
@@ -80,6 +86,7 @@ def image_column(rows: pd.DataFrame, images: Iterable[str]) -> tuple[str, str, f
     for suffix in ("", *(suffix for suffix, _ in suffixes.most_common())):
         for column in rows:
             ends = sample[column].str.strip().str.replace("\\", "/").str.rpartition("/")[2] + suffix
+            ends = ends.map(alias)
             found = ends[ends.isin(names)]
             if found.nunique() > most:
                 best, most = (str(column), suffix, len(found) / len(ends)), found.nunique()

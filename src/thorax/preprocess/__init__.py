@@ -1,7 +1,8 @@
 """Every image is decoded once and written once: the uint8 cache that all training reads.
 
 `data/cache/` holds `images.npy` (uint8 [N, H, W], memory-mapped), `index.csv` (row by row, what was
-done to each image), `hashes.npy` and `thumbnails.npy` (fingerprints of the raw decode),
+done to each image, and which rule gave a DICOM image its gray values), `hashes.npy` and
+`thumbnails.npy` (fingerprints of the raw decode),
 `quarantine.csv` (what could not be read, and why) and `cache.json` (the settings it was made with).
 """
 
@@ -18,19 +19,21 @@ from numpy.typing import NDArray
 from thorax.archives import walk
 from thorax.artifacts.data import DatasetInfo
 from thorax.config import Paths, Preprocess
+from thorax.dicom.pseudonyms import as_listed
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_manifest, replacing, write_csv, write_json
 from thorax.near_duplicates import HASH_BYTES, THUMBNAIL, fingerprint
 from thorax.parallel import cores, ordered_map
-from thorax.preprocess.decode import Geometry, Gray, decode, resize
+from thorax.preprocess.decode import Geometry, Gray, develop, resize
 from thorax.progress import bar
 from thorax.raw_store import open_root
 
 LISTED = 20  # of a long list of files, so many are named in a message
 
 
-# One image on its way into the cache: pixels, geometry, hash, thumbnail.
-Prepared = tuple[Gray, Geometry, NDArray[np.uint8], NDArray[np.uint8]]
+# One image on its way into the cache: pixels, geometry, hash, thumbnail, and of a DICOM image the
+# rule of its gray values and what contradicts its polarity.
+Prepared = tuple[Gray, Geometry, NDArray[np.uint8], NDArray[np.uint8], tuple[str, str]]
 
 
 def preprocess(params: Preprocess, paths: Paths) -> None:
@@ -44,6 +47,7 @@ def preprocess(params: Preprocess, paths: Paths) -> None:
     root = open_root(DatasetInfo.read(Path(paths.dataset)))
     cache = Path(paths.cache)
     geometry: dict[int, Geometry] = {}
+    grays: dict[int, tuple[str, str]] = {}
     unreadable: dict[int, str] = {}
     hashes = np.zeros((len(manifest), HASH_BYTES), np.uint8)
     thumbnails = np.zeros((len(manifest), THUMBNAIL, THUMBNAIL), np.uint8)
@@ -55,13 +59,15 @@ def preprocess(params: Preprocess, paths: Paths) -> None:
                 unreadable[row] = outcome
                 _stop_if_too_many(unreadable, manifest, params.max_unreadable)
             else:
-                images[row], geometry[row], hashes[row], thumbnails[row] = outcome
+                images[row], geometry[row], hashes[row], thumbnails[row], grays[row] = outcome
         images.flush()
         good = sorted(geometry)
         if unreadable:
             _keep_rows(temporary, good)
     index = pd.DataFrame([asdict(geometry[row]) for row in good])
     index.insert(0, "image_id", manifest["image_id"].to_numpy()[good])
+    if any(rule for rule, _ in grays.values()):
+        index[["gray_rule", "polarity"]] = [grays[row] for row in good]
     write_csv(index, cache / "index.csv")
     np.save(cache / "hashes.npy", hashes[good])
     np.save(cache / "thumbnails.npy", thumbnails[good])
@@ -86,7 +92,9 @@ def _prepare_all(
     expected = manifest["sha256"].tolist()
     threads = cores()
     cv2.setNumThreads(1)  # parallel over images, not within one
-    contents = ((rows.pop(at), content) for at, content in walk(root, rows.__contains__))
+    listed = as_listed(rows)
+    files = walk(root, lambda at: listed(at) in rows)
+    contents = ((rows.pop(listed(at)), content) for at, content in files)
     prepared = ordered_map(
         lambda item: _prepare_one(*item, expected[item[0]], params), contents, threads, 4 * threads
     )
@@ -111,10 +119,12 @@ def _prepare_one(
             " Run `dvc repro -f download`."
         )
     try:
-        image = decode(content)
+        picture = develop(content)
     except ValueError as error:
         return row, str(error)
-    return row, (*resize(image, params), *fingerprint(image))
+    image = picture.image
+    gray = picture.rule, picture.polarity
+    return row, (*resize(image, params), *fingerprint(image), gray)
 
 
 def _stop_if_too_many(unreadable: dict[int, str], manifest: pd.DataFrame, most: int) -> None:

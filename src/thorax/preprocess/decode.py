@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thorax.config import Preprocess
+from thorax.dicom import image as dicom
+from thorax.dicom.gray import whiskers
+from thorax.dicom.parse import is_dicom
 
 Gray = NDArray[np.uint8]
 
@@ -20,8 +23,6 @@ INTERPOLATION = {
 }
 BORDER_LEVEL = 10  # of 255: film borders and collimated edges stay under it, lungs do not
 SPECK = 0.1  # of the largest bright region: smaller ones in a border are markers and letters
-TAIL = 5  # percent of the pixels at either end that may be letters or defects
-REACH = 0.5  # how far beyond the rest a pixel still belongs to it, fraction of the rest's range
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,26 @@ class Geometry:
 
 
 def decode(content: bytes) -> Gray:
-    """Decode PNG, JPEG, BMP, TIFF or WebP bytes to gray [H, W], 0–255.
-
-    Color, palette and CMYK become luma, alpha is dropped, EXIF orientation is applied. Deeper
-    images are scaled to the range of their own values: 12-bit radiographs are commonly stored in
-    16-bit files, and dividing those by 256 would leave them almost black.
+    """Decode DICOM, PNG, JPEG, BMP, TIFF or WebP bytes to gray [H, W], 0–255.
 
     Raises:
         ValueError: the bytes are no readable image.
     """
+    return develop(content).image
+
+
+def develop(content: bytes) -> dicom.Picture:
+    """The same with the rule that gave a DICOM image its gray values.
+
+    In other images color, palette and CMYK become luma, alpha is dropped, EXIF orientation is
+    applied. Deeper ones are scaled to the range of their own values: 12-bit radiographs are
+    commonly stored in 16-bit files, and dividing those by 256 would leave them almost black.
+
+    Raises:
+        ValueError: the bytes are no readable image.
+    """
+    if is_dicom(content):
+        return dicom.read(content)
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
     try:
         image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
@@ -60,19 +72,12 @@ def decode(content: bytes) -> Gray:
         raise ValueError(f"cannot be decoded ({error.msg if error.msg else error})") from None
     if image is None or image.size == 0:
         raise ValueError("cannot be decoded")
-    return image if image.dtype == np.uint8 else _to_eight_bits(image)
+    return dicom.Picture(image if image.dtype == np.uint8 else _to_eight_bits(image), "", "")
 
 
 def _to_eight_bits(image: NDArray[Any]) -> Gray:
-    """Scale from the darkest to the brightest value, outliers aside; these become black or white.
-
-    A defect pixel or a letter burnt in at 65,535 would leave nothing of a 12-bit radiograph. So
-    the ends are those of a box plot's whiskers (Tukey 1977), around the middle 90% of the pixels.
-    """
-    first, last = (float(value) for value in np.percentile(image, (TAIL, 100 - TAIL)))
-    reach = REACH * (last - first)
-    inside = image[(image >= first - reach) & (image <= last + reach)] if reach else image
-    low, high = float(inside.min()), float(inside.max())
+    """Scale from the darkest to the brightest value; outliers become black or white."""
+    low, high = whiskers(image)
     if not high > low:
         raise ValueError("has one pixel value only")
     scaled = (image.astype(np.float32).clip(low, high) - low) * (255 / (high - low))

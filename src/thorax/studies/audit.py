@@ -6,9 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thorax.archives import IMAGE, total_bytes, walk
+from thorax.archives import images, total_bytes
 from thorax.artifacts.data import Overlap
 from thorax.config import load_params
+from thorax.dicom import pseudonyms
+from thorax.dicom.header import film_of
+from thorax.dicom.parse import is_dicom
 from thorax.errors import DataError, IntegrityError
 from thorax.io import read_csv, write_json
 from thorax.near_duplicates import Fingerprints, fingerprint, near_identical
@@ -68,15 +71,16 @@ def read(path: Path) -> tuple[Images, Fingerprints]:
             f"{path.absolute()} does not exist. Name a folder, an archive or a manifest."
         )
     cv2.setNumThreads(1)  # parallel over images, not within one
-    files = walk(path, lambda name: name.lower().endswith(IMAGE))
-    ids, sha256, hashes, thumbnails, unreadable = [], [], [], [], 0
+    ids, sha256, hashes, thumbnails, patients, unreadable = [], [], [], [], [], 0
     with bar(f"read {path.name}", total=total_bytes(path), unit="B") as progress:
-        for location, size, digest, prints in ordered_map(_read_one, files, cores(), 4 * cores()):
+        for one in ordered_map(_read_one, images(path), cores(), 4 * cores()):
+            location, size, digest, prints, patient = one
             progress.update(size)
             if prints is None:
                 unreadable += 1
                 continue
             ids.append(location)
+            patients.append(patient)
             sha256.append(digest)
             hashes.append(prints[0])
             thumbnails.append(prints[1])
@@ -84,18 +88,22 @@ def read(path: Path) -> tuple[Images, Fingerprints]:
         raise DataError(f"{path.absolute()} holds no image that can be read.")
     if unreadable:
         print(f"{unreadable} images of {path} cannot be read and are left out.")
-    images = Images(ids, ids, sha256, fitting_rules(ids, [""] * len(ids)))
-    return images, (np.stack(hashes), np.stack(thumbnails))
+    rules = fitting_rules(ids, [""] * len(ids)) | ({AS_LISTED: patients} if any(patients) else {})
+    return Images(ids, ids, sha256, rules), (np.stack(hashes), np.stack(thumbnails))
 
 
-def _read_one(file: tuple[str, bytes]) -> tuple[str, int, str, Fingerprints | None]:
-    """Location, bytes, SHA-256 and fingerprint of one image; no fingerprint of a broken one."""
+def _read_one(file: tuple[str, bytes]) -> tuple[str, int, str, Fingerprints | None, str]:
+    """Location, bytes, SHA-256, fingerprint and patient of one image; no print of a broken one."""
     location, content = file
     try:
         prints = fingerprint(decode(content))
     except ValueError:
         prints = None
-    return location, len(content), hashlib.sha256(content).hexdigest(), prints
+    patient = ""
+    if is_dicom(content):
+        number = film_of(content).value("PatientID")
+        patient = pseudonyms.patient(number, pseudonyms.naming(keep=False))
+    return location, len(content), hashlib.sha256(content).hexdigest(), prints, patient
 
 
 def _read_manifest(path: Path) -> tuple[Images, Fingerprints]:

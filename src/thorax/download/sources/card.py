@@ -7,6 +7,8 @@ import pandas as pd
 
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data, TableCard, check, read_yaml
+from thorax.dicom.header import DESCRIBED
+from thorax.download.sources import films
 from thorax.download.sources.base import LabelTable
 from thorax.download.sources.labels import read_labels
 from thorax.download.sources.match import SPLITS, attach
@@ -27,10 +29,12 @@ def read(survey: Survey, data: Data) -> LabelTable:
     card = read_card(data)
     notes: list[str] = []
     place, rows = _table(survey, card)
+    from_headers = card.patient is not None and card.patient not in rows
+    rows = _with_headers(rows, card, survey, notes)
     rows = _kept(rows, card, place, notes)
     labels, problems = read_labels(rows, card, place)
-    table = _columns(rows, card, problems)
-    patient_rule = "listed"
+    table = _columns(rows, card, survey, problems)
+    patient_rule = films.HEADERS if from_headers else "listed"
     if card.patient is None and card.patient_pattern is None:
         inferred = infer_patients(
             table["image_id"].tolist(), table["official_split"].tolist(), data
@@ -41,8 +45,13 @@ def read(survey: Survey, data: Data) -> LabelTable:
     table = table.join(labels)
     if card.merge_rows:
         table = _merge(table, notes, problems)
-    matches = attach(table, survey.images)
+    matches = attach(table, survey.images, survey)
     absent = table["location"] == ""
+    if card.view is None:  # a lateral is one whether or not the card asks
+        table["view"] = films.values(survey, table["location"], "ViewPosition")
+    if from_headers:
+        there = table[~absent]
+        problems += films.patient_problems(there["patient_id"], survey, there["location"])
     if absent.any():
         problems.append(
             f"{absent.sum():,} of {len(table):,} images that {place} names are not under "
@@ -93,13 +102,31 @@ def _table(survey: Survey, card: TableCard) -> tuple[str, pd.DataFrame]:
     rows = read_table(content, place, card.encoding)
     named = [card.image, card.patient, *_described(card).values(), card.split, *card.keep]
     named += [card.label] if card.label is not None else list(card.labels)
-    missing = [name for name in dict.fromkeys(named) if name is not None and name not in rows]
+    known = {*rows, *(DESCRIBED if survey.films else ())}
+    missing = [name for name in dict.fromkeys(named) if name is not None and name not in known]
     if missing:
         raise DataError(
             f"{place} lacks the columns {listed(missing)}, which the card names; it has "
             f"{listed(rows.columns)}. Correct the card."
         )
     return place, rows
+
+
+def _with_headers(
+    rows: pd.DataFrame, card: TableCard, survey: Survey, notes: list[str]
+) -> pd.DataFrame:
+    """Columns for the DICOM keywords that the card names; rows of files set aside are dropped."""
+    if not survey.films:
+        return rows
+    table = pd.DataFrame({"image_id": _names(rows, card).map(survey.alias)})
+    attach(table, survey.images | dict.fromkeys(survey.aside, ""), survey)
+    aside = table["location"].isin(list(survey.aside))
+    if aside.any():
+        notes.append(f"{aside.sum():,} rows dropped whose DICOM files are set aside.")
+    named = (card.patient, *_described(card).values(), *card.keep)
+    missing = [name for name in named if name is not None and name not in rows]
+    columns = {name: films.values(survey, table["location"], name) for name in missing}
+    return rows.assign(**columns)[~aside]
 
 
 def _kept(rows: pd.DataFrame, card: TableCard, place: str, notes: list[str]) -> pd.DataFrame:
@@ -119,14 +146,24 @@ def _kept(rows: pd.DataFrame, card: TableCard, place: str, notes: list[str]) -> 
     return rows
 
 
-def _columns(rows: pd.DataFrame, card: TableCard, problems: list[str]) -> pd.DataFrame:
-    """Give the card's columns the manifest's names."""
+def _names(rows: pd.DataFrame, card: TableCard) -> "pd.Series[str]":
     names = rows[card.image].str.strip()
-    table = pd.DataFrame({"image_id": (names + card.suffix).where(names != "", "")})
+    return (names + card.suffix).where(names != "", "")
+
+
+def _columns(
+    rows: pd.DataFrame, card: TableCard, survey: Survey, problems: list[str]
+) -> pd.DataFrame:
+    """Give the card's columns the manifest's names."""
+    table = pd.DataFrame({"image_id": _names(rows, card).map(survey.alias)})
     for name, column in {"patient_id": card.patient, **_described(card)}.items():
         table[name] = rows[column] if column is not None else ""
     if card.patient_pattern is not None:
-        table["patient_id"] = [patient_by(card.patient_pattern, i) for i in table["image_id"]]
+        found = [patient_by(card.patient_pattern, name) for name in _names(rows, card)]
+        hide = table["image_id"] != _names(rows, card)  # the name tells somebody
+        table["patient_id"] = pd.Series(found, table.index)
+        table.loc[hide, "patient_id"] = table.loc[hide, "patient_id"].map(survey.pseudonym)
+    table["patient_id"] = table["patient_id"].map(survey.alias)
     table["official_split"] = ""
     if card.split is not None:
         words = rows[card.split].str.strip().str.lower()

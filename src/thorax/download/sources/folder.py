@@ -7,9 +7,9 @@ import pandas as pd
 
 from thorax.archives import Survey, path_in_data
 from thorax.config import Data
+from thorax.download.sources import films
 from thorax.download.sources.base import LabelTable
 from thorax.download.sources.match import SPLITS, VALIDATION, shared_folders
-from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
@@ -22,7 +22,9 @@ _EXAMPLE = "NORMAL/a.png and PNEUMONIA/b.png, or train/NORMAL/a.png and test/NOR
 
 
 def read(survey: Survey, data: Data) -> LabelTable:
-    """List the images of class folders; patients are inferred from file names, if at all.
+    """List the images of class folders.
+
+    Patients are those of DICOM headers, else inferred from file names, if at all.
 
     The class is the first folder under `train`, `val` or `test` where all images are in such,
     else the first folder that not all images share. Two classes make a binary task, whose positive
@@ -45,8 +47,10 @@ def read(survey: Survey, data: Data) -> LabelTable:
     folders = [path.split("/")[:-1] for path in within.values()]
     depth = int(all(above and above[0].lower() in SPLITS for above in folders))
     table["official_split"] = [SPLITS[above[0].lower()] if depth else "" for above in folders]
-    inferred = infer_patients(table["image_id"].tolist(), table["official_split"].tolist(), data)
+    inferred = films.patients(table, survey, data)
     table["patient_id"] = inferred.patients
+    for column, keyword in films.COLUMNS.items():
+        table[column] = films.values(survey, table["location"], keyword)
     label = pd.Series([[*above[depth:], ""][0] for above in folders], table.index)
     classes = sorted(set(label) - {""})
     problems = _problems(table[label == ""].index, classes, data)

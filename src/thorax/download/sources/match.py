@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from thorax.archives import path_in_data
+from thorax.archives import Survey, path_in_data
 from thorax.download.sources.tables import listed
 
 # Names of the official split in folders and tables; nobody is tested on `val`.
@@ -39,11 +39,17 @@ def shared_folders(paths: Iterable[str]) -> int:
     return shared
 
 
-def attach(table: pd.DataFrame, images: Mapping[str, str]) -> Matches:
-    """Give every row the `location` and `sha256` of the image that its `image_id` means."""
+def attach(table: pd.DataFrame, images: Mapping[str, str], survey: Survey) -> Matches:
+    """Give every row the `location` and `sha256` of the image that its `image_id` means.
+
+    That is a name of a file, or the SOP Instance UID of a DICOM file.
+    """
     matches = match_images(table["image_id"].tolist(), images)
-    table["location"] = matches.locations
-    table["sha256"] = [images.get(location, "") for location in matches.locations]
+    films = sorted(survey.films.items(), key=lambda film: not film[1].reason)  # the usable last
+    by_uid = {film.uid: at for at, film in films if film.uid and at in images}
+    found = zip(matches.locations, table["image_id"], strict=True)
+    table["location"] = [location or by_uid.get(name, "") for location, name in found]
+    table["sha256"] = [images.get(location, "") for location in table["location"]]
     return matches
 
 

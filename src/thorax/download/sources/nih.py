@@ -106,9 +106,11 @@ def read_layout(survey: Survey, classes: Sequence[str]) -> LabelTable:
     table = _columns(table, place)
     labels, problems = _labels(table["labels"], classes, place)
     table = table.drop(columns="labels").join(labels)
+    for column in ("image_id", "patient_id"):
+        table[column] = table[column].map(survey.alias)
     masks = {at for at in survey.images if "masks" in PurePosixPath(path_in_data(at)).parts}
     images = {at: sha for at, sha in survey.images.items() if at not in masks}
-    matches = attach(table, images)
+    matches = attach(table, images, survey)
     table["official_split"] = _official_split(survey, table["image_id"], notes, problems)
     problems += _mismatched_patients(table)
     absent = table["location"] == ""

@@ -10,8 +10,8 @@ LEVELS = ("stop", "care", "note")
 CHECKS: tuple[Callable[[Inputs], Iterator[Caveat]], ...] = (
     data.leaks, data.patients, data.synthetic, data.test_set, metrics.underdiagnosis, metrics.gaps,
     evidence.shortcuts, training.optimism, evidence.stress, evidence.baselines,
-    evidence.without_lungs, training.folds, metrics.few, data.quarantine, metrics.undefined,
-    data.looks, evidence.fixed_place, training.ended_early, data.noted,
+    evidence.without_lungs, training.folds, metrics.few, data.quarantine, data.polarity,
+    metrics.undefined, data.looks, evidence.fixed_place, training.ended_early, data.noted,
 )  # fmt: skip
 
 

@@ -120,6 +120,19 @@ def quarantine(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
+def polarity(inputs: Inputs) -> Iterator[Caveat]:
+    """DICOM images that may be negatives."""
+    against = inputs.table["polarity"]
+    counts = {what: int(against.str.contains(what).sum()) for what in ("header", "picture")}
+    said = {
+        "header": "state two polarities in their header",
+        "picture": "look like negatives: the mediastinum is darker than the lungs",
+    }
+    items = [f"{wording.plural(n, 'image')} {said[what]}." for what, n in counts.items() if n]
+    if items:
+        yield Caveat("care", "Polarity in doubt", "Look at some of these DICOM images.", items)
+
+
 def noted(inputs: Inputs) -> Iterator[Caveat]:
     """Near-identical images, and what reading the data noted."""
     split = inputs.split

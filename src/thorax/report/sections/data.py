@@ -22,6 +22,7 @@ from thorax.report.thumbnails import (
 
 SAMPLES = 4
 PIXELS = 4_000_000  # of all samples together: keeps the page light with many classes
+VENDORS = 6  # columns of a table
 SIZES = 300  # distinct sizes in a chart; rarer ones are left out
 
 
@@ -47,6 +48,7 @@ def section(inputs: Inputs) -> Section:
         inputs=inputs,
         facts=facts(inputs),
         classes=label_table(inputs),
+        grays=gray_table(inputs.table),
         panels=[*age_chart(inputs.table), *size_chart(inputs.table)],
         films=[film(inputs, name, mean, largest, side) for name, mean in means.items()],
         largest=largest,
@@ -124,6 +126,34 @@ def label_table(inputs: Inputs) -> Table:
         rows.append(Row(name, [*cells], name if name in inputs.model.outputs else None))
     columns = ["Class", "Images with it", "Patients", "Images without", "Unknown"]
     return Table("Images and patients of each class, all subsets", columns, rows)
+
+
+def gray_table(table: pd.DataFrame) -> Table | None:
+    """DICOM images by the rule of their gray values and by vendor, None where there are none."""
+    films = table[table["gray_rule"] != ""]
+    if films.empty:
+        return None
+    vendors = films["vendor"].replace("", "unknown")
+    known = [*vendors.value_counts().index]
+    shown = known if len(known) <= VENDORS else [*known[: VENDORS - 1], "others"]
+    columns = vendors.where(vendors.isin(shown), "others")
+    counts = pd.crosstab(films["gray_rule"], columns)[shown]
+    ordered = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    rows = [
+        Row(str(rule), [*map(wording.count, row), wording.with_percent(row.sum(), len(films))])
+        for rule, row in ordered.iterrows()
+    ]
+    for what in ("header", "picture"):
+        against = films["polarity"].str.contains(what)
+        by_vendor = [wording.count((against & (columns == name)).sum()) for name in shown]
+        cells = [*by_vendor, wording.with_percent(against.sum(), len(films))]
+        rows.append(Row(f"polarity contradicted by the {what}", [*cells]))
+    return Table(
+        "DICOM images by what gave them their gray values, and by vendor",
+        ["", *shown, "All"],
+        rows,
+        notes=["Where no window is stated, images of over 8 bits are scaled to their own values."],
+    )
 
 
 def age_chart(table: pd.DataFrame) -> list[Panel]:

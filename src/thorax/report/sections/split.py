@@ -79,6 +79,7 @@ def patients(inputs: Inputs) -> str:
     rule = inputs.dataset.patient_rule
     known = {
         "listed": "The data set names the patients.",
+        "headers": "The DICOM headers name the patients; keyed pseudonyms stand for them.",
         "none": "Patients are unknown: every image counts as one of its own.",
         "pattern": "Patients are inferred from file names by data.patient_pattern.",
     }
