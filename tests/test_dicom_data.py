@@ -12,7 +12,7 @@ import thorax_phantom
 from made_up import write_zip
 from made_up_dicom import dicom
 from small_run import ROOT, params, paths_in
-from thorax.archives import images, survey
+from thorax.archives import hidden_images, survey
 from thorax.artifacts.data import DatasetInfo
 from thorax.contamination import count_overlap, write_trained_on
 from thorax.dataset import GEOMETRY, cached_images
@@ -51,7 +51,7 @@ def draw(path):
     thorax_phantom.write_archive(
         path, patients=30, pixels=64, seed=3, marker_correlation=0.0, marker_label="Nodule"
     )
-    return [decode(content) for at, content in images(path) if "masks" not in at]
+    return [decode(content) for at, content in hidden_images(path) if "masks" not in at]
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
+from made_up_dicom import dicom
 from small_run import ROOT, finished_run
 from thorax.artifacts import Estimate
 from thorax.artifacts.model import AtThreshold, Exported
 from thorax.contamination import hashes
 from thorax.dataset import open_dataset
+from thorax.dicom.image import Picture
 from thorax.errors import ConfigError, DataError, IntegrityError
 from thorax.export import export
 from thorax.inference import predict, predictive_value
@@ -108,7 +110,7 @@ def doubts_of(exported, image, atypicality):
     about = Exported.read(exported[1] / "export.json").model_copy(update={"atypical": 0.0149})
     nothing = np.zeros(len(about.outputs))
     engine = Engine(about, lambda _: (nothing, nothing, nothing, next(scores)))
-    return list(doubts(b"", image, engine(image), engine, NOBODY))
+    return list(doubts(b"", Picture(image, "", ""), engine(image), engine, NOBODY))
 
 
 @pytest.mark.parametrize(("shape", "atypicality", "said"), [
@@ -237,3 +239,22 @@ def test_a_map_lies_where_the_prepared_image_was_cut_from():
     assert abs(y - (20 + 15)) <= 1
     assert abs(x - (10 + 19)) <= 1
     assert not red[:, :10].any()
+
+
+def test_dicom_is_read_like_any_image_and_its_view_is_doubted(exported, films, tmp_path):
+    film = cv2.imread(str(sorted(films.iterdir())[1]), cv2.IMREAD_GRAYSCALE)
+    header = {"WindowCenter": "128", "WindowWidth": "256"}
+    for name, view in (("a", "PA"), ("b", "LL"), ("c", "")):
+        content = dicom(film, ViewPosition=view, PatientID="Doe^Jane", **header)
+        (tmp_path / name).write_bytes(content)  # without an ending, as scanners write them
+    (tmp_path / "d.dcm").write_bytes(dicom(film, Modality="SR"))
+    cv2.imwrite(str(tmp_path / "e.png"), film)
+    text, code = predict(exported[1], [tmp_path])
+    frontal, lateral, unknown, report, picture = table(text)
+    assert frontal["p_A"] == lateral["p_A"] == unknown["p_A"] == picture["p_A"]
+    assert "view" not in frontal["warnings"] + picture["warnings"]
+    assert "a lateral view" in lateral["warnings"]
+    assert "the header does not tell the view" in unknown["warnings"]
+    assert report["error"] == "is set aside: other modality"
+    assert code == DataError.exit_code
+    assert "Doe" not in text

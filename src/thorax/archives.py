@@ -181,12 +181,19 @@ def _to_glance_at(name: str) -> int:
 
 
 def images(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield (location, bytes) of every image and of every DICOM file."""
+    """Yield (location, bytes) of every image and of every DICOM file, under their own names."""
     for location, content in walk(root, _may_be_image):
+        if is_dicom(content) or location.lower().endswith(IMAGE):
+            yield location, content
+
+
+def hidden_images(root: Path) -> Iterator[tuple[str, bytes]]:
+    """The same, without what names of DICOM files tell of a patient."""
+    for location, content in images(root):
         if is_dicom(content):
             one = Survey(root, films={location: film_of(content)}).hidden(keep=False)
             yield next(iter(one.films)), content
-        elif location.lower().endswith(IMAGE):
+        else:
             yield location, content
 
 

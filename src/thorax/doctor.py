@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from thorax.archives import images, listing
+from thorax.archives import hidden_images, listing
 from thorax.config import PUBLISHED_WEIGHTS, Data, Params, load_params, load_paths
 from thorax.dicom.header import film_of
 from thorax.dicom.parse import is_dicom
@@ -122,7 +122,9 @@ def _data(data: Data, fetch: bool) -> Found:
 def _open_some(root: Path) -> None:
     """Decode the first images; a few may be unreadable, but not all."""
     reasons = []
-    files = (file for file in images(root) if not (is_dicom(file[1]) and film_of(file[1]).reason))
+    files = (
+        file for file in hidden_images(root) if not (is_dicom(file[1]) and film_of(file[1]).reason)
+    )
     for location, content in islice(files, OPENED):
         try:
             decode(content)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from thorax.archives import images
 from thorax.artifacts.model import AtThreshold, Exported
 from thorax.bundle.about import ABOUT
+from thorax.dicom.image import Picture
 from thorax.errors import ConfigError, DataError
 from thorax.inference.checks import Seen, doubts
 from thorax.inference.engine import Decision, Engine, open_engine
 from thorax.io import write_text
 from thorax.parallel import cores, ordered_map
-from thorax.preprocess.decode import Gray, decode
+from thorax.preprocess.decode import develop
 from thorax.progress import bar
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ DIGITS = 4  # of probabilities
 
 @dataclass(frozen=True)
 class File:
-    """One file on its way: its name, bytes, and gray image or the reason why there is none."""
+    """One file on its way: its name, bytes, and picture or the reason why there is none."""
 
     name: str
     content: bytes
-    image: Gray | None
+    picture: Picture | None
     error: str = ""
 
 
@@ -107,8 +108,8 @@ def classify(
     with bar("predict", unit="image") as progress:
         for file in ordered_map(_opened, found, threads, 4 * threads):
             row = _row(file, engine, seen)
-            if drawing and file.image is not None and row.decision:
-                drawing.draw(file.name, file.image, row.decision)
+            if drawing and file.picture and row.decision:
+                drawing.draw(file.name, file.picture.image, row.decision)
             yield row
             progress.update()
 
@@ -116,16 +117,16 @@ def classify(
 def _opened(item: tuple[str, bytes]) -> File:
     name, content = item
     try:
-        return File(name, content, decode(content))
+        return File(name, content, develop(content))
     except ValueError as error:
         return File(name, content, None, str(error))
 
 
 def _row(file: File, engine: Engine, seen: Seen) -> Row:
-    if file.image is None:
+    if file.picture is None:
         return Row(file.name, None, error=file.error)
-    decision = engine(file.image)
-    return Row(file.name, decision, doubts(file.content, file.image, decision, engine, seen))
+    decision = engine(file.picture.image)
+    return Row(file.name, decision, doubts(file.content, file.picture, decision, engine, seen))
 
 
 def record(row: Row, about: Exported, prevalence: float | None) -> dict[str, Any]:

@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 
 from thorax.artifacts.model import Exported, TrainedOn
 from thorax.contamination import FILE, OF_NOTHING, SAME_PICTURE, hashes
+from thorax.dicom.header import film_of
+from thorax.dicom.image import Picture
+from thorax.dicom.parse import is_dicom
 from thorax.inference.engine import Decision, Engine
 from thorax.near_duplicates import HASH_BYTES, fingerprint
 from thorax.preprocess.decode import Gray
+
+POLARITY = "black and white may be exchanged: header and picture contradict each other"
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,26 @@ class Seen:
 
 
 def doubts(
-    content: bytes, image: Gray, decision: Decision, engine: Engine, seen: Seen
+    content: bytes, picture: Picture, decision: Decision, engine: Engine, seen: Seen
 ) -> Sequence[str]:
     """Sentences; none for an image like those that the model was tested on."""
-    about = engine.about
+    about, image = engine.about, picture.image
     return [
+        *_view(content),
+        *([POLARITY] if picture.polarity else []),
         *_size(image, about),
         *_atypical(image, decision, engine),
         *(["it was in the training data"] if seen.holds(content, image) else []),
     ]
+
+
+def _view(content: bytes) -> Sequence[str]:
+    """Of a DICOM file; other formats do not tell."""
+    if not is_dicom(content):
+        return []
+    view = film_of(content).value("ViewPosition")
+    said = {"": "the header does not tell the view", "LATERAL": "a lateral view"}
+    return [said[view]] if view in said else []
 
 
 def _size(image: Gray, about: Exported) -> Sequence[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thorax.archives import images, total_bytes
+from thorax.archives import hidden_images, total_bytes
 from thorax.artifacts.data import Overlap
 from thorax.config import load_params
 from thorax.dicom import pseudonyms
@@ -73,7 +73,7 @@ def read(path: Path) -> tuple[Images, Fingerprints]:
     cv2.setNumThreads(1)  # parallel over images, not within one
     ids, sha256, hashes, thumbnails, patients, unreadable = [], [], [], [], [], 0
     with bar(f"read {path.name}", total=total_bytes(path), unit="B") as progress:
-        for one in ordered_map(_read_one, images(path), cores(), 4 * cores()):
+        for one in ordered_map(_read_one, hidden_images(path), cores(), 4 * cores()):
             location, size, digest, prints, patient = one
             progress.update(size)
             if prints is None:
