@@ -1,7 +1,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PIP := python -m pip install --quiet --disable-pip-version-check
-UV := uv pip compile --universal --extra train --generate-hashes --python-version 3.11 --no-header
+UV := uv pip compile --universal --generate-hashes --python-version 3.11 --no-header
 # With CPU=1 these are left out, and torch's builds for the CPU (version+cpu) come from an index that
 # pip knows, by PIP_EXTRA_INDEX_URL or its configuration; their checksums are not in the lock.
 GPU := torch|torchvision|triton|cuda-.*|nvidia-(cu.*|nc.*|nv.*)
@@ -36,7 +36,7 @@ reports/report.html:
 	@$(MAKE) --no-print-directory repro
 
 lock:  ## resolve both lock files anew from pyproject.toml (needs uv)
-	$(UV) --group install -o requirements.lock pyproject.toml
+	$(UV) --extra train --group install -o requirements.lock pyproject.toml
 	$(UV) --group dev -c requirements.lock -o requirements-dev.lock
 
 .venv/installed: requirements.lock pyproject.toml
