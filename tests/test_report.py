@@ -830,7 +830,9 @@ class TestCalibration:
 
 
 class TestCharts:
-    curve = pd.DataFrame({"fpr": [0.0, 0.2, 1.0], "tpr": [0.0, 0.8, 1.0]})
+    curve = pd.DataFrame(
+        {"fpr": [0.0, 0.2, 1.0], "tpr": [0.0, 0.8, 1.0], "low": [0.0, 0.5, 0.9], "high": 1.0}
+    )
     bins = [  # noqa: RUF012
         Bin(predicted=0.02, observed=0.05, low=0.01, high=0.4, count=20),
         Bin(predicted=0.15, observed=0.1, low=0.05, high=0.2, count=1200),
@@ -842,6 +844,16 @@ class TestCharts:
         assert 'stroke="var(--test)"' in svg
         assert "currentColor" in svg
         assert not re.search(r"font-family|http|#[0-9a-f]{3}\b", svg)
+
+    def test_the_band_lies_under_the_last_curve_and_ends_where_it_is_unknown(self):
+        def areas(table):
+            svg = charts.roc({"val": table, "test": table}, {}, "label")
+            assert "NaN" not in svg
+            return re.findall(r'<path [^>]*fill="var\(--test\)"[^>]*>', svg)
+
+        (area,) = areas(self.curve)
+        (cut,) = areas(self.curve.assign(low=[np.nan, 0.5, 0.9]))
+        assert area.count("L") > cut.count("L") > 0
 
     def test_the_frame_does_not_depend_on_fonts(self):
         boxes = {
@@ -858,8 +870,10 @@ class TestCharts:
 
     def test_precision_recall_steps_have_the_area_of_average_precision(self):
         table = pd.DataFrame({"recall": [0, 0, 0.5, 0.5, 1], "precision": [1, 0, 0.5, 0.4, 0.6]})
-        recall, precision = charts.steps(table)
+        steps = charts.steps(table.assign(low=[np.nan, 0, 0.3, 0.2, np.nan], high=1.0))
+        recall, precision = steps.index.tolist(), steps["precision"].tolist()
         assert (recall, precision) == ([0, 0.5, 1], [0.5, 0.5, 0.6])
+        assert steps["low"].tolist() == pytest.approx([0.3, 0.3, np.nan], nan_ok=True)
         assert np.sum(np.diff(recall) * precision[1:]) == pytest.approx(0.55)
 
     def test_marks_say_what_they_hold(self):

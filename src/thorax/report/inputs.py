@@ -29,6 +29,8 @@ from thorax.provenance.looks import looks
 from thorax.provenance.seeds import Seeds, seeds
 from thorax.report import wording
 
+BAND = ("low", "high")
+
 
 @dataclass(frozen=True)
 class GradCam:
@@ -181,8 +183,8 @@ def gather(options: Report, paths: Paths) -> Inputs:
         predictions={s: read_csv(evaluation / f"{s}.csv", numbers) for s in ("val", "test")},
         gradcam=GradCam(**_arrays(explanations / "gradcam.npz")),
         occluded=_arrays(explanations / "occlusion.npz"),
-        roc=read_csv(plots / "roc.csv", ["fpr", "tpr"]),
-        precision_recall=read_csv(plots / "precision_recall.csv", ["recall", "precision"]),
+        roc=read_csv(plots / "roc.csv", ["fpr", "tpr", *BAND]),
+        precision_recall=read_csv(plots / "precision_recall.csv", ["recall", "precision", *BAND]),
         confusion=read_csv(plots / "confusion.csv", ["count"]).astype({"count": int}),
         digests={path: sha256_file(Path(path)) for path in (paths.manifest, paths.split)},
         looks=looks(on_test),

@@ -33,9 +33,20 @@ def section(inputs: Inputs) -> Section:
         classes={s: metric_table(inputs, s) for s in inputs.subsets},
         rule=decision_rule(inputs),
         curves={"roc": roc_panels(inputs), "precision_recall": precision_recall_panels(inputs)},
+        band=band(inputs),
         confusion={s: confusion_tables(inputs, s) for s in inputs.subsets},
     )
     return Section("performance", "Performance", body)
+
+
+def band(inputs: Inputs) -> str:
+    """What the area around a curve is."""
+    unit = "images" if inputs.dataset.patients_unknown else "patients"
+    subset = wording.in_sentence(wording.subset_name(inputs.headline))
+    return (
+        f"The area around the {subset} curve is its 95% interval at each point, over {unit}, as"
+        " that of the metrics."
+    )
 
 
 def fold_table(inputs: Inputs) -> Table | None:
