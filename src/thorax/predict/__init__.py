@@ -15,6 +15,7 @@ from thorax.dataset import Dataset, open_dataset
 from thorax.io import write_csv
 from thorax.metrics.predictions import IDS, Predictions
 from thorax.models.inference import open_model, predict_logits, single_device
+from thorax.predict import latency
 from thorax.predict.stress import CHANGES, altered
 from thorax.tasks import TASKS
 
@@ -63,6 +64,7 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
         leaky=leaky,
         contaminated=contaminated,
     ).write(folder / "predictions.json")
+    latency.measure(dataset, models)
 
 
 def run_models(

@@ -4,11 +4,12 @@
 section is a module, a template and a line in `SECTIONS`.
 """
 
+import os
 from pathlib import Path
 
 import vl_convert
 
-from thorax.artifacts.headline import doubts, headline
+from thorax.artifacts.headline import SUMMARY_FOLLOWS, doubts, headline
 from thorax.config import Paths, Report
 from thorax.errors import marked
 from thorax.io import main_root, write_text
@@ -58,6 +59,8 @@ def report(options: Report, paths: Paths) -> None:
     write_text(Path(paths.model_card), model_card(inputs))
     if not (main_root() / VEGA).exists():
         write_text(main_root() / VEGA, vl_convert.javascript_bundle())  # type: ignore[call-arg]
+    if SUMMARY_FOLLOWS in os.environ:
+        return
     shown = {inputs.subset_name(name): inputs.results.subset(name) for name in inputs.subsets}
     print(headline(shown), *map(marked, doubts(inputs.results)), sep="\n")
     size = f"{len(text.encode()) / 1e6:.1f} MB, opens in any browser, offline"
@@ -89,7 +92,7 @@ def meta(inputs: Inputs) -> list[tuple[str, str]]:
     return [
         ("Task", f"{inputs.dataset.task}, {classes}"),
         ("Model", inputs.model.model.name + (f" × {folds} folds" if folds > 1 else "")),
-        ("Weights", wording.count(next(iter(inputs.weights.values())))),
+        ("Weights", f"{next(iter(inputs.weights.values())):,}, {inputs.bytes / 1e6:.1f} MB"),
         ("Input", f"{size} × {size} px, gray"),
         ("Split", split.method(inputs)[0]),
         ("Evaluated on", wording.in_sentence(inputs.subset_name(inputs.headline))),

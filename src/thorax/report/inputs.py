@@ -24,7 +24,6 @@ from thorax.artifacts.model import ModelFile, OperatingPoints
 from thorax.config import Paths, Report
 from thorax.dataset import join, open_images
 from thorax.io import LABEL, read_csv, sha256_file
-from thorax.provenance import RunMetadata, recorded_run
 from thorax.provenance.looks import looks
 from thorax.provenance.seeds import Seeds, seeds
 from thorax.report import wording
@@ -60,7 +59,7 @@ class Inputs:
         quarantine: images that could not be read, and why.
         models: fold → model.
         weights: fold → numbers in its file of weights, those of normalization layers included.
-        runs: fold → time and machine of its training, None where this machine has no record.
+        bytes: of the first fold's file of weights.
         predictions: `val` and `test` → one row an image, `y_…` and `p_…` as numbers.
         occluded: name → the first image with that part occluded, uint8 [H, W].
         roc, precision_recall, confusion: tables behind the figures.
@@ -78,7 +77,7 @@ class Inputs:
     leakage: LeakageAudit
     models: dict[int, ModelFile]
     weights: dict[int, int]
-    runs: dict[int, RunMetadata | None]
+    bytes: int
     points: OperatingPoints
     results: Results
     calibration: Calibration
@@ -159,6 +158,7 @@ def gather(options: Report, paths: Paths) -> Inputs:
     evaluation, explanations = Path(paths.evaluation), Path(paths.explanations)
     info = PredictionsInfo.read(Path(paths.predictions) / "predictions.json")
     folds = {k: ModelFile.read(models / str(k) / "model.json") for k in info.folds}
+    weights = {k: models / str(k) / "weights.safetensors" for k in info.folds}
     (on_test,) = Path(paths.test_predictions).glob("*.csv")
     numbers = [f"{prefix}_{name}" for name in info.outputs for prefix in ("y", "p")]
     return Inputs(
@@ -170,8 +170,8 @@ def gather(options: Report, paths: Paths) -> Inputs:
         split=SplitSummary.read(Path(paths.split_summary)),
         leakage=LeakageAudit.read(Path(paths.leakage)),
         models=folds,
-        weights={k: count_weights(models / str(k) / "weights.safetensors") for k in folds},
-        runs={k: recorded_run(model.fingerprint) for k, model in folds.items()},
+        weights={k: count_weights(file) for k, file in weights.items()},
+        bytes=weights[info.folds[0]].stat().st_size,
         points=OperatingPoints.read(Path(paths.bundle) / "operating_points.json"),
         results=Results.read(evaluation / "results.json"),
         calibration=Calibration.read(evaluation / "calibration.json"),

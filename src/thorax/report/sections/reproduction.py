@@ -14,7 +14,6 @@ def section(inputs: Inputs) -> Section:
         "reproduction.html",
         fingerprints=fingerprint_table(inputs),
         commands=commands(inputs),
-        runs=run_table(inputs),
         parameters=[parameter_table(*item) for item in parameters(inputs).items()],
     )
     return Section("reproduction", "Reproduction", body)
@@ -67,33 +66,6 @@ def as_text(value: Any) -> str:
         if kind(value).is_absolute():
             return f"…/{kind(value).name}"
     return value
-
-
-def run_table(inputs: Inputs) -> Table | None:
-    """Machine, time, speed, versions and commit of each training, where recorded here."""
-    recorded = {fold: entry for fold, entry in inputs.runs.items() if entry}
-    if not recorded:
-        return None
-    rows = []
-    for fold, entry in recorded.items():
-        versions = {"python": entry["python"], **entry["packages"]}
-        cells = [entry["machine"], entry["date"], f"{entry['seconds']:.0f}",
-                 f"{entry['images_per_second']:.1f}",
-                 f"{1000 / entry['images_per_second']:.1f}", entry["commit"] or "no git",
-                 ", ".join(f"{name} {number}" for name, number in versions.items())]  # fmt: skip
-        rows.append(Row(str(fold), [*cells]))
-    columns = [
-        "Fold",
-        "Machine",
-        "Date",
-        "Seconds",
-        "Images/s",
-        "ms per training image",
-        "Commit",
-        "Versions",
-    ]
-    notes = ["A + after the commit: tracked files differed from it."]
-    return Table("Training runs as recorded on this machine", columns, rows, notes)
 
 
 def fingerprint_table(inputs: Inputs) -> Table:
