@@ -3,7 +3,7 @@
 Simulated cohorts of `coverage.py`; beside the bands, the percentiles of the curve over bootstrap
 replicates that draw patients, on fewer of the same cohorts.
 
-    python benchmarks/bands.py        # writes benchmarks/bands.json, a few minutes
+    python benchmarks/bands.py        # writes benchmarks/bands.json, about five minutes
 """
 
 import sys
@@ -29,7 +29,7 @@ from thorax.provenance import machine
 Array = NDArray[np.float64]
 
 AT = np.array([0.05, 0.2, 0.5, 0.8])  # false positive rates, and recalls
-COHORTS, RIVAL_COHORTS, REPLICATES = 400, 100, 200
+COHORTS, RIVAL_COHORTS, REPLICATES = 400, 50, 200
 
 
 def truth(design: Design) -> dict[str, Array]:

@@ -38,7 +38,7 @@ from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
 from thorax.provenance.seeds import Seeds
-from thorax.report import SECTIONS, charts, meta, page, plot, report, wording
+from thorax.report import SCRIPTS, SECTIONS, charts, meta, page, plot, report, wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Row, Table, environment, show
 from thorax.report.inputs import Inputs, count_weights, gather
@@ -934,6 +934,7 @@ class TestExamples:
             for strip in strips(run, name):
                 maps = [run.gradcam.map_of(e.image_id, name) for e in strip.examples]
                 assert [m is not None for m in maps] == [bool(e.evidence) for e in strip.examples]
+                assert strip.kind.right or None not in maps
                 assert maps[:1] == [] or maps[0] is not None, strip.kind
 
     def test_images_are_as_large_as_in_the_cache_where_the_page_can_hold_them(self, run):
@@ -1198,8 +1199,9 @@ class Outside(HTMLParser):
 class TestPage:
     def test_whole_for_every_kind_of_run(self, any_page):
         anchors = re.findall(r'<section id="(\w+)"', any_page)
-        assert anchors == ["summary", "data", "split", "performance", "calibration", "subgroups",
-                           "explanations", "examples", "training", "reproduction"]  # fmt: skip
+        assert anchors == ["summary", "data", "split", "performance", "calibration",
+                           "subgroups", "explanations", "examples", "images", "training",
+                           "reproduction"]  # fmt: skip
         assert len(anchors) == len(SECTIONS)
         assert not NO_VALUE.search(plain(any_page))
         assert '<span class="leaky">' not in any_page
@@ -1232,15 +1234,16 @@ class TestPage:
         assert all(re.match(r"#\w|data:image/webp;base64,", at) for at in outside.addresses)
         style = re.search(r"<style>(.*?)</style>", nasty_page, re.DOTALL)[1]
         assert not re.search(r"url\(|@import|@font-face|https?:", style)
-        script = re.search(r"<script>(.*?)</script>", nasty_page, re.DOTALL)[1]
-        assert not re.search(r"https?:|fetch|XMLHttp|import|innerHTML", script)
+        scripts = re.findall(r"<script>(.*?)</script>", nasty_page, re.DOTALL)
+        assert len(scripts) == len(SCRIPTS)
+        assert not re.search(r"https?:|fetch|XMLHttp|import|innerHTML", "".join(scripts))
 
     def test_escapes_all_that_comes_from_data_and_marks_a_leaky_split(self, nasty_page):
         assert "<img src=x" not in nasty_page
         text = plain(nasty_page)
         for words in ("note", "bad", "reason"):
             assert f"{words} {NASTY}" in text
-        assert nasty_page.count('<span class="leaky">') == 7
+        assert nasty_page.count('<span class="leaky">') == 8
 
     def test_reads_well_to_a_screen_reader(self, nasty_page):
         levels = [int(level) for level in re.findall(r"<h([1-6])\b", nasty_page)]

@@ -14,18 +14,12 @@ from thorax.config import Evaluate, Paths
 from thorax.dataset import NEVER, open_dataset
 from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.io import rounded
+from thorax.metrics.groups import attributes
 from thorax.metrics.influence import of_class
 from thorax.metrics.intervals import Patients, Statistic, mean, p_value, undefined
 from thorax.metrics.predictions import Predictions
 from thorax.tasks import Array
 
-AGE_BANDS = {  # below so many years
-    "0–17": 18,
-    "18–39": 40,
-    "40–59": 60,
-    "60–79": 80,
-    "80 and older": 200,
-}
 HEALTHY = ("no finding", "normal")
 MIN_IMAGES = 5  # with and without a class that its AUROC needs in every group
 MIN_PATIENTS = 10  # under which a group is too small whatever its images
@@ -66,29 +60,6 @@ def subgroup_metrics(
             known.loc[unseen.images["image_id"]],
         ),
     )
-
-
-def attributes(images: pd.DataFrame) -> pd.DataFrame:
-    """Group of each image as text, empty where unknown; only attributes with two groups or more.
-
-    Args:
-        images: all images of the data, with `patient_id`, `sex`, `age`, `view`, `vendor`, `site`.
-            Follow-up is inferred from the order of a patient's image ids.
-    """
-    bands = [-1, *(years - 0.5 for years in AGE_BANDS.values())]
-    age = pd.cut(images["age"], bands, labels=list(AGE_BANDS)).astype(object)
-    visit = images.groupby("patient_id")["image_id"].rank(method="first")
-    table = pd.DataFrame(
-        {
-            "sex": images["sex"],
-            "age": age.where(age.notna(), ""),
-            "view": images["view"],
-            "vendor": images["vendor"],
-            "site": images["site"],
-            "visit": np.where(visit == 1, "first", "follow-up"),
-        }
-    ).astype(str)
-    return table[[name for name in table if table[name][table[name] != ""].nunique() > 1]]
 
 
 def crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":

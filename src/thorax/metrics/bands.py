@@ -27,7 +27,9 @@ def roc(y: Array, score: Array, thresholds: Array, patients: Patients) -> Band:
     rests = np.full(len(thresholds), with_it)
     alarm_rate = _share(alarms, patients.total(1 - y)[:, None])
     sensitivity = _share(hits, patients.total(y)[:, None])
-    return _band(alarm_rate, sensitivity, rests, np.minimum(rests, without) - 1)
+    low, high = _band(alarm_rate, sensitivity, rests, np.minimum(rests, without) - 1)
+    # The curve rises: what bounds it here from below, bounds it there, and the reverse from above.
+    return np.fmax.accumulate(low), np.fmin.accumulate(high[::-1])[::-1]
 
 
 def precision_recall(y: Array, score: Array, thresholds: Array, patients: Patients) -> Band:

@@ -22,6 +22,7 @@ from thorax.report.sections import (
     data,
     examples,
     explanations,
+    gallery,
     performance,
     reproduction,
     split,
@@ -39,9 +40,11 @@ SECTIONS = (
     subgroups.section,
     explanations.section,
     examples.section,
+    gallery.section,
     training.section,
     reproduction.section,
 )
+SCRIPTS = ("page.js", "zoom.js", "gallery.js")
 VEGA = Path(".dvc/tmp/vega.js")  # `.dvc/plots/page.html` looks for it there
 WITHOUT_METRICS = ("data", "split", "reproduction")  # the others are marked if the split is leaky
 
@@ -81,7 +84,7 @@ def page(inputs: Inputs) -> str:
         meta=meta(inputs),
         footer=[f"{dataset.citation} License of the data: {dataset.license}."],
         style=source("page.css"),
-        script=source("page.js"),
+        scripts=[source(name) for name in SCRIPTS],
     )
 
 
