@@ -287,9 +287,9 @@ def test_test_images_can_be_filtered_and_sorted(visit, size):
     assert all(text.startswith("✓") for text in shown["true negatives"])
     assert len(choose("Decision", "mistakes")) == fp + fn
     choose("Decision", "all")
-    by_view = [len(choose("View", view)) for view in ("PA", "AP")]
-    assert sum(by_view) == everything
-    assert all(by_view)
+    by_age = [len(choose("Age", age)) for age in ("18–39", "40–59")]
+    assert sum(by_age) == everything
+    assert all(by_age)
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]
     assert not [note for note in page.noted if note.startswith(("console", "error"))]
 
