@@ -9,7 +9,7 @@ from markupsafe import Markup
 from thorax.io import LABEL
 from thorax.report import charts, wording
 from thorax.report.components import Panel, Row, Section, Table, render
-from thorax.report.inputs import Inputs, has_label
+from thorax.report.inputs import Inputs, Run, has_label
 from thorax.report.thumbnails import (
     Means,
     Picture,
@@ -123,7 +123,8 @@ def label_table(inputs: Inputs) -> Table:
         ]
         rows.append(Row(name, [*cells], name if name in inputs.model.outputs else None))
     columns = ["Class", "Images with it", "Patients", "Images without", "Unknown"]
-    return Table("Images and patients of each class, all subsets", columns, rows)
+    where = ", all subsets" if isinstance(inputs, Run) else ""
+    return Table(f"Images and patients of each class{where}", columns, rows)
 
 
 def age_chart(table: pd.DataFrame) -> list[Panel]:

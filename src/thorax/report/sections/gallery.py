@@ -27,6 +27,7 @@ def section(inputs: Inputs) -> Section:
         "gallery.html",
         which=which(inputs, len(rows), total, side),
         classes=inputs.model.outputs,
+        shown_first=inputs.shown_first,
         groups={titled(str(name)): sorted(set(groups[name]) - {""}) for name in groups},
         heat_maps=len(inputs.gradcam.image_ids) > 0,
         data=embedded(images(inputs, rows, groups, side)),

@@ -41,11 +41,10 @@ def section(inputs: Inputs) -> Section:
 
 def band(inputs: Inputs) -> str:
     """What the area around a curve is."""
-    unit = "images" if inputs.dataset.patients_unknown else "patients"
     subset = wording.in_sentence(wording.subset_name(inputs.headline))
     return (
-        f"The area around the {subset} curve is its 95% interval at each point, over {unit}, as"
-        " that of the metrics."
+        f"The area around the {subset} curve is its 95% interval at each point, over {inputs.unit},"
+        " as that of the metrics."
     )
 
 
@@ -106,9 +105,12 @@ def decision_rule(inputs: Inputs) -> str:
     else:
         where = {"youden": "the largest sum of sensitivity and specificity (Youden)",
                  "f1": "the largest F1"}[rule]  # fmt: skip
+    chosen = "chosen on validation alone, with 95% intervals of the choice"
+    if inputs.bundle:
+        chosen = "chosen with the bundle, on its own validation set"
     return (
-        f"A class is predicted from its threshold upward; thresholds lie at {where}, chosen on"
-        f" validation alone, with 95% intervals of the choice.{_of_single_models(inputs)}"
+        f"A class is predicted from its threshold upward; thresholds lie at {where}, {chosen}."
+        f"{_of_single_models(inputs)}"
     )
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from thorax.config import flatten
 from thorax.report.components import Row, Section, Table, render
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Inputs, Run
 
 
 def section(inputs: Inputs) -> Section:
     body = render(
         "reproduction.html",
+        in_run=isinstance(inputs, Run),
         fingerprints=fingerprint_table(inputs),
         commands=commands(inputs),
         parameters=[parameter_table(*item) for item in parameters(inputs).items()],
@@ -21,6 +22,10 @@ def section(inputs: Inputs) -> Section:
 
 def commands(inputs: Inputs) -> list[tuple[str, str]]:
     """Command lines, padded to one width, and what each does."""
+    if not isinstance(inputs, Run):
+        data = inputs.dataset.data
+        settings = f"-S data.source={data.source} -S data.path={as_text(data.path)}"
+        return [(f"thorax evaluate {inputs.bundle} {settings}", "makes this page again")]
     seed = inputs.model.training.train.seed + 1
     lines = {
         "dvc repro": "does nothing while everything is as it was",
@@ -38,12 +43,12 @@ def parameters(inputs: Inputs) -> dict[str, dict[str, Any]]:
     sections = {
         "data": inputs.dataset.data,
         "preprocess": inputs.model.preprocess,
-        "split": inputs.split.settings,
+        **({"split": inputs.split.settings} if isinstance(inputs, Run) else {}),
         "augment": training.augment,
         "model": training.model,
         "train": training.train,
         "evaluate": inputs.results.settings,
-        "explain": inputs.localization.settings,
+        **({"explain": inputs.localization.settings} if isinstance(inputs, Run) else {}),
         "report": inputs.options,
     }
     return {name: settings.model_dump(mode="json") for name, settings in sections.items()}
