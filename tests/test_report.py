@@ -476,7 +476,7 @@ class TestCaveats:
     def test_a_single_item_is_a_sentence_of_the_page_and_the_worst_come_first(self, run):
         found = caveats(with_groups(run, 0.012, under=(0.3, 0.1)))
         care = [caveat.title for caveat in found if caveat.level == "care"]
-        assert care[:2] == ["Underdiagnosis of some patients", "Worse for some patients"]
+        assert care[:2] == ["Underdiagnosis in some groups", "Worse in some groups"]
         body = plain(summary.section(with_groups(run, 0.012)).body)
         assert "number of attributes. Sex: 0.100 lower in F than in M (p = 0.012)." in body
 
@@ -532,13 +532,13 @@ class TestCaveats:
         assert not self.titled(raised, "AUROC remains with the lungs occluded")
 
     def test_a_significant_gap_and_its_group_are_named(self, run):
-        (caveat,) = self.titled(with_groups(run, 0.012), "Worse for some patients")
+        (caveat,) = self.titled(with_groups(run, 0.012), "Worse in some groups")
         assert caveat.items == ["Sex: 0.100 lower in F than in M (p = 0.012)"]
-        assert not self.titled(with_groups(run, 0.2), "Worse for some patients")
-        assert not self.titled(with_groups(run, None), "Worse for some patients")
+        assert not self.titled(with_groups(run, 0.2), "Worse in some groups")
+        assert not self.titled(with_groups(run, None), "Worse in some groups")
 
     def test_underdiagnosis_counts_where_intervals_do_not_overlap(self, run):
-        title = "Underdiagnosis of some patients"
+        title = "Underdiagnosis in some groups"
         (caveat,) = self.titled(with_groups(run, under=(0.3, 0.1)), title)
         assert caveat.items == ["Sex: 0.300 (0.280–0.320) in F, 0.100 (0.080–0.120) in M"]
         assert not self.titled(with_groups(run, under=(0.3, 0.29)), title)
@@ -1051,7 +1051,7 @@ class TestSubgroups:
         nothing = {"attributes": {}, "pairs": {}, "metadata": metadata}
         bare = replace(run, subgroups=run.subgroups.model_copy(update=nothing))
         body = subgroups.section(bare).body
-        assert "Nothing is known of the patients" in body
+        assert "Nothing is known by which images could be grouped" in body
         card = model_card(bare)
         assert "No attribute of patients or images is known" in card
         assert "Underdiagnosis rate" not in card

@@ -6,9 +6,9 @@
   if (!gallery) return;
   const PAGE = 36; // figures at once, so that no browser decodes a thousand pictures
   const data = JSON.parse(document.getElementById("gallery-data").textContent);
-  const [form, wall, status, more] = ["form", ".wall", "[role=status]", "button"]
+  const [filters, wall, status, more] = [".filters", ".wall", "[role=status]", "button"]
     .map((what) => gallery.querySelector(what));
-  const names = [...form.elements.class.options].map((option) => option.text);
+  const names = [...filters.elements.class.options].map((option) => option.text);
   const words = { TP: "true positive", FP: "false positive", FN: "false negative", TN: "true negative" };
   let found = [];
 
@@ -16,8 +16,8 @@
     y[i] === null ? "?" : (y[i] === called[i] ? "T" : "F") + (called[i] ? "P" : "N");
 
   const figureOf = (i) => {
-    const of = data.classes[form.elements.class.value];
-    const name = names[form.elements.class.value];
+    const of = data.classes[filters.elements.class.value];
+    const name = names[filters.elements.class.value];
     const kind = kindOf(of, i);
     const [figure, image, caption] = ["figure", "img", "figcaption"].map((tag) => document.createElement(tag));
     const others = names.map((other, c) => [other, data.classes[c].p[i]])
@@ -46,21 +46,20 @@
   };
 
   const filter = () => {
-    const of = data.classes[form.elements.class.value];
-    const wanted = form.elements.kind.value;
-    const groups = [...form.querySelectorAll("[name=group]")].map((select) => select.value);
+    const of = data.classes[filters.elements.class.value];
+    const wanted = filters.elements.kind.value;
+    const groups = [...filters.querySelectorAll("[name=group]")].map((select) => select.value);
     found = [...data.ids.keys()].filter((i) => {
       const kind = kindOf(of, i);
       return (!wanted || kind === wanted || (wanted === "wrong" && kind[0] === "F"))
         && groups.every((value, g) => !value || data.groups[g][i] === value);
     });
-    found.sort((a, b) => form.elements.sort.value * (of.p[a] - of.p[b]) || a - b);
+    found.sort((a, b) => filters.elements.sort.value * (of.p[a] - of.p[b]) || a - b);
     wall.replaceChildren();
     extend();
   };
 
-  form.addEventListener("change", filter);
-  form.addEventListener("submit", (event) => event.preventDefault());
+  filters.addEventListener("change", filter);
   more.addEventListener("click", () => {
     const first = wall.children.length;
     extend();
