@@ -112,11 +112,8 @@ def label_table(inputs: Inputs) -> Table:
     rows = []
     for name in inputs.dataset.classes:
         labels, present = inputs.table[LABEL + name], has_label(inputs.table, name)
-        width = round(100 * present.sum() / len(labels), 1)
         cells = [
-            Markup('<span class="proportion" style="--proportion:{}%"></span>{}').format(
-                width, wording.with_percent(present.sum(), len(labels))
-            ),
+            wording.with_percent(present.sum(), len(labels)),
             inputs.patients(inputs.table.loc[present, "patient_id"].nunique()),
             wording.count((labels == 0).sum()),
             wording.count(labels.isna().sum()),

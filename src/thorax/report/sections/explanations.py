@@ -105,7 +105,7 @@ def localization_table(inputs: Run, metric: str) -> Table:
             wording.decimal(record.area),
         ]
 
-    columns = ["Images", "Grad-CAM", "Location prior", "Grad-CAM minus prior", "Random weights",
+    columns = ["Images", "Grad-CAM", "Location prior", "Difference", "Random weights",
                chance]  # fmt: skip
     classes = {name: cells(record) for name, record in inputs.localization.classes.items()}
     return class_table(title, columns, classes, inputs.localization.n_bootstrap)
