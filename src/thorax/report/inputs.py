@@ -27,26 +27,9 @@ from thorax.io import LABEL, read_csv, sha256_file
 from thorax.provenance.looks import looks
 from thorax.provenance.seeds import Seeds, seeds
 from thorax.report import wording
+from thorax.report.gradcam import NONE, GradCam
 
 BAND = ("low", "high")
-
-
-@dataclass(frozen=True)
-class GradCam:
-    """The arrays of `gradcam.npz`: ids and classes [K], maps [K, H, W].
-
-    Of each class the most probable image that shows it comes first.
-    """
-
-    image_ids: NDArray[np.str_]
-    outputs: NDArray[np.str_]
-    maps: NDArray[np.uint8]
-    layer: NDArray[np.str_]
-
-    def map_of(self, image_id: str, name: str) -> NDArray[np.uint8] | None:
-        """Evidence for a class in an image [H, W], None where none was kept."""
-        (rows,) = np.nonzero((self.image_ids == image_id) & (self.outputs == name))
-        return self.maps[rows[0]] if len(rows) else None
 
 
 @dataclass(frozen=True)
@@ -201,12 +184,11 @@ def gather(options: Report, paths: Paths) -> Run:
 
 def gather_external(options: Report, paths: Paths, dataset: Dataset) -> Inputs:
     """Read what evaluating a bundle on other data wrote; models and bundle lie at its paths."""
-    nothing = np.array([], str)
     inputs = Inputs(
         **_evaluated(options, paths),
         table=dataset.table,
         images=dataset.images,
-        gradcam=GradCam(nothing, nothing, np.zeros((0, 1, 1), np.uint8), nothing),
+        gradcam=NONE,
         digests={paths.manifest: sha256_file(Path(paths.manifest))},
         seeds=Seeds({}),
         bundle=Path(paths.bundle).name,
