@@ -15,7 +15,7 @@ help:  ## list what can be made
 
 repro: .venv/installed  ## set up, run the pipeline, print the metrics
 	@thorax doctor
-	@dvc repro
+	@THORAX_SUMMARY_FOLLOWS=1 dvc repro
 	@thorax summary
 
 test: .venv/tools  ## set up, pass the tests (minutes)

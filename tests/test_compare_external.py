@@ -1,5 +1,6 @@
 """A bundle on other images: its classes, preprocessing and thresholds, no known patients."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,14 +10,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from small_run import ROOT, finished_run
-from thorax.artifacts.evaluation import SubsetMetrics
+from thorax.artifacts.evaluation import Results
 from thorax.artifacts.model import OperatingPoints, TrainedOn
 from thorax.cli import main
 from thorax.compare.external import evaluate_bundle
+from thorax.config import load_paths
 from thorax.contamination import FILE, hashes
 from thorax.errors import ConfigError, DataError, IntegrityError
 from thorax.evaluate import POINTS
-from thorax.io import read_json, sha256_file
+from thorax.io import sha256_file
 from thorax.metrics.predictions import read_decided
 from thorax.near_duplicates import fingerprint
 
@@ -53,9 +55,8 @@ def write_images(folder, classes):
 def evaluated(bundle, overrides, to="out", *, forced=False):
     """What is shown, the metrics, what is said about them, and the predictions."""
     shown = evaluate_bundle(bundle, overrides, Path(to), forced=forced)
-    results = read_json(Path(to) / "results.json")
-    metrics = SubsetMetrics.model_validate(results.pop("external"))
-    return shown, metrics, results, read_decided(Path(to) / "predictions.csv")
+    results = Results.read(Path(to) / "evaluation/results.json")
+    return shown, results.test, results, read_decided(Path(to) / "evaluation/test.csv")
 
 
 def test_metrics_are_those_of_the_predictions_at_the_frozen_thresholds(bundle, elsewhere):
@@ -67,7 +68,7 @@ def test_metrics_are_those_of_the_predictions_at_the_frozen_thresholds(bundle, e
     frozen = OperatingPoints.read(bundle / POINTS).thresholds["A"]
     assert ((table["p_A"] >= frozen) == (table["predicted"] == "A")).all()
     assert metrics.classes["A"].threshold == frozen
-    assert about == {"contaminated": False, "bundle": str(bundle)}
+    assert (about.contaminated, about.patients_unknown, about.val.images) == (False, True, 0)
     assert f"{auroc:.4f}" in shown
     assert "CONTAMINATED" not in shown
 
@@ -90,7 +91,7 @@ def test_known_images_are_refused_and_marked_when_forced(bundle, elsewhere, tmp_
         evaluated(known, elsewhere)
     shown, _, about, _ = evaluated(known, elsewhere, forced=True)
     assert "CONTAMINATED" in shown
-    assert about["contaminated"] is True
+    assert about.contaminated
 
 
 def test_a_known_image_is_recognized_re_encoded_and_under_another_name(bundle, elsewhere, tmp_path):
@@ -156,3 +157,42 @@ def test_a_bundle_without_models_is_named(bundle, elsewhere, tmp_path):
     shutil.copy(bundle / POINTS, tmp_path / POINTS)
     with pytest.raises(DataError, match=r"no model\. Copy the whole bundle"):
         evaluated(tmp_path, elsewhere)
+
+
+def test_it_writes_what_the_pipeline_writes_under_the_same_names(bundle, elsewhere):
+    evaluated(bundle, elsewhere)
+    written = {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()}
+    pipeline = {path for _, path in load_paths()}
+    assert {
+        "evaluation/calibration.json", "evaluation/subgroups.json", "metrics/plots/roc.csv",
+        "predictions/test.csv", "reports/report.html", "data/manifest.csv",
+    } <= written  # fmt: skip
+    for name in written:
+        assert name in pipeline or any(name.startswith(f"{path}/") for path in pipeline), name
+
+
+def test_the_report_has_the_sections_that_need_nothing_of_the_training_data(bundle, elsewhere):
+    shown, metrics, *_ = evaluated(bundle, elsewhere)
+    assert shown.endswith(f"Report: {Path('out/reports/report.html').absolute()}")
+    page = Path("out/reports/report.html").read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(\w+)"', page) == [
+        "summary", "data", "performance", "calibration", "subgroups", "examples", "images",
+        "training", "reproduction",
+    ]  # fmt: skip
+    text = re.sub(
+        r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    )
+    assert f"{metrics.metrics['auroc'].value:.3f}" in text
+    assert "trained from random weights on other data (bundle bundle)" in text
+    assert "chosen with the bundle, on its own validation set" in text
+    assert not re.search(r"\b(None|nan|NaN)\b", text)
+    assert str(Path.cwd()) not in page, "no path of this machine"
+
+
+def test_where_patients_are_unknown_the_report_counts_images(bundle, elsewhere):
+    evaluated(bundle, elsewhere)
+    page = Path("out/reports/report.html").read_text(encoding="utf-8")
+    caveats = page[page.index("Caveats and limitations") : page.index('<section id="data"')]
+    assert "Few images" in caveats
+    assert "under 30 images with" in caveats
+    assert not re.search(r"\d patients|[Ff]ew patients", caveats)

@@ -12,7 +12,8 @@ from small_run import finished_run
 from thorax.artifacts.evaluation import Subgroups
 from thorax.dataset import cached_images
 from thorax.evaluate.metadata_baseline import baseline, features
-from thorax.evaluate.subgroups import Evaluation, attributes, crossed
+from thorax.evaluate.subgroups import Evaluation, crossed
+from thorax.metrics.groups import attributes
 from thorax.metrics.predictions import Predictions, read_predictions
 
 BENCHMARK = Path(__file__).resolve().parent.parent / "benchmarks" / "coverage.py"

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from made_up_repository import PATHS
+from thorax.artifacts.headline import SUMMARY_FOLLOWS
 from thorax.compare import history
 from thorax.errors import ConfigError
 from thorax.studies import experiments
@@ -94,3 +95,13 @@ def test_queued_runs_wait(project):
     status = subprocess.check_output(["dvc", "queue", "status"], text=True)
     assert "later" in status
     assert "Queued" in status
+
+
+def test_a_summary_follows_what_runs_in_the_checkout_alone(project, capfd):
+    (project / "train.py").write_text(
+        f"import os; print('followed', '{SUMMARY_FOLLOWS}' in os.environ)\n{TRAIN}"
+    )
+    assert experiments.start([], "here", None)
+    assert "followed True" in capfd.readouterr().out
+    assert experiments.start(["train.lr=2.0"], "there", "--temp")
+    assert "followed False" in capfd.readouterr().out

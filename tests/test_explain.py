@@ -10,7 +10,7 @@ from torch import nn
 
 from small_run import finished_run, params, train_folds, write_run
 from thorax.artifacts.explanation import Localization, Occlusion
-from thorax.explain import explain, write_gradcam, write_occlusion
+from thorax.explain import MISTAKES, explain, surest, write_gradcam, write_occlusion
 from thorax.explain.cascade import cascading_randomization
 from thorax.explain.explainer import evenly, open_explainer
 from thorax.explain.localization import localize
@@ -46,9 +46,18 @@ def test_the_surest_images_of_each_class_right_and_wrong_are_explained(run):
     outputs = kept["outputs"].tolist()
     for name in dict.fromkeys(outputs):
         p, shows = table[f"p_{name}"], table[f"y_{name}"] == 1
-        surest = [p[shows].idxmax(), p[shows].idxmin(), p[~shows].idxmax()]
+        order = p.sort_values().index
+        missed, alarms = order[shows[order]], order[~shows[order]][::-1]
+        surest = dict.fromkeys([missed[-1], *missed[:MISTAKES], *alarms[:MISTAKES]])
         ids = [i for i, output in zip(kept["image_ids"], outputs, strict=True) if output == name]
-        assert ids == table.loc[surest, "image_id"].tolist()
+        assert ids == table.loc[list(surest), "image_id"].tolist()
+
+
+def test_only_so_many_mistakes_of_each_kind_and_small_maps_are_kept():
+    y, p = np.r_[np.ones(100), np.zeros(100), np.nan], np.linspace(0, 1, 201)
+    rows = surest(y, p)
+    assert rows.tolist() == [99, *range(MISTAKES), *range(199, 199 - MISTAKES, -1)]
+    assert surest(np.zeros(3), np.array([0.1, 0.3, 0.2])).tolist() == [1, 2, 0]
 
 
 def test_every_version_of_the_first_image_is_kept(run):

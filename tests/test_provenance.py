@@ -23,7 +23,14 @@ from small_run import finished_run
 from thorax import provenance
 from thorax.artifacts.model import ModelFile
 from thorax.config import Paths
-from thorax.provenance import PACKAGES, commit, machine, record_run, recorded_run
+from thorax.provenance import (
+    PACKAGES,
+    commit,
+    machine,
+    record_run,
+    recorded_latency,
+    recorded_run,
+)
 from thorax.provenance.looks import looks, record_look
 from thorax.provenance.seeds import seeds
 
@@ -39,9 +46,20 @@ def test_a_training_leaves_its_machine_time_and_versions(monkeypatch):
     assert entry["machine"] == machine()
     assert set(entry["packages"]) == set(PACKAGES)
     assert recorded_run("another") is None
-    assert [path.parent for path in checkout.rglob(f"*{fingerprint}*")] == [
+    assert {path.parent for path in checkout.rglob(f"*{fingerprint}*")} == {
         checkout / provenance.FOLDER
-    ]
+    }
+
+
+def test_predicting_leaves_how_long_one_image_takes_of_every_fold(monkeypatch):
+    paths, _ = finished_run("multi-label", 2)
+    monkeypatch.chdir(Path(paths.models).parent)
+    for fold in "01":
+        model = ModelFile.read(Path(paths.models) / fold / "model.json")
+        latency = recorded_latency(model.fingerprint)
+        assert latency["milliseconds"] > 0
+        assert latency["machine"] == machine()
+    assert recorded_latency("another") is None
 
 
 def test_a_run_in_a_temporary_copy_is_recorded_in_the_checkout(tmp_path, monkeypatch):

@@ -33,11 +33,12 @@ from thorax.artifacts.evaluation import (
     StressTest,
 )
 from thorax.artifacts.explanation import AurocDrop, CascadeStep, ClassOcclusion
+from thorax.artifacts.headline import SUMMARY_FOLLOWS
 from thorax.artifacts.model import Epoch, Scaling, Training
 from thorax.config import METRICS, Params, Paths, Report
 from thorax.errors import DataError, IntegrityError
 from thorax.provenance.seeds import Seeds
-from thorax.report import SECTIONS, charts, meta, page, plot, report, wording
+from thorax.report import SCRIPTS, SECTIONS, charts, meta, page, plot, report, wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Row, Table, environment, show
 from thorax.report.inputs import Inputs, count_weights, gather
@@ -56,7 +57,7 @@ from thorax.report.sections.performance import (
     fold_table,
     metric_table,
 )
-from thorax.report.sections.reproduction import as_text, parameters, run_table
+from thorax.report.sections.reproduction import as_text, parameters
 from thorax.report.sections.split import audit_table, pairs, section as split_section, subset_table
 from thorax.report.sections.training import kept_epoch, panels, story
 from thorax.report.thumbnails import (
@@ -475,7 +476,7 @@ class TestCaveats:
     def test_a_single_item_is_a_sentence_of_the_page_and_the_worst_come_first(self, run):
         found = caveats(with_groups(run, 0.012, under=(0.3, 0.1)))
         care = [caveat.title for caveat in found if caveat.level == "care"]
-        assert care[:2] == ["Underdiagnosis of some patients", "Worse for some patients"]
+        assert care[:2] == ["Underdiagnosis in some groups", "Worse in some groups"]
         body = plain(summary.section(with_groups(run, 0.012)).body)
         assert "number of attributes. Sex: 0.100 lower in F than in M (p = 0.012)." in body
 
@@ -531,13 +532,13 @@ class TestCaveats:
         assert not self.titled(raised, "AUROC remains with the lungs occluded")
 
     def test_a_significant_gap_and_its_group_are_named(self, run):
-        (caveat,) = self.titled(with_groups(run, 0.012), "Worse for some patients")
+        (caveat,) = self.titled(with_groups(run, 0.012), "Worse in some groups")
         assert caveat.items == ["Sex: 0.100 lower in F than in M (p = 0.012)"]
-        assert not self.titled(with_groups(run, 0.2), "Worse for some patients")
-        assert not self.titled(with_groups(run, None), "Worse for some patients")
+        assert not self.titled(with_groups(run, 0.2), "Worse in some groups")
+        assert not self.titled(with_groups(run, None), "Worse in some groups")
 
     def test_underdiagnosis_counts_where_intervals_do_not_overlap(self, run):
-        title = "Underdiagnosis of some patients"
+        title = "Underdiagnosis in some groups"
         (caveat,) = self.titled(with_groups(run, under=(0.3, 0.1)), title)
         assert caveat.items == ["Sex: 0.300 (0.280–0.320) in F, 0.100 (0.080–0.120) in M"]
         assert not self.titled(with_groups(run, under=(0.3, 0.29)), title)
@@ -830,7 +831,9 @@ class TestCalibration:
 
 
 class TestCharts:
-    curve = pd.DataFrame({"fpr": [0.0, 0.2, 1.0], "tpr": [0.0, 0.8, 1.0]})
+    curve = pd.DataFrame(
+        {"fpr": [0.0, 0.2, 1.0], "tpr": [0.0, 0.8, 1.0], "low": [0.0, 0.5, 0.9], "high": 1.0}
+    )
     bins = [  # noqa: RUF012
         Bin(predicted=0.02, observed=0.05, low=0.01, high=0.4, count=20),
         Bin(predicted=0.15, observed=0.1, low=0.05, high=0.2, count=1200),
@@ -842,6 +845,16 @@ class TestCharts:
         assert 'stroke="var(--test)"' in svg
         assert "currentColor" in svg
         assert not re.search(r"font-family|http|#[0-9a-f]{3}\b", svg)
+
+    def test_the_band_lies_under_the_last_curve_and_ends_where_it_is_unknown(self):
+        def areas(table):
+            svg = charts.roc({"val": table, "test": table}, {}, "label")
+            assert "NaN" not in svg
+            return re.findall(r'<path [^>]*fill="var\(--test\)"[^>]*>', svg)
+
+        (area,) = areas(self.curve)
+        (cut,) = areas(self.curve.assign(low=[np.nan, 0.5, 0.9]))
+        assert area.count("L") > cut.count("L") > 0
 
     def test_the_frame_does_not_depend_on_fonts(self):
         boxes = {
@@ -858,8 +871,10 @@ class TestCharts:
 
     def test_precision_recall_steps_have_the_area_of_average_precision(self):
         table = pd.DataFrame({"recall": [0, 0, 0.5, 0.5, 1], "precision": [1, 0, 0.5, 0.4, 0.6]})
-        recall, precision = charts.steps(table)
+        steps = charts.steps(table.assign(low=[np.nan, 0, 0.3, 0.2, np.nan], high=1.0))
+        recall, precision = steps.index.tolist(), steps["precision"].tolist()
         assert (recall, precision) == ([0, 0.5, 1], [0.5, 0.5, 0.6])
+        assert steps["low"].tolist() == pytest.approx([0.3, 0.3, np.nan], nan_ok=True)
         assert np.sum(np.diff(recall) * precision[1:]) == pytest.approx(0.55)
 
     def test_marks_say_what_they_hold(self):
@@ -919,6 +934,7 @@ class TestExamples:
             for strip in strips(run, name):
                 maps = [run.gradcam.map_of(e.image_id, name) for e in strip.examples]
                 assert [m is not None for m in maps] == [bool(e.evidence) for e in strip.examples]
+                assert strip.kind.right or None not in maps
                 assert maps[:1] == [] or maps[0] is not None, strip.kind
 
     def test_images_are_as_large_as_in_the_cache_where_the_page_can_hold_them(self, run):
@@ -1035,7 +1051,7 @@ class TestSubgroups:
         nothing = {"attributes": {}, "pairs": {}, "metadata": metadata}
         bare = replace(run, subgroups=run.subgroups.model_copy(update=nothing))
         body = subgroups.section(bare).body
-        assert "Nothing is known of the patients" in body
+        assert "Nothing is known by which images could be grouped" in body
         card = model_card(bare)
         assert "No attribute of patients or images is known" in card
         assert "Underdiagnosis rate" not in card
@@ -1102,16 +1118,12 @@ class TestTraining:
 
 
 class TestReproduction:
-    def test_time_and_weights_are_stated(self, run, tmp_path):
-        entry = {"machine": "m", "date": "d", "seconds": 9.0, "images_per_second": 250.0,
-                 "python": "3", "packages": {}, "commit": None}  # fmt: skip
-        table = run_table(replace(run, runs={0: entry}))
-        cells = dict(zip(table.columns[1:], table.rows[0].cells, strict=True))
-        assert (cells["Images/s"], cells["ms per training image"]) == ("250.0", "4.0")
+    def test_weights_are_counted_and_weighed(self, run, tmp_path):
         tensors = {"a": np.zeros((3, 4), np.float32), "b": np.zeros(5), "c": np.zeros(())}
         save_file(tensors, tmp_path / "w", metadata={"format": "pt"})
         assert count_weights(tmp_path / "w") == 3 * 4 + 5 + 1
-        assert dict(meta(run))["Weights"] == wording.count(run.weights[0])
+        assert dict(meta(run))["Weights"] == f"{run.weights[0]:,}, {run.bytes / 1e6:.1f} MB"
+        assert run.bytes > 4 * run.weights[0]
 
     def test_every_parameter_is_shown(self, run):
         shown = parameters(run)
@@ -1187,15 +1199,16 @@ class Outside(HTMLParser):
 class TestPage:
     def test_whole_for_every_kind_of_run(self, any_page):
         anchors = re.findall(r'<section id="(\w+)"', any_page)
-        assert anchors == ["summary", "data", "split", "performance", "calibration", "subgroups",
-                           "explanations", "examples", "training", "reproduction"]  # fmt: skip
+        assert anchors == ["summary", "data", "split", "performance", "calibration",
+                           "subgroups", "explanations", "examples", "images", "training",
+                           "reproduction"]  # fmt: skip
         assert len(anchors) == len(SECTIONS)
         assert not NO_VALUE.search(plain(any_page))
         assert '<span class="leaky">' not in any_page
         assert "thorax-run-" not in any_page, "no path of this machine"
         assert len(any_page) < 300_000
 
-    def test_same_inputs_same_bytes(self, tmp_path, capsys):
+    def test_same_inputs_same_bytes(self, tmp_path, capsys, monkeypatch):
         paths = renamed_run(tmp_path, {"A": "A", "B": "B"})
         texts = []
         for _ in range(2):
@@ -1208,6 +1221,9 @@ class TestPage:
         assert any(line.split("  ")[0] == "auroc" and shown in line for line in printed)
         assert printed[-1].startswith(f"Report: {Path(paths.report).absolute()} (")
         assert "opens in any browser" in printed[-1]
+        monkeypatch.setenv(SUMMARY_FOLLOWS, "1")
+        report(OPTIONS, paths)
+        assert capsys.readouterr().out == ""
 
     def test_requests_nothing(self, nasty_page):
         outside = Outside()
@@ -1218,15 +1234,16 @@ class TestPage:
         assert all(re.match(r"#\w|data:image/webp;base64,", at) for at in outside.addresses)
         style = re.search(r"<style>(.*?)</style>", nasty_page, re.DOTALL)[1]
         assert not re.search(r"url\(|@import|@font-face|https?:", style)
-        script = re.search(r"<script>(.*?)</script>", nasty_page, re.DOTALL)[1]
-        assert not re.search(r"https?:|fetch|XMLHttp|import|innerHTML", script)
+        scripts = re.findall(r"<script>(.*?)</script>", nasty_page, re.DOTALL)
+        assert len(scripts) == len(SCRIPTS)
+        assert not re.search(r"https?:|fetch|XMLHttp|import|innerHTML", "".join(scripts))
 
     def test_escapes_all_that_comes_from_data_and_marks_a_leaky_split(self, nasty_page):
         assert "<img src=x" not in nasty_page
         text = plain(nasty_page)
         for words in ("note", "bad", "reason"):
             assert f"{words} {NASTY}" in text
-        assert nasty_page.count('<span class="leaky">') == 7
+        assert nasty_page.count('<span class="leaky">') == 8
 
     def test_reads_well_to_a_screen_reader(self, nasty_page):
         levels = [int(level) for level in re.findall(r"<h([1-6])\b", nasty_page)]

@@ -212,25 +212,101 @@ def test_the_first_class_alone_is_unfolded(visit):
 
 
 def test_a_radiograph_can_be_enlarged_and_shows_its_evidence(visit):
-    page = visit()
+    page = visit(reduced_motion="reduce")
     figures = page.locator("#examples details[open] .film").first.locator("figure")
     first, dialog = figures.first, page.get_by_role("dialog")
     plain, evidence = first.locator("img").all()
+    large, heat = (dialog.locator("img").nth(i) for i in (0, 1))
     assert evidence.evaluate("(image) => getComputedStyle(image).opacity") == "0"
     plain.click()
-    assert dialog.locator("img").get_attribute("src") == plain.get_attribute("src")
+    assert large.get_attribute("src") == plain.get_attribute("src")
     assert dialog.bounding_box()["width"] > 2 * plain.bounding_box()["width"]
+    assert not heat.is_visible()
+    dialog.get_by_role("checkbox", name="Heat map").check()
+    assert heat.get_attribute("src") == evidence.get_attribute("src")
+    assert heat.bounding_box() == large.bounding_box()
     page.keyboard.press("ArrowRight")
     second = figures.nth(1).locator("img").first.get_attribute("src")
-    assert dialog.locator("img").get_attribute("src") == second
+    assert large.get_attribute("src") == second
     page.keyboard.press("Escape")
-    assert dialog.count() == 0
+    assert not dialog.is_visible()
     first.get_by_role("checkbox").check()
     assert evidence.evaluate("(image) => getComputedStyle(image).opacity") == "1"
     plain.focus()
     page.keyboard.press("Enter")
-    assert dialog.locator("img").get_attribute("src") == evidence.get_attribute("src")
+    assert heat.is_visible()
     assert not [note for note in page.noted if note.startswith(("console", "error"))]
+
+
+def test_a_radiograph_can_be_seen_closer(visit):
+    page = visit(PHONE, reduced_motion="reduce")
+    page.locator(".wall img").first.click()
+    dialog = page.get_by_role("dialog")
+    view, large = dialog.locator(".view"), dialog.locator("img").first
+    width = large.bounding_box()["width"]
+    assert dialog.bounding_box()["width"] <= PHONE[0]
+    page.keyboard.press("+")
+    assert large.bounding_box()["width"] == pytest.approx(2 * width, abs=1)
+    assert view.evaluate("(e) => e.scrollLeft") > 0, "the middle stays where it was"
+    source = large.get_attribute("src")
+    page.keyboard.press("ArrowRight")
+    assert large.get_attribute("src") == source, "the arrows move what is seen"
+    dialog.get_by_role("button", name="Farther").click()
+    assert large.bounding_box()["width"] == pytest.approx(width, abs=1)
+    page.keyboard.press("ArrowRight")
+    assert large.get_attribute("src") != source
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_test_images_can_be_filtered_and_sorted(visit, size):
+    page = visit(size, reduced_motion="reduce")
+    gallery = page.locator(".gallery")
+    captions = gallery.locator("figcaption")
+    everything = captions.count()
+    assert (
+        gallery.get_by_role("status").inner_text() == f"{everything} of {everything} images shown"
+    )
+
+    def choose(label, option):
+        gallery.get_by_role("combobox", name=label).select_option(option)
+        return captions.all_inner_texts()
+
+    def probabilities(texts):
+        return [float(text.split()[1]) for text in texts]
+
+    assert probabilities(captions.all_inner_texts()) == sorted(
+        probabilities(captions.all_inner_texts()), reverse=True
+    )
+    lowest = probabilities(choose("Probability", "lowest first"))
+    assert lowest == sorted(lowest)
+    kinds = ("true positives", "false positives", "false negatives", "true negatives")
+    shown = {kind: choose("Decision", kind) for kind in kinds}
+    matrix = page.locator("#performance .matrices").first.get_by_role("table", name=CLASSES[0])
+    tp, fn, fp, tn = map(int, matrix.locator("b").all_inner_texts())
+    assert [len(texts) for texts in shown.values()] == [tp, fp, fn, tn]
+    assert all(text.startswith("✓") for text in shown["true negatives"])
+    assert len(choose("Decision", "mistakes")) == fp + fn
+    choose("Decision", "all")
+    by_age = [len(choose("Age", age)) for age in ("18–39", "40–59")]
+    assert sum(by_age) == everything
+    assert all(by_age)
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    assert not [note for note in page.noted if note.startswith(("console", "error"))]
+
+
+def test_the_keyboard_reaches_the_images_and_comes_back(visit):
+    page = visit(reduced_motion="reduce")
+    gallery = page.locator(".gallery")
+    gallery.get_by_role("combobox", name="Probability").focus()
+    page.keyboard.press("Tab")
+    image = gallery.locator("img").first
+    assert image.evaluate("(element) => element === document.activeElement")
+    page.keyboard.press("Enter")
+    assert page.get_by_role("dialog").is_visible()
+    words = page.get_by_role("dialog").locator("p").inner_text()
+    assert re.match(rf"Radiograph \S+\. Truth: .*{re.escape(CLASSES[0])}", words)
+    page.keyboard.press("Escape")
+    assert image.evaluate("(element) => element === document.activeElement")
 
 
 def test_tables_and_charts_can_be_saved(visit):

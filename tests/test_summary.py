@@ -18,6 +18,7 @@ from made_up_repository import (
 from thorax.artifacts import Estimate
 from thorax.compare.summary import changes, summary
 from thorax.config import METRICS, Paths
+from thorax.provenance import record_latency, record_run
 
 
 @pytest.fixture
@@ -84,3 +85,14 @@ def test_metrics_that_the_commit_lacks_are_no_change(project):
     commit("of old")
     write_metrics()
     assert changes(Paths(**PATHS)).startswith("Same headline metrics")
+
+
+def test_what_training_and_one_image_take_is_said_where_it_was_measured(project):
+    assert "took" not in summary()
+    record_run("0", seconds=74.4, images_per_second=500.0)
+    record_latency("0", 3.26)
+    text = summary()
+    assert "Training took 74 s (" in text
+    assert "One image, alone, is predicted in 3.3 ms (" in text
+    record_run("of another model", seconds=9.0, images_per_second=1.0)
+    assert summary() == text

@@ -6,6 +6,8 @@ from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import Results, SubsetMetrics
 from thorax.config import METRICS
 
+SUMMARY_FOLLOWS = "THORAX_SUMMARY_FOLLOWS"  # in the environment: the report stage need not print it
+
 
 def headline(subsets: Mapping[str, SubsetMetrics]) -> str:
     """Headline metrics with their 95% intervals as a table, a column for each titled subset."""

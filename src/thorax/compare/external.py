@@ -4,25 +4,30 @@ Models, preprocessing, thresholds and classes are the bundle's; the data are tho
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from thorax.artifacts import Estimate
 from thorax.artifacts.data import DatasetInfo
-from thorax.artifacts.evaluation import SubsetMetrics
-from thorax.artifacts.headline import headline
+from thorax.artifacts.evaluation import PredictionsInfo, Results
+from thorax.artifacts.headline import doubts, headline
 from thorax.artifacts.model import ModelFile, OperatingPoints
+from thorax.bundle.about import POINTS, models_of
 from thorax.config import Data, Paths, load_params, load_paths
 from thorax.contamination import is_contaminated
 from thorax.dataset import NEVER, Dataset, cached_images, open_images
 from thorax.download import download
-from thorax.errors import ConfigError, DataError
-from thorax.evaluate import POINTS, UNDECIDED
-from thorax.evaluate.results import subset_metrics
-from thorax.io import LABEL, write_json
+from thorax.errors import ConfigError, DataError, marked
+from thorax.evaluate import Frozen, measure
+from thorax.evaluate.subgroups import subgroup_metrics
+from thorax.io import LABEL
 from thorax.models.inference import DESCRIPTION
-from thorax.predict import ensemble, labeled, run_models
+from thorax.predict import ensemble, flagged, labeled, run_models
 from thorax.preprocess import preprocess
+from thorax.report import external_report
 from thorax.tasks import TASKS
 
 ADVICE = "Evaluate it on other patients, or pass --forced, which marks every number."
@@ -31,7 +36,7 @@ ADVICE = "Evaluate it on other patients, or pass --forced, which marks every num
 def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced: bool) -> str:
     """Evaluate a bundle on the data that `params.yaml` and the overrides describe.
 
-    Writes `results.json` and `predictions.csv` into `to`.
+    Writes into `to` what the pipeline writes into a project, under the same names; the report too.
 
     Args:
         bundle: as the evaluate stage writes it.
@@ -49,26 +54,38 @@ def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced:
         IntegrityError: the bundle was trained on some of it, and nothing says that it may.
     """
     points = OperatingPoints.read(bundle / POINTS)  # a DataError when it is no bundle
-    models = sorted(path.parent for path in bundle.glob(f"*/{DESCRIPTION}"))
-    if not models:
-        raise DataError(f"{bundle} has operating points, but no model. Copy the whole bundle.")
+    models = models_of(bundle)
     params = load_params(overrides=_of_data(overrides))
-    paths = Paths(**{name: str(to / Path(path).name) for name, path in load_paths()})
+    written = {name: str(to / path) for name, path in load_paths()}
+    paths = Paths(**(written | {"models": str(bundle), "bundle": str(bundle)}))
     dataset = prepare(params.data, ModelFile.read(models[0] / DESCRIPTION), paths)
-    contaminated = is_contaminated(
-        models, dataset.patient_namespace, dataset.table, allowed=forced, advice=ADVICE
-    )
     rows = np.arange(len(dataset.table))
+    info = PredictionsInfo(
+        task=dataset.task,
+        outputs=dataset.outputs,
+        folds=[int(model.name) for model in models],
+        out_of_fold=False,
+        leaky=False,
+        contaminated=is_contaminated(
+            models, dataset.patient_namespace, dataset.table, allowed=forced, advice=ADVICE
+        ),
+        atypical=flagged(dataset, models, rows),
+    )
     logits = np.stack([z for (z,) in run_models(dataset, models, [[rows]] * len(models))])
-    predictions = labeled(dataset, rows, ensemble(dataset.task, logits))
+    test = labeled(dataset, rows, ensemble(dataset.task, logits))
+    test.write(Path(paths.predictions) / "test.csv")
+    info.write(Path(paths.predictions) / "predictions.json")
     # Where the most likely class is predicted there are no thresholds, and none is used.
-    thresholds = np.array([points.thresholds.get(name, UNDECIDED) for name in predictions.outputs])
-    decisions = predictions.task.decide(predictions.p, thresholds)
-    metrics = subset_metrics(predictions, decisions, thresholds)
-    predictions.write_decided(decisions, to / "predictions.csv")
-    about = {"contaminated": contaminated, "bundle": str(bundle)}
-    write_json(to / "results.json", {"external": metrics.model_dump(mode="json"), **about})
-    return _summary(metrics, contaminated, to)
+    thresholds = {name: Estimate(value=points.thresholds.get(name)) for name in test.outputs}
+    frozen = Frozen(thresholds, points.scaling)
+    nothing = test.take(pd.Series(False, index=rows))
+    folds = {k: replace(test, z=z) for k, z in zip(info.folds, logits, strict=True)}
+    results = measure(params.evaluate, info, nothing, test, folds, frozen, paths)
+    subgroup_metrics(params.evaluate, test, frozen.values, dataset.table).write(
+        Path(paths.evaluation) / "subgroups.json"
+    )
+    external_report(params.report, paths, dataset)
+    return _summary(results, paths)
 
 
 def _of_data(overrides: Sequence[str]) -> Sequence[str]:
@@ -102,9 +119,14 @@ def prepare(data: Data, model: ModelFile, paths: Paths) -> Dataset:
     return Dataset(about.patient_namespace, images, rows, model.task, model.outputs, targets)
 
 
-def _summary(metrics: SubsetMetrics, contaminated: bool, to: Path) -> str:
-    lines = [f"{metrics.images:,} images of {metrics.patients:,} patients"]
-    lines.append(headline({"external": metrics}))
-    if contaminated:
-        lines.append("CONTAMINATED: the bundle was trained on some of these patients or images.")
-    return "\n".join([*lines, f"Results: {to.absolute()}"])
+def _summary(results: Results, paths: Paths) -> str:
+    whose = "unknown" if results.patients_unknown else f"{results.test.patients:,}"
+    return "\n".join(
+        [
+            f"{results.test.images:,} images of {whose} patients",
+            headline({"external": results.test}),
+            *map(marked, doubts(results)),
+            f"Results: {Path(paths.evaluation).absolute()}",
+            f"Report: {Path(paths.report).absolute()}",
+        ]
+    )

@@ -8,6 +8,7 @@ from thorax.compare.history import RESULTS, commit, working_tree
 from thorax.config import METRICS, Paths, load_paths
 from thorax.errors import ThoraxError, marked
 from thorax.io import read_json
+from thorax.provenance import recorded_latency, recorded_run
 from thorax.provenance.looks import looks
 from thorax.provenance.seeds import Seeds, seeds
 
@@ -22,6 +23,7 @@ def summary() -> str:
     lines += between_seeds(seeds(predictions, paths))
     if results.test.images:
         lines.append(f"Runs that have seen this test set: {looks(predictions)}, this one included.")
+    lines += speed(Path(paths.models))
     lines.append(changes(paths))
     report = Path(paths.report).absolute()
     lines.append(f"Report: {report}" if report.exists() else "No report: run `dvc repro`.")
@@ -38,6 +40,16 @@ def between_seeds(runs: Seeds) -> list[str]:
         shown = [f"{name} {sd:.4f}" for name, sd in figures.items() if sd is not None]
         lines.append(f"  {subset}: {', '.join(shown) or 'undefined'}")
     return lines
+
+
+def speed(models: Path) -> list[str]:
+    """What training and predicting took on this machine; empty where another one did it."""
+    folds = [read_json(path)["fingerprint"] for path in sorted(models.glob("*/model.json"))]
+    runs, latencies = map(recorded_run, folds), map(recorded_latency, folds)
+    trained = [f"{run['seconds']:.0f} s ({run['machine']}, {run['date']})" for run in runs if run]
+    one = [f"{each['milliseconds']:.1f} ms ({each['machine']})" for each in latencies if each]
+    named = {"Training took": trained, "One image, alone, is predicted in": one}
+    return [f"{what} {', '.join(values)}." for what, values in named.items() if values]
 
 
 def changes(paths: Paths) -> str:

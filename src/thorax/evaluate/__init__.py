@@ -6,6 +6,8 @@ Thresholds are on raw probabilities; the scaling rises, so it moves no decision.
 """
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.evaluation import PredictionsInfo, Results, SubsetMetrics
 from thorax.artifacts.model import AtThreshold, OperatingPoints, Scaling
 from thorax.config import Evaluate, Paths
+from thorax.dataset import open_dataset
 from thorax.evaluate import curves
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.evaluate.stress import stress_tests
-from thorax.evaluate.subgroups import subgroup_metrics
+from thorax.evaluate.subgroups import metadata_baseline, subgroup_metrics
 from thorax.io import read_csv, write_json
 from thorax.metrics.bootstrap import resample
 from thorax.metrics.calibration import calibration
@@ -28,11 +31,26 @@ from thorax.metrics.scaling import fit_scaling
 from thorax.metrics.thresholds import choose
 from thorax.progress import parts
 from thorax.provenance.looks import record_look
+from thorax.tasks import Array
 
 POINTS = "operating_points.json"
 FIGURES = ("average_precision", "sensitivity", "f1", "accuracy", "loss")  # beside the AUROC
 DOUBTS = ("contaminated", "leaky", "patients_unknown")  # the worst first
 UNDECIDED = 0.5  # threshold of a class of which validation has a single class present
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What is chosen on validation: thresholds with the interval of their choice, and scaling."""
+
+    thresholds: dict[str, Estimate]
+    scaling: dict[str, Scaling]
+
+    @property
+    def values(self) -> Array:
+        """Thresholds [O]."""
+        chosen = (threshold.value for threshold in self.thresholds.values())
+        return np.array([UNDECIDED if value is None else value for value in chosen])
 
 
 def evaluate(params: Evaluate, paths: Paths) -> None:
@@ -46,54 +64,36 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
     )
     with parts("evaluate", 5) as begin:
         begin("thresholds")
-        chosen = choose_thresholds(params, val)
-        thresholds = np.array([UNDECIDED if t.value is None else t.value for t in chosen.values()])
-        frozen = dict(zip(info.outputs, thresholds.tolist(), strict=True))
-        scaling = choose_scaling(val, info)
-        decisions = {
-            subset: predictions.task.decide(predictions.p, thresholds)
-            for subset, predictions in _named(val, test)
-        }
-        for subset, predictions in _named(val, test):
-            predictions.write_decided(decisions[subset], folder / f"{subset}.csv")
-        record_look(test.write_anonymous(decisions["test"], Path(paths.test_predictions)))
+        frozen = Frozen(choose_thresholds(params, val), choose_scaling(val, info))
         begin("metrics")
-        results = Results(
-            settings=params,
-            out_of_fold=info.out_of_fold,
-            leaky=info.leaky,
-            contaminated=info.contaminated,
-            patients_unknown=about.patients_unknown,
-            thresholds={} if val.task.exclusive else chosen,
-            val=subset_metrics(val, decisions["val"], thresholds),
-            test=subset_metrics(test, decisions["test"], thresholds),
-            folds=fold_metrics(_by_fold(tables / "test_by_fold.csv", test), thresholds),
-        )
-        results.write(folder / "results.json")
+        folds = _by_fold(tables / "test_by_fold.csv", test)
+        results = measure(params, info, val, test, folds, frozen, paths)
         write_json(Path(paths.metrics), headline(results))
-        begin("calibration")
-        calibration(val, test, thresholds, scaling, params.prevalences).write(
-            folder / "calibration.json"
+        anonymous = test.write_anonymous(
+            test.task.decide(test.p, frozen.values), Path(paths.test_predictions)
         )
+        record_look(anonymous)
         begin("subgroups")
-        subset, evaluated = ("test", test) if len(test.y) else ("val", val)
-        subgroup_metrics(params, evaluated, decisions[subset], info.folds[0], paths).write(
-            folder / "subgroups.json"
-        )
+        evaluated = test if len(test.y) else val
+        dataset = open_dataset(paths)
+        subgroup_metrics(params, evaluated, frozen.values, dataset.table).model_copy(
+            update={"metadata": metadata_baseline(dataset, evaluated, info.folds[0])}
+        ).write(folder / "subgroups.json")
         begin("stress")
-        stress_tests(evaluated, thresholds, tables / "stress.csv").write(folder / "stress.json")
-        curves.write({"val": val, "test": test}, results, Path(paths.plots))
+        stress_tests(evaluated, frozen.values, tables / "stress.csv").write(folder / "stress.json")
+        begin("bundle")
+        known = zip(info.outputs, frozen.values.tolist(), strict=True)
         write_bundle(
             Path(paths.bundle),
             [Path(paths.models) / str(fold) for fold in info.folds],
             OperatingPoints(
                 rule=params.model_dump()["threshold"],
-                thresholds={name: t for name, t in frozen.items() if name in results.thresholds},
-                scaling=scaling,
+                thresholds={name: t for name, t in known if name in results.thresholds},
+                scaling=frozen.scaling,
                 atypical=info.atypical,
                 for_ensemble=not info.out_of_fold,
                 title=about.title,
-                test_set=_described(results.test),
+                test_set=_described(results.test, patients_unknown=about.patients_unknown),
                 performance={
                     name: AtThreshold(
                         sensitivity=each.metrics["sensitivity"],
@@ -105,8 +105,55 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
         )
 
 
-def _described(subset: SubsetMetrics) -> str:
-    return f"{subset.images:,} images of {subset.patients:,} patients" if subset.images else ""
+def _described(subset: SubsetMetrics, *, patients_unknown: bool) -> str:
+    if not subset.images or patients_unknown:
+        return f"{subset.images:,} images" if subset.images else ""
+    return f"{subset.images:,} images of {subset.patients:,} patients"
+
+
+def measure(
+    params: Evaluate,
+    info: PredictionsInfo,
+    val: Predictions,
+    test: Predictions,
+    folds: Mapping[int, Predictions],
+    frozen: Frozen,
+    paths: Paths,
+) -> Results:
+    """Write decisions, metrics, calibration and curves of both subsets, either of them empty.
+
+    Args:
+        params: prevalences, and what the results say of their settings.
+        info: what the predictions are of.
+        val: predictions of validation.
+        test: of test.
+        folds: test predictions of each fold's own model.
+        frozen: thresholds and scaling.
+        paths: of the data's description, and where the results go.
+    """
+    folder, thresholds = Path(paths.evaluation), frozen.values
+    metrics = {}
+    for subset, predictions in (("val", val), ("test", test)):
+        decisions = predictions.task.decide(predictions.p, thresholds)
+        predictions.write_decided(decisions, folder / f"{subset}.csv")
+        metrics[subset] = subset_metrics(predictions, decisions, thresholds)
+    results = Results(
+        settings=params,
+        out_of_fold=info.out_of_fold,
+        leaky=info.leaky,
+        contaminated=info.contaminated,
+        patients_unknown=DatasetInfo.read(Path(paths.dataset)).patients_unknown,
+        thresholds={} if test.task.exclusive else frozen.thresholds,
+        val=metrics["val"],
+        test=metrics["test"],
+        folds=fold_metrics(folds, thresholds),
+    )
+    results.write(folder / "results.json")
+    calibration(val, test, thresholds, frozen.scaling, params.prevalences).write(
+        folder / "calibration.json"
+    )
+    curves.write({"val": val, "test": test}, results, Path(paths.plots))
+    return results
 
 
 def choose_thresholds(params: Evaluate, val: Predictions) -> dict[str, Estimate]:
@@ -160,10 +207,6 @@ def _figures(subset: SubsetMetrics) -> dict[str, float | None]:
     auroc = subset.metrics["auroc"]
     figures = {"auroc": auroc.value, "auroc_low": auroc.low, "auroc_high": auroc.high}
     return figures | {name: subset.metrics[name].value for name in FIGURES}
-
-
-def _named(val: Predictions, test: Predictions) -> list[tuple[str, Predictions]]:
-    return [("val", val), ("test", test)]
 
 
 def _by_fold(path: Path, test: Predictions) -> dict[int, Predictions]:

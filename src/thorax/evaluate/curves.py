@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from thorax.artifacts.evaluation import ClassMetrics, Results
 from thorax.io import write_csv
+from thorax.metrics import bands
+from thorax.metrics.intervals import Patients
 from thorax.metrics.predictions import Predictions
+from thorax.tasks import Array
 
 POINTS = 200  # of a curve: more cannot be seen
 
@@ -26,20 +30,21 @@ def write(subsets: Mapping[str, Predictions], results: Results, folder: Path) ->
             if metrics.positives and metrics.negatives:
                 known = ~np.isnan(predictions.y[:, i])
                 y, p = predictions.y[known, i], predictions.p[known, i]
-                fpr, tpr, _ = roc_curve(y, p)
-                precision, recall, _ = precision_recall_curve(y, p, drop_intermediate=True)
-                roc.append(_curve(keys, fpr=fpr, tpr=tpr))
-                precision_recall.append(
-                    _curve(keys, recall=recall[::-1], precision=precision[::-1])
-                )
+                patients = Patients.of(predictions.images["patient_id"][known])
+                roc.append(pd.DataFrame(keys | _roc(y, p, patients)))
+                precision_recall.append(pd.DataFrame(keys | _precision_recall(y, p, patients)))
         confusion += (
             _one_matrix(subset, predictions)
             if predictions.task.exclusive
             else _matrices(subset, classes)
         )
-    write_csv(_joined(roc, ["subset", "class", "fpr", "tpr"]), folder / "roc.csv")
-    columns = ["subset", "class", "recall", "precision"]
-    write_csv(_joined(precision_recall, columns), folder / "precision_recall.csv")
+    for name, curves, axes in (
+        ("roc", roc, ["fpr", "tpr"]),
+        ("precision_recall", precision_recall, ["recall", "precision"]),
+    ):
+        columns = ["subset", "class", *axes, "low", "high"]
+        table = pd.concat(curves) if curves else pd.DataFrame(columns=columns)
+        write_csv(table, folder / f"{name}.csv")
     write_csv(pd.DataFrame(confusion), folder / "confusion.csv")
     write_csv(pd.DataFrame(bars), folder / "per_class.csv")
 
@@ -70,11 +75,28 @@ def _matrices(subset: str, classes: Mapping[str, ClassMetrics]) -> list[dict[str
     ]
 
 
-def _curve(keys: dict[str, str], **axes: Any) -> pd.DataFrame:
-    length = len(next(iter(axes.values())))
-    keep = np.unique(np.linspace(0, length - 1, min(POINTS, length)).astype(int))
-    return pd.DataFrame(keys | {name: values[keep].round(4) for name, values in axes.items()})
+def _roc(y: Array, p: Array, patients: Patients) -> dict[str, Array]:
+    """False positive rate, sensitivity and the band of that [K]."""
+    fpr, tpr, thresholds = roc_curve(y, p)
+    keep = _few(len(fpr))
+    low, high = bands.roc(y, p, thresholds[keep], patients)
+    return _rounded(fpr=fpr[keep], tpr=tpr[keep], low=low, high=high)
 
 
-def _joined(curves: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return pd.concat(curves) if curves else pd.DataFrame(columns=columns)
+def _precision_recall(y: Array, p: Array, patients: Patients) -> dict[str, Array]:
+    """Recall, precision and the band of that [K]."""
+    curve = precision_recall_curve(y, p, drop_intermediate=True)
+    thresholds = np.append(curve[2], np.inf)  # scikit-learn ends where nothing is predicted
+    keep = _few(len(thresholds))
+    precision, recall, thresholds = (each[::-1][keep] for each in (*curve[:2], thresholds))
+    low, high = bands.precision_recall(y, p, thresholds, patients)
+    return _rounded(recall=recall, precision=precision, low=low, high=high)
+
+
+def _few(length: int) -> NDArray[np.int64]:
+    """Places of at most `POINTS` of so many points, evenly spaced, both ends among them."""
+    return np.unique(np.linspace(0, length - 1, min(POINTS, length)).astype(np.int64))
+
+
+def _rounded(**axes: Array) -> dict[str, Array]:
+    return {name: values.round(4) for name, values in axes.items()}

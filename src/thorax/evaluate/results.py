@@ -81,8 +81,9 @@ def _macro(name: str, by_class: Mapping[str, Statistics]) -> Estimate:
     known = {each: np.isfinite(metrics[name].value) for each, metrics in by_class.items()}
     undefined = ", ".join(each for each in by_class if not known[each])
     single = ", ".join(each for each in by_class if known[each] and by_class[each][name].df < 1)
+    unit = next(iter(by_class.values()))[name].unit.removesuffix("s")
     cautions = [
-        f"no interval, as {single} rests on one patient" if single else estimate.caution,
+        f"no interval, as {single} rests on one {unit}" if single else estimate.caution,
         f"without {undefined}, where it is undefined" if undefined else "",
     ]
     return estimate.model_copy(update={"caution": "; ".join(filter(None, cautions))})

@@ -9,23 +9,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thorax.artifacts.evaluation import Attribute, Gap, Group, Subgroups
-from thorax.config import Evaluate, Paths
-from thorax.dataset import NEVER, open_dataset
+from thorax.artifacts import Estimate
+from thorax.artifacts.evaluation import (
+    Attribute,
+    BaselineComparison,
+    Gap,
+    Group,
+    MetadataBaseline,
+    Subgroups,
+)
+from thorax.config import Evaluate
+from thorax.dataset import NEVER, Dataset
 from thorax.evaluate.metadata_baseline import baseline, features
 from thorax.io import rounded
+from thorax.metrics.groups import attributes
 from thorax.metrics.influence import of_class
 from thorax.metrics.intervals import Patients, Statistic, mean, p_value, undefined
 from thorax.metrics.predictions import Predictions
 from thorax.tasks import Array
 
-AGE_BANDS = {  # below so many years
-    "0–17": 18,
-    "18–39": 40,
-    "40–59": 60,
-    "60–79": 80,
-    "80 and older": 200,
-}
 HEALTHY = ("no finding", "normal")
 MIN_IMAGES = 5  # with and without a class that its AUROC needs in every group
 MIN_PATIENTS = 10  # under which a group is too small whatever its images
@@ -33,62 +35,46 @@ METRICS = ("auroc", "sensitivity", "specificity")
 
 
 def subgroup_metrics(
-    params: Evaluate, predictions: Predictions, d: Array, fold: int, paths: Paths
+    params: Evaluate, predictions: Predictions, thresholds: Array, images: pd.DataFrame
 ) -> Subgroups:
-    """Metrics of every group and pair of groups, and the baseline on metadata alone.
+    """Metrics of every group and pair of groups; no baseline yet.
 
     Args:
         params: smallest group.
         predictions: the evaluated images.
-        d: decisions [N, O] at the frozen thresholds.
-        fold: the first one; its training images teach the baseline.
-        paths: of manifest, cache and split.
+        thresholds: the frozen ones [O].
+        images: all images of the data, as from `dataset.cached_images`.
     """
-    dataset = open_dataset(paths)
-    images = dataset.table.set_index("image_id", drop=False)
-    groups = attributes(images).loc[predictions.images["image_id"]].reset_index(drop=True)
+    groups = attributes(images.set_index("image_id", drop=False))
+    groups = groups.loc[predictions.images["image_id"]].reset_index(drop=True)
+    d = predictions.task.decide(predictions.p, thresholds)
     evaluation = Evaluation(predictions, d, params.min_subgroup_size)
-    unseen = predictions.take(
-        predictions.images["fold"].isin([fold, NEVER])
-    )  # by the first fold's model
-    known = features(images)
-    trained = dataset.rows("train", fold)
+    nothing = Estimate(value=None, reason="there are no training images")
+    none = BaselineComparison(baseline=nothing, model=nothing, difference=nothing)
     return Subgroups(
         attributes={str(name): evaluation.of(groups[name]) for name in groups},
         pairs={
             f"{a} × {b}": evaluation.of(crossed(groups[a], groups[b]))
             for a, b in combinations(groups, 2)
         },
-        metadata=baseline(
-            known.iloc[trained],
-            dataset.targets[trained],
-            unseen,
-            known.loc[unseen.images["image_id"]],
-        ),
+        metadata=MetadataBaseline(columns=[], classes={}, mean=none),
     )
 
 
-def attributes(images: pd.DataFrame) -> pd.DataFrame:
-    """Group of each image as text, empty where unknown; only attributes with two groups or more.
+def metadata_baseline(dataset: Dataset, predictions: Predictions, fold: int) -> MetadataBaseline:
+    """The baseline on metadata alone, taught by the training images of a fold.
 
-    Args:
-        images: all images of the data, with `patient_id`, `sex`, `age`, `view`, `vendor`, `site`.
-            Follow-up is inferred from the order of a patient's image ids.
+    It is compared on those of the evaluated images that the fold's model has not seen.
     """
-    bands = [-1, *(years - 0.5 for years in AGE_BANDS.values())]
-    age = pd.cut(images["age"], bands, labels=list(AGE_BANDS)).astype(object)
-    visit = images.groupby("patient_id")["image_id"].rank(method="first")
-    table = pd.DataFrame(
-        {
-            "sex": images["sex"],
-            "age": age.where(age.notna(), ""),
-            "view": images["view"],
-            "vendor": images["vendor"],
-            "site": images["site"],
-            "visit": np.where(visit == 1, "first", "follow-up"),
-        }
-    ).astype(str)
-    return table[[name for name in table if table[name][table[name] != ""].nunique() > 1]]
+    unseen = predictions.take(predictions.images["fold"].isin([fold, NEVER]))
+    known = features(dataset.table.set_index("image_id", drop=False))
+    trained = dataset.rows("train", fold)
+    return baseline(
+        known.iloc[trained],
+        dataset.targets[trained],
+        unseen,
+        known.loc[unseen.images["image_id"]],
+    )
 
 
 def crossed(a: "pd.Series[str]", b: "pd.Series[str]") -> "pd.Series[str]":
@@ -141,7 +127,8 @@ class Evaluation:
     def _too_small(self, rows: NDArray[np.int64]) -> str:
         if len(rows) < self.min_images:
             return f"under {self.min_images} images"
-        return f"under {MIN_PATIENTS} patients" if self._patients(rows) < MIN_PATIENTS else ""
+        few = self._patients(rows) < MIN_PATIENTS
+        return f"under {MIN_PATIENTS} {self.patients.unit}" if few else ""
 
     def _patients(self, rows: NDArray[np.int64]) -> int:
         return len(np.unique(self.patients.of_image[rows]))

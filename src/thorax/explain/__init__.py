@@ -6,6 +6,7 @@ Only images of the evaluated subset that this model has not seen in training are
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +20,16 @@ from thorax.config import Evaluate, Explain, Paths
 from thorax.explain.baselines import pixel_baselines
 from thorax.explain.cascade import cascading_randomization
 from thorax.explain.explainer import Explainer, open_explainer
+from thorax.explain.gradcam import Maps
 from thorax.explain.localization import localize
 from thorax.explain.occlusion import is_shortcut, occlude, occlusion_tests
 from thorax.io import replacing
 from thorax.metrics.bootstrap import resample
 from thorax.progress import parts
+from thorax.tasks import Array
+
+MISTAKES = 40  # of each kind and class that get a map
+SIDE = 32  # pixels of a map that is kept: layers that are explained are no finer
 
 
 def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
@@ -54,30 +60,44 @@ def explain(params: Explain, evaluation: Evaluate, paths: Paths) -> None:
 
 
 def write_gradcam(explainer: Explainer, path: Path) -> None:
-    """Grad-CAM of the images that the model is surest about: of each class, right and wrong.
+    """Grad-CAM of each class where the model is surest: one right image, and many wrong ones.
 
-    These are the most and the least probable image that shows the class, and the most probable one
-    that does not; the first of them first for each class.
+    These are the most probable image that shows the class, then the least probable ones that do and
+    the most probable ones that do not: at any threshold its mistakes are among the first of them.
 
-    Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, H, W], and `layer`.
+    Writes `image_ids` and `outputs` as text [K], `maps` uint8 [K, h, w], and `layer`.
     """
-    y, p = explainer.predictions.y.T, explainer.predictions.p.T
-    chosen = [
-        (output, int(np.where(y[output] == shown, sign * p[output], -np.inf).argmax()))
-        for output in range(len(y))
-        for shown, sign in ((1, 1), (1, -1), (0, 1))
-        if shown in y[output]
-    ]
-    outputs, rows = np.array(chosen, np.int64).reshape(-1, 2).T
-    ids = explainer.predictions.images["image_id"].iloc[rows].tolist()
-    maps, layer = explainer.maps(explainer.network, ids, outputs)
+    ids: list[str] = []
+    outputs: list[str] = []
+    maps, layer = [], ""
+    for output, name in enumerate(explainer.predictions.outputs):
+        rows = surest(explainer.predictions.y[:, output], explainer.predictions.p[:, output])
+        chosen = explainer.predictions.images["image_id"].iloc[rows].tolist()
+        found, layer = explainer.maps(explainer.network, chosen, np.full(len(rows), output))
+        maps += [_small(each) for each in found]
+        ids, outputs = ids + chosen, outputs + [name] * len(rows)
     _write_arrays(
         path,
         image_ids=np.array(ids, str),
-        outputs=np.array([explainer.predictions.outputs[o] for o in outputs], str),
-        maps=np.round(255 * maps).astype(np.uint8),
+        outputs=np.array(outputs, str),
+        maps=np.array(maps, np.uint8),
         layer=np.array(layer),
     )
+
+
+def surest(y: Array, p: Array) -> NDArray[np.int64]:
+    """Rows of one class: its most probable image, then `MISTAKES` surest misses and alarms each."""
+    order = np.argsort(p, kind="stable")
+    shown, absent = order[y[order] == 1], order[y[order] == 0][::-1]
+    rows = [*shown[-1:], *shown[:MISTAKES], *absent[:MISTAKES]]
+    return np.array(list(dict.fromkeys(rows)), np.int64)
+
+
+def _small(evidence: Maps) -> NDArray[np.uint8]:
+    """A map [H, W] between 0 and 1 as bytes, no larger than `SIDE`."""
+    factor = min(1.0, SIDE / max(evidence.shape))
+    size = [max(1, round(factor * edge)) for edge in evidence.shape[::-1]]
+    return np.round(255 * cv2.resize(evidence, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
 
 
 def write_occlusion(

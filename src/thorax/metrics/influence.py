@@ -74,7 +74,8 @@ def share(numerator: Array, denominator: Array, patients: Patients, basis: str) 
     total = denominator.sum()
     value = numerator.sum() / total
     influence = patients.total((numerator - value * denominator) / total) * _small(counted)
-    return Statistic(float(value), influence, counted - 1, counted, basis, SHARE_EDGE)
+    df = counted - 1
+    return Statistic(float(value), influence, df, counted, basis, SHARE_EDGE, unit=patients.unit)
 
 
 def _area(
@@ -91,7 +92,8 @@ def _area(
         # Near 1 few patients carry the variance: fewer degrees of freedom, by the fourth moment.
         tails = (squares**2).sum() / squares.sum() ** 2 - 1 / len(np.unique(patients.of_image))
         df = min(df, max(1.0, 2 / max(tails, 1e-9)))
-    return Statistic(float(value), influence, df, counts[basis], basis, AREA_EDGE)
+    few = counts[basis]
+    return Statistic(float(value), influence, df, few, basis, AREA_EDGE, unit=patients.unit)
 
 
 def _small(count: int) -> float:

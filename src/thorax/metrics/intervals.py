@@ -28,20 +28,22 @@ FEW = 30  # patients under which the coverage of some metric leaves .93 to .97
 
 @dataclass(frozen=True)
 class Patients:
-    """Whose each image is: a number under `count` [N]."""
+    """Whose each image is: a number under `count` [N]; `images` where no two are of one patient."""
 
     of_image: NDArray[np.int64]
     count: int
+    unit: str = "patients"
 
     @classmethod
     def of(cls, names: "pd.Series[str]") -> "Patients":
         """Patients of a column of their ids."""
         codes, unique = pd.factorize(names)
-        return cls(codes.astype(np.int64), len(unique))
+        unit = "patients" if len(unique) < len(codes) else "images"
+        return cls(codes.astype(np.int64), len(unique), unit)
 
     def take(self, images: NDArray[np.int64] | NDArray[np.bool_]) -> "Patients":
         """The same patients for some of the images."""
-        return Patients(self.of_image[images], self.count)
+        return replace(self, of_image=self.of_image[images])
 
     def total(self, values: Array) -> Array:
         """Sums over the images of each patient [P] of values [N]."""
@@ -65,10 +67,11 @@ class Statistic:
             variance.
         df: degrees of freedom of that variance; under 1 there is no interval.
         patients: it rests on so many: of those with and without a finding, the fewer.
-        basis: what these patients are, such as `with the finding`.
+        basis: which these are, such as `with the finding`.
         edge: fewer patients in error (`patients` times the distance to 0 or 1) are too few.
         scale: on which it is close to normal.
         biased_if_few: of few patients it is biased, which a mean over classes keeps.
+        unit: `patients`, or `images` where no two are of one patient.
     """
 
     value: float
@@ -79,6 +82,7 @@ class Statistic:
     edge: float = 0.0
     scale: Literal["logit", "log", "plain"] = "logit"
     biased_if_few: bool = False
+    unit: str = "patients"
 
     @property
     def variance(self) -> float:
@@ -133,15 +137,16 @@ class Statistic:
 
     def _caution(self) -> str:
         if self.patients < FEW:
-            return f"under {FEW} patients {self.basis} ({self.patients})"
+            return f"under {FEW} {self.unit} {self.basis} ({self.patients})"
         if self.scale == "logit" and self.patients * min(self.value, 1 - self.value) < self.edge:
-            return f"so near {round(self.value)} that few of {self.patients} patients decide it"
+            near = f"so near {round(self.value)} that"
+            return f"{near} few of {self.patients} {self.unit} decide it"
         return ""
 
 
 def undefined(patients: Patients, basis: str) -> Statistic:
     """A figure that the sample does not have."""
-    return Statistic(np.nan, np.zeros(patients.count), 0, 0, basis)
+    return Statistic(np.nan, np.zeros(patients.count), 0, 0, basis, unit=patients.unit)
 
 
 def mean(statistics: Sequence[Statistic]) -> Statistic:

@@ -15,6 +15,7 @@ from thorax.dataset import Dataset, open_dataset
 from thorax.io import write_csv
 from thorax.metrics.predictions import IDS, Predictions
 from thorax.models.inference import open_model, predict_logits, single_device
+from thorax.predict import latency
 from thorax.predict.stress import CHANGES, altered
 from thorax.tasks import TASKS
 from thorax.typicality import Typicality, atypicality, thumbnails
@@ -65,6 +66,7 @@ def predict(folds: Sequence[int], paths: Paths) -> None:
         contaminated=contaminated,
         atypical=flagged(dataset, models, evaluated[0]),
     ).write(folder / "predictions.json")
+    latency.measure(dataset, models)
 
 
 def flagged(dataset: Dataset, models: Sequence[Path], rows: NDArray[np.int64]) -> float:

@@ -1,7 +1,7 @@
 """Run metadata: machine, time, versions and commit of a training run, outside of DVC's outputs.
 
 These differ from run to run, so in an output they would make equal results look different. They are
-kept by the model's fingerprint in the user's checkout, and shown where they belong to a model.
+kept by the model's fingerprint in the user's checkout, where `thorax summary` finds them.
 """
 
 import platform
@@ -75,6 +75,32 @@ def recorded_run(fingerprint: str) -> RunMetadata | None:
         return None
     run: RunMetadata = read_json(path)
     return run
+
+
+class Latency(TypedDict):
+    """How long one image takes, from the cached pixels to the logits, one at a time."""
+
+    machine: str
+    milliseconds: float
+
+
+def record_latency(fingerprint: str, milliseconds: float) -> None:
+    """Keep what was measured of a model."""
+    latency: Latency = {"machine": machine(), "milliseconds": round(milliseconds, 2)}
+    write_json(_of_latency(fingerprint), latency)
+
+
+def recorded_latency(fingerprint: str) -> Latency | None:
+    """What was last measured of the model with this fingerprint in this checkout."""
+    path = _of_latency(fingerprint)
+    if not path.exists():
+        return None
+    latency: Latency = read_json(path)
+    return latency
+
+
+def _of_latency(fingerprint: str) -> Path:
+    return main_root() / FOLDER / f"{fingerprint}.latency.json"
 
 
 def commit() -> str | None:

@@ -1,6 +1,7 @@
 """The charts of the page: curves and distributions."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -27,6 +28,7 @@ def roc(curves: Curves, points: Points, label: str) -> Markup:
     x, y = Axis("1 − specificity", options=FIFTHS), Axis("Sensitivity", options=FIFTHS)
     plot = Plot(x, y, SQUARE)
     plot.reference([0, 1], [0, 1])
+    _bands(plot, {subset: curve.set_index("fpr") for subset, curve in curves.items()})
     for subset, curve in curves.items():
         plot.line(subset, list(curve["fpr"]), list(curve["tpr"]))
     for subset, at in points.items():
@@ -39,18 +41,26 @@ def precision_recall(curves: Curves, points: Points, prevalence: float, label: s
     plot = Plot(Axis("Sensitivity", options=FIFTHS), Axis("Precision", options=FIFTHS), SQUARE)
     plot.reference([0, 1], [prevalence, prevalence])
     # Between two thresholds no precision in between is reached: steps, as average precision adds.
-    for subset, curve in curves.items():
-        plot.line(subset, *steps(curve), interpolate="step-before")
+    stepped = {subset: steps(curve) for subset, curve in curves.items()}
+    _bands(plot, stepped, interpolate="step-before")
+    for subset, curve in stepped.items():
+        plot.line(subset, curve.index.tolist(), list(curve["precision"]), interpolate="step-before")
     for subset, at in points.items():
         plot.dot(subset, *at)
     return plot.svg(label, readout=("sensitivity", "precision"))
 
 
-def steps(curve: pd.DataFrame) -> tuple[list[float], list[float]]:
-    """Recall and the precision first reached with it: the steps whose area average precision is."""
-    first = curve[curve["recall"] > 0].groupby("recall")["precision"].max()
-    recall, precision = [float(x) for x in first.index], [float(x) for x in first]
-    return [0.0, *recall], [*precision[:1], *precision]
+def steps(curve: pd.DataFrame) -> pd.DataFrame:
+    """By recall, the precision first reached with it and its band: the steps that AP adds up."""
+    ordered = curve[curve["recall"] > 0].sort_values(["recall", "precision"])
+    first = ordered.drop_duplicates("recall", keep="last").set_index("recall")
+    return pd.concat([first.head(1).rename({first.index[0]: 0.0}), first])
+
+
+def _bands(plot: Plot, curves: Curves, **mark: Any) -> None:
+    """The band of the last of the curves, which lies on top: two would hide each other."""
+    *_, (subset, curve) = curves.items()
+    plot.band(subset, curve.index.tolist(), curve[["low", "high"]].to_numpy().tolist(), **mark)
 
 
 def history(

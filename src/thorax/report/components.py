@@ -1,5 +1,6 @@
 """What a page is put together from, and how it becomes HTML; data is always escaped."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -153,6 +154,12 @@ def environment() -> Environment:
 def render(template: str, /, **values: Any) -> Markup:
     """A template filled in."""
     return Markup(environment().get_template(template).render(**values))
+
+
+def embedded(data: Any) -> Markup:
+    """Data for a script of the page, as JSON that no name in it can break out of."""
+    text = json.dumps(data, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
 def source(name: str) -> Markup:

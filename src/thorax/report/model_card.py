@@ -11,7 +11,7 @@ from thorax.io import markdown_table
 from thorax.report import wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Caveat
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Run
 from thorax.report.sections.data import facts
 from thorax.report.sections.performance import decision_rule
 from thorax.report.sections.split import method
@@ -22,7 +22,7 @@ ITEMS = 5  # of one caveat; the page has them all
 OUT_OF_SCOPE = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
 
 
-def model_card(inputs: Inputs) -> str:
+def model_card(inputs: Run) -> str:
     """Markdown; the same inputs give the same bytes."""
     blocks = [
         f"# Model card: {inputs.model.model.name} on {inputs.dataset.title}",
@@ -34,7 +34,7 @@ def model_card(inputs: Inputs) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def model_details(inputs: Inputs) -> Iterator[str]:
+def model_details(inputs: Run) -> Iterator[str]:
     """What the model is and how it was trained."""
     model, scaling = inputs.model, inputs.points.scaling
     scaled = [name for name, s in scaling.items() if s.slope is not None]
@@ -58,7 +58,7 @@ def model_details(inputs: Inputs) -> Iterator[str]:
     )
 
 
-def intended_use(inputs: Inputs) -> Iterator[str]:
+def intended_use(inputs: Run) -> Iterator[str]:
     """What it may be used for."""
     yield (
         f"Research on {wording.listed(inputs.model.outputs)} in chest X-rays like those described"
@@ -66,7 +66,7 @@ def intended_use(inputs: Inputs) -> Iterator[str]:
     )
 
 
-def factors(inputs: Inputs) -> Iterator[str]:
+def factors(inputs: Run) -> Iterator[str]:
     """By what groups the model was evaluated, and by which it could not be."""
     attributes = inputs.subgroups.attributes
     if not attributes:
@@ -83,7 +83,7 @@ def factors(inputs: Inputs) -> Iterator[str]:
     yield _list(lines)
 
 
-def metrics(inputs: Inputs) -> Iterator[str]:
+def metrics(inputs: Run) -> Iterator[str]:
     """What is measured, how predictions become decisions, and what stands behind intervals."""
     names = [wording.in_sentence(wording.metric_name(key)) for key in METRICS]
     averaged = ", macro averages over classes" if len(inputs.model.outputs) > 1 else ""
@@ -93,7 +93,7 @@ def metrics(inputs: Inputs) -> Iterator[str]:
     )
 
 
-def evaluation_data(inputs: Inputs) -> Iterator[str]:
+def evaluation_data(inputs: Run) -> Iterator[str]:
     """Which images the metrics are of."""
     name = inputs.subset_name(inputs.headline)
     if inputs.results.leaky:
@@ -109,7 +109,7 @@ def evaluation_data(inputs: Inputs) -> Iterator[str]:
     )
 
 
-def training_data(inputs: Inputs) -> Iterator[str]:
+def training_data(inputs: Run) -> Iterator[str]:
     """The data set, and images of each class by subset."""
     dataset, subsets = inputs.dataset, inputs.split.subsets
     about = {"Data set": dataset.title, "Citation": dataset.citation, "License": dataset.license}
@@ -126,7 +126,7 @@ def training_data(inputs: Inputs) -> Iterator[str]:
     yield markdown_table(["Subset", "Images", "Patients", *inputs.dataset.classes], rows)
 
 
-def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
+def quantitative_analyses(inputs: Run) -> Iterator[str]:
     """Metrics overall and by class, then by group (unitary) and pair of groups (intersectional)."""
     results = inputs.metrics
     where = wording.in_sentence(inputs.subset_name(inputs.headline))
@@ -160,7 +160,7 @@ def quantitative_analyses(inputs: Inputs) -> Iterator[str]:
         yield "\n".join(f"- {gap_text(*item)}" for item in largest_gaps(attributes))
 
 
-def ethical_considerations(inputs: Inputs) -> Iterator[str]:
+def ethical_considerations(inputs: Run) -> Iterator[str]:
     """Whom the images show, and whose findings the model overlooks."""
     if inputs.dataset.source == "phantom":
         yield "The images are synthetic and show no person."
@@ -184,12 +184,12 @@ def ethical_considerations(inputs: Inputs) -> Iterator[str]:
         yield _list({name: text or "no group is large enough" for name, text in rates.items()})
 
 
-def caveats_and_recommendations(inputs: Inputs) -> Iterator[str]:
+def caveats_and_recommendations(inputs: Run) -> Iterator[str]:
     """Every caveat of the report."""
     yield "\n".join(map(_bullet, caveats(inputs))) or "- None."
 
 
-SECTIONS: dict[str, Callable[[Inputs], Iterator[str]]] = {
+SECTIONS: dict[str, Callable[[Run], Iterator[str]]] = {
     "Model Details": model_details,
     "Intended Use": intended_use,
     "Factors": factors,

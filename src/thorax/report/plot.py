@@ -8,6 +8,7 @@ machine that made it.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any
 
 import altair as alt
@@ -86,6 +87,13 @@ class Plot:
         style = {"stroke": stroke, "strokeDash": dash, "strokeWidth": 2, **mark}
         self.layers.append(chart.mark_line(**style).encode(**self.axes, order="i:Q"))
 
+    def band(self, series: str, xs: Sequence[Any], bounds: Sequence[Any], **mark: Any) -> None:
+        """The area between two curves, bounds being pairs (low, high); NaN leaves a gap."""
+        low, high = zip(*bounds, strict=True)
+        chart = _chart(x=xs, y=[_known(y) for y in low], y2=[_known(y) for y in high])
+        style = {"fill": STYLES[series][0], "opacity": 0.18, **mark}
+        self.layers.append(chart.mark_area(**style).encode(**self.axes, y2="y2:Q"))
+
     def reference(self, xs: Sequence[float], ys: Sequence[float]) -> None:
         """A dotted line to compare with."""
         style: dict[str, Any] = {"stroke": "var(--grid-strong)", "strokeDash": [2, 4]}
@@ -136,6 +144,10 @@ class Plot:
             ranges = (f"{axis.low:.6g} {axis.high:.6g}" for axis in (self.x, self.y))
             values += [str(width), str(height), *readout, *ranges]
         return head.format(*values) + Markup(">" + tidy(text.partition(">")[2]))
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 def _chart(**columns: Any) -> alt.Chart:

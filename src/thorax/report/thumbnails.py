@@ -18,6 +18,7 @@ QUALITY = 90  # of WebP: a quarter of the bytes of PNG, no difference to be seen
 AVERAGED = 1000  # images behind a mean: more change nothing that can be seen
 READ = 2**28  # bytes read at most for a mean
 ORANGE, BLUE = (0, 159, 230), (233, 180, 86)  # Okabe and Ito's, as blue, green, red
+STRONGEST = 0.65  # of the color, so that the image shines through
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def side_for(pictures: int, pixels: int, largest: int = LARGEST) -> int:
 
 
 def data_uri(image: NDArray[np.uint8], side: int = LARGEST) -> str:
-    """A gray [H, W] or color [H, W, 3] image as WebP, no larger than `side` pixels."""
+    """A gray [H, W] or color [H, W, 3 or 4] image as WebP, no larger than `side` pixels."""
     factor = side / max(image.shape[:2])
     if factor < 1:
         size = [max(1, round(factor * edge)) for edge in (image.shape[1], image.shape[0])]
@@ -98,10 +99,17 @@ def difference_map(difference: NDArray[np.float64], largest: float) -> NDArray[n
 
 
 def overlay(image: NDArray[np.uint8], evidence: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A gray image [H, W] with evidence in 0–255 over it in orange, as strong as it is."""
-    strength = 0.65 * evidence[..., None] / 255
+    """A gray image [H, W] with evidence [h, w] in 0–255 over it in orange, as strong as it is."""
+    height, width = image.shape
+    strength = STRONGEST * cv2.resize(evidence, (width, height))[..., None] / 255
     colored = (1 - strength) * image[..., None] + strength * np.array(ORANGE)
     return np.asarray(colored.round(), dtype=np.uint8)
+
+
+def layer(evidence: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The orange alone [h, w, 4], see-through where there is no evidence: to lie over an image."""
+    color = np.broadcast_to(np.array(ORANGE, np.uint8), (*evidence.shape, 3))
+    return np.dstack([color, (STRONGEST * evidence).round().astype(np.uint8)])
 
 
 def _mean(images: Gray, rows: NDArray[np.int64]) -> NDArray[np.float64]:

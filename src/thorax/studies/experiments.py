@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from thorax.artifacts.headline import SUMMARY_FOLLOWS
 from thorax.compare.history import experiments
 from thorax.errors import ConfigError
 from thorax.io import main_root
@@ -36,10 +37,9 @@ def require_clean_params() -> None:
 def start(overrides: Sequence[str], name: str | None, where: str | None) -> bool:
     """One experiment in the checkout, or with `--temp` or `--queue` as DVC means them."""
     words = [*(["--name", name] if name else []), *([where] if where else []), *_set(overrides)]
-    return (
-        subprocess.run(["dvc", "exp", "run", *words], env=_environment(), check=False).returncode
-        == 0
-    )
+    environment = {**_environment()} | ({} if where else {SUMMARY_FOLLOWS: "1"})
+    done = subprocess.run(["dvc", "exp", "run", *words], env=environment, check=False)
+    return done.returncode == 0
 
 
 def run(name: str, overrides: Sequence[str]) -> bool:

@@ -70,7 +70,7 @@ def page(content: Registry) -> str:
             leaky_sections=(),
             footer=footer,
             style=source("page.css"),
-            script="",
+            scripts=[],
         )
     )
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from thorax.report import wording
 from thorax.report.components import Caveat
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Inputs, Run
 
 
-def leaks(inputs: Inputs) -> Iterator[Caveat]:
-    """Patients or images in two subsets, or a model trained on its test set."""
+def leaks(inputs: Run) -> Iterator[Caveat]:
+    """Patients or images in two subsets."""
     if inputs.results.leaky:
         groups = wording.plural(inputs.split.split_groups, "group")
         by_image = inputs.split.settings.method in ("random", "official-random")
@@ -20,6 +20,10 @@ def leaks(inputs: Inputs) -> Iterator[Caveat]:
             " evaluated on patients it was trained on looks better than it is. Set split.method to"
             " patient.",
         )
+
+
+def contaminated(inputs: Inputs) -> Iterator[Caveat]:
+    """A model trained on its test set."""
     if inputs.results.contaminated:
         yield Caveat(
             "stop",
@@ -32,9 +36,10 @@ def patients(inputs: Inputs) -> Iterator[Caveat]:
     """Nobody knows who the patients are."""
     if not inputs.dataset.patients_unknown:
         return
+    run = isinstance(inputs, Run)
     refused = {
         f"{wording.plural(count, 'image')} of {pair.b} by the rule {rule}, shared with {pair.a}"
-        for pair in inputs.leakage.overlaps
+        for pair in (inputs.leakage.overlaps if isinstance(inputs, Run) else [])
         for rule, count in pair.shared_patients.by_rule.items()
         if count
     }
@@ -46,8 +51,9 @@ def patients(inputs: Inputs) -> Iterator[Caveat]:
     yield Caveat(
         "stop" if refused else "care",
         "Patients unknown",
-        "Every image counts as a patient of its own. Images of one patient may be in training and"
-        f" in test, which makes metrics too high, and intervals are too narrow.{names}",
+        "Every image counts as a patient of its own: where a patient has several, intervals are"
+        f" too narrow{', and metrics too high if they are in training and test' if run else ''}."
+        f"{names}",
         sorted(refused),
     )
 
@@ -71,7 +77,7 @@ def synthetic(inputs: Inputs) -> Iterator[Caveat]:
     )
 
 
-def test_set(inputs: Inputs) -> Iterator[Caveat]:
+def test_set(inputs: Run) -> Iterator[Caveat]:
     """There is none, or not the official one."""
     official = inputs.dataset.counts.official_test
     if "test" not in inputs.subsets:
@@ -97,7 +103,7 @@ def test_set(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
-def looks(inputs: Inputs) -> Iterator[Caveat]:
+def looks(inputs: Run) -> Iterator[Caveat]:
     """Other runs have seen it."""
     if "test" in inputs.subsets and inputs.looks > 1:
         yield Caveat(
@@ -133,18 +139,23 @@ def polarity(inputs: Inputs) -> Iterator[Caveat]:
         yield Caveat("care", "Polarity in doubt", "Look at some of these DICOM images.", items)
 
 
-def noted(inputs: Inputs) -> Iterator[Caveat]:
-    """Near-identical images, and what reading the data noted."""
-    split = inputs.split
+def near_identical(inputs: Run) -> Iterator[Caveat]:
+    """Near-identical images."""
+    split, whose = inputs.split, " of different patients"
+    together = "Their patients were kept in one subset."
+    if inputs.dataset.patients_unknown:
+        whose, together = "", "They were kept in one subset."
     if split.near_identical_pairs and not inputs.results.leaky:
         yield Caveat(
             "note",
             "Near-identical images",
-            f"{wording.plural(split.near_identical_pairs, 'pair')} of images of different patients"
-            " look the same"
-            f" ({split.identical_images:,} images are byte-identical). Their patients were kept in"
-            " one subset.",
+            f"{wording.plural(split.near_identical_pairs, 'pair')} of images{whose} look the same"
+            f" ({split.identical_images:,} images are byte-identical). {together}",
         )
+
+
+def noted(inputs: Inputs) -> Iterator[Caveat]:
+    """What reading the data noted."""
     if inputs.dataset.notes:
         noted = list(inputs.dataset.notes)
         yield Caveat("note", "About the data", "Noted while the data set was read:", noted)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from thorax.artifacts.evaluation import BaselineComparison
 from thorax.report import wording
 from thorax.report.components import Caveat
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Run
 from thorax.report.sections.explanations import baselines_of
 
 ABOVE_CHANCE = 0.1  # what an AUROC must be above 0.5 before a part of it means something
@@ -13,7 +13,7 @@ REMAINING = 0.75  # part of that which is much without the lungs, or without a n
 BREAKS = 0.1  # drop of sensitivity or specificity under stress from which decisions break
 
 
-def shortcuts(inputs: Inputs) -> Iterator[Caveat]:
+def shortcuts(inputs: Run) -> Iterator[Caveat]:
     """Corners decide."""
     if inputs.occlusion.shortcuts:
         drop = inputs.localization.settings.shortcut_drop
@@ -26,7 +26,7 @@ def shortcuts(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
-def without_lungs(inputs: Inputs) -> Iterator[Caveat]:
+def without_lungs(inputs: Run) -> Iterator[Caveat]:
     """Much is left without the lungs."""
     drops = {
         name: record.occluded["lungs"]
@@ -49,12 +49,12 @@ def without_lungs(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
-def _shown_above_chance(inputs: Inputs, name: str) -> bool:
+def _shown_above_chance(inputs: Run, name: str) -> bool:
     low = inputs.metrics.classes[name].metrics["auroc"].low
     return low is not None and low > 0.5
 
 
-def baselines(inputs: Inputs) -> Iterator[Caveat]:
+def baselines(inputs: Run) -> Iterator[Caveat]:
     """Something simple does nearly as well."""
     beaten, near = [], []
     for name, (_, mean) in baselines_of(inputs).items():
@@ -93,7 +93,7 @@ def _nearly(mean: BaselineComparison) -> bool:
     return model >= ABOVE_CHANCE and mean.baseline.value - 0.5 >= REMAINING * model
 
 
-def stress(inputs: Inputs) -> Iterator[Caveat]:
+def stress(inputs: Run) -> Iterator[Caveat]:
     """Another acquisition changes decisions."""
     items = [
         f"{test.change.capitalize()}: {name} {wording.decimal(drop.value)} lower"
@@ -114,7 +114,7 @@ def stress(inputs: Inputs) -> Iterator[Caveat]:
         )
 
 
-def fixed_place(inputs: Inputs) -> Iterator[Caveat]:
+def fixed_place(inputs: Run) -> Iterator[Caveat]:
     """A fixed place is hit as often as the maps hit."""
     items = [
         f"{name}: hit by {wording.decimal(model.value)} of the maps, by the location prior in"

@@ -12,7 +12,7 @@ SIGNIFICANT = 0.05  # over all attributes together (Bonferroni)
 
 
 def gaps(inputs: Inputs) -> Iterator[Caveat]:
-    """Worse for some patients."""
+    """Worse in some groups."""
     largest = list(largest_gaps(inputs.subgroups.attributes))
     items = [
         f"{titled(name)}: {wording.decimal(gap.auroc)} lower in {gap.worst} than in {gap.best}"
@@ -23,7 +23,7 @@ def gaps(inputs: Inputs) -> Iterator[Caveat]:
     if items:
         yield Caveat(
             "care",
-            "Worse for some patients",
+            "Worse in some groups",
             "The AUROC is lower in some groups, significantly after Bonferroni correction for the"
             " number of attributes.",
             items,
@@ -31,7 +31,7 @@ def gaps(inputs: Inputs) -> Iterator[Caveat]:
 
 
 def underdiagnosis(inputs: Inputs) -> Iterator[Caveat]:
-    """More is missed in some patients."""
+    """More is missed in some groups."""
     items = []
     for name, attribute in inputs.subgroups.attributes.items():
         rates = [
@@ -45,7 +45,7 @@ def underdiagnosis(inputs: Inputs) -> Iterator[Caveat]:
     if items:
         yield Caveat(
             "care",
-            "Underdiagnosis of some patients",
+            "Underdiagnosis in some groups",
             "The underdiagnosis rate (images with a finding for which none is predicted) is higher"
             " in some groups; the 95% intervals of the highest and the lowest do not overlap.",
             items,
@@ -53,28 +53,34 @@ def underdiagnosis(inputs: Inputs) -> Iterator[Caveat]:
 
 
 def few(inputs: Inputs) -> Iterator[Caveat]:
-    """Too few patients for the intervals."""
+    """Too few patients."""
     metrics = inputs.metrics
     where = wording.in_sentence(wording.subset_name(inputs.headline))
     if metrics.patients < FEW_PATIENTS:
         yield Caveat(
             "care",
-            "Few patients",
+            f"Few {inputs.unit}",
             f"The {where} set has {inputs.people(metrics)}. Differences within"
             " the intervals may be chance.",
         )
-    rare = [
+
+
+def rare(inputs: Inputs) -> Iterator[Caveat]:
+    """Too few for the interval of a class."""
+    where = wording.in_sentence(wording.subset_name(inputs.headline))
+    classes = [
         f"{name}: {record.metrics['auroc'].caution}"
-        for name, record in metrics.classes.items()
+        for name, record in inputs.metrics.classes.items()
         if record.metrics["auroc"].caution
     ]
-    if rare:
+    if classes:
         yield Caveat(
             "care",
             "Intervals that cannot be trusted",
-            f"A few patients of the {where} set decide the AUROC of these classes: its 95% interval"
-            " may miss the truth more often than it says. Images of one patient count once.",
-            rare,
+            f"A few {inputs.unit} of the {where} set decide the AUROC of these classes: its 95%"
+            " interval may miss the truth more often than it says."
+            f"{'' if inputs.dataset.patients_unknown else ' Images of one patient count once.'}",
+            classes,
         )
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from thorax.report import wording
 from thorax.report.components import Caveat
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Inputs, Run
 
 
-def folds(inputs: Inputs) -> Iterator[Caveat]:
-    """Folds without a model, with other settings, or without an ensemble's thresholds."""
+def folds(inputs: Run) -> Iterator[Caveat]:
+    """Folds without a model, or with other settings."""
     folds = [name for name in inputs.split.subsets if name.startswith("fold_")]
     if len(folds) > len(inputs.models):
         yield Caveat(
@@ -17,14 +17,6 @@ def folds(inputs: Inputs) -> Iterator[Caveat]:
             f"{len(inputs.models)} of {len(folds)} folds have a model; images of the others are in"
             " no validation metric.",
         )
-    if not inputs.points.for_ensemble and "test" in inputs.subsets:
-        yield Caveat(
-            "care",
-            "Thresholds of single models",
-            "They were chosen out of fold, where one model predicts each image; test is predicted"
-            " by the mean of all, which is less extreme, so a target is missed. Set"
-            " split.val_fraction above 0.",
-        )
     settings = [model.training.model_dump(exclude={"fold", "history"})
                 for model in inputs.models.values()]  # fmt: skip
     if any(other != settings[0] for other in settings):
@@ -32,6 +24,18 @@ def folds(inputs: Inputs) -> Iterator[Caveat]:
             "care",
             "Folds were trained with different settings",
             "Their mean and standard deviation mix different experiments. Run dvc repro.",
+        )
+
+
+def single_models(inputs: Inputs) -> Iterator[Caveat]:
+    """Thresholds that were not chosen for the ensemble."""
+    if not inputs.points.for_ensemble and "test" in inputs.subsets:
+        yield Caveat(
+            "care",
+            "Thresholds of single models",
+            "They were chosen out of fold, where one model predicts each image; test is predicted"
+            " by the mean of all, which is less extreme, so a target is missed. Set"
+            " split.val_fraction above 0.",
         )
 
 

@@ -1,6 +1,5 @@
 """Operating points and calibration: what thresholds are worth and what probabilities mean."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,17 @@ from markupsafe import Markup
 from thorax.artifacts import Estimate
 from thorax.artifacts.evaluation import ClassCalibration
 from thorax.report import charts, wording
-from thorax.report.components import Cell, Panel, Row, Section, Table, class_table, render, show
+from thorax.report.components import (
+    Cell,
+    Panel,
+    Row,
+    Section,
+    Table,
+    class_table,
+    embedded,
+    render,
+    show,
+)
 from thorax.report.inputs import Inputs
 from thorax.report.sections.performance import decision_rule
 
@@ -34,7 +43,7 @@ def section(inputs: Inputs) -> Section:
         rule=decision_rule(inputs),
         stops=[stop_table(name, table) for name, table in stops.items()],
         rates={key: wording.METRICS[key] for key in RATES},
-        data=embedded(stops),
+        data=embedded(by_class(stops)),
         scaling=scaling_table(inputs),
         scaled=is_scaled(inputs),
         facts={name: show(cell) for name, cell in facts(inputs).items()},
@@ -86,9 +95,9 @@ def stop_table(name: str, stops: pd.DataFrame) -> Table:
     return Table(name, columns, rows, of_class=name)
 
 
-def embedded(stops: dict[str, pd.DataFrame]) -> Markup:
-    """The same for the script, as JSON that no class name can break out of."""
-    data: dict[str, Any] = {
+def by_class(stops: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """The same for the script."""
+    return {
         name: {
             "frozen": int(table["frozen"].argmax()),
             "threshold": table["threshold"].map(wording.threshold).tolist(),
@@ -96,8 +105,6 @@ def embedded(stops: dict[str, pd.DataFrame]) -> Markup:
         }
         for name, table in stops.items()
     }
-    text = json.dumps(data, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
 
 
 def facts(inputs: Inputs) -> dict[str, Cell]:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from thorax.io import LABEL
 from thorax.report import charts, wording
 from thorax.report.components import Panel, Row, Section, Table, render
-from thorax.report.inputs import Inputs, has_label
+from thorax.report.inputs import Inputs, Run, has_label
 from thorax.report.thumbnails import (
     Means,
     Picture,
@@ -114,18 +114,16 @@ def label_table(inputs: Inputs) -> Table:
     rows = []
     for name in inputs.dataset.classes:
         labels, present = inputs.table[LABEL + name], has_label(inputs.table, name)
-        width = round(100 * present.sum() / len(labels), 1)
         cells = [
-            Markup('<span class="proportion" style="--proportion:{}%"></span>{}').format(
-                width, wording.with_percent(present.sum(), len(labels))
-            ),
+            wording.with_percent(present.sum(), len(labels)),
             inputs.patients(inputs.table.loc[present, "patient_id"].nunique()),
             wording.count((labels == 0).sum()),
             wording.count(labels.isna().sum()),
         ]
         rows.append(Row(name, [*cells], name if name in inputs.model.outputs else None))
     columns = ["Class", "Images with it", "Patients", "Images without", "Unknown"]
-    return Table("Images and patients of each class, all subsets", columns, rows)
+    where = ", all subsets" if isinstance(inputs, Run) else ""
+    return Table(f"Images and patients of each class{where}", columns, rows)
 
 
 def gray_table(table: pd.DataFrame) -> Table | None:

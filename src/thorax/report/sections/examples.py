@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from thorax.report import wording
 from thorax.report.components import Section, render
 from thorax.report.inputs import Inputs, has_label
-from thorax.report.thumbnails import data_uri, overlay, side_for
+from thorax.report.thumbnails import data_uri, layer, side_for
 
 PIXELS = 12_000_000  # of all pictures together: about 3 MB
 OTHERS = 3  # probabilities under an image, beside that of the class itself
@@ -94,11 +95,15 @@ def strips(inputs: Inputs, name: str) -> list[Strip]:
 def of_kind(table: pd.DataFrame, name: str, kind: Kind) -> list[int]:
     """Row numbers of one kind, the most confident first; ties in the order of the table."""
     actual = (table[f"y_{name}"] == (1 if kind.present else 0)).to_numpy()
-    predicted = np.array([f"|{name}|" in f"|{text}|" for text in table["predicted"]], dtype=bool)
-    chosen = np.flatnonzero(actual & (predicted == kind.predicted))
+    chosen = np.flatnonzero(actual & (predicted(table, name) == kind.predicted))
     p = table[f"p_{name}"].to_numpy()[chosen]
     order = np.argsort(-p if kind.predicted else p, kind="stable")
     return [int(row) for row in chosen[order]]
+
+
+def predicted(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Whether a class is predicted of each image."""
+    return np.array([f"|{name}|" in f"|{text}|" for text in table["predicted"]], dtype=bool)
 
 
 def one_per_patient(table: pd.DataFrame, rows: list[int]) -> list[int]:
@@ -111,13 +116,20 @@ def _example(inputs: Inputs, row: int, name: str, side: int) -> Example:
     table = inputs.predictions[inputs.headline]
     image_id = str(table["image_id"].iloc[row])
     cached = inputs.table[inputs.table["image_id"] == image_id]
-    truth = [other for other in inputs.dataset.classes if has_label(cached, other)[0]]
     image = inputs.images[cached.index[0]]
-    text = wording.listed(truth) or "none of the classes"
+    (text,) = truths(inputs, cached)
     shown = probabilities(table.iloc[row], inputs.model.outputs, name)
     cam = inputs.gradcam.map_of(image_id, name)
-    evidence = None if cam is None else data_uri(overlay(image, cam), side)
+    evidence = None if cam is None else data_uri(layer(cam))
     return Example(image_id, data_uri(image, side), text, shown, evidence)
+
+
+def truths(inputs: Inputs, cached: pd.DataFrame) -> list[str]:
+    """What each of some cached images shows, in words."""
+    classes = inputs.dataset.classes
+    shown = np.array([has_label(cached, name) for name in classes]).T
+    names = ([name for name, there in zip(classes, row, strict=True) if there] for row in shown)
+    return [wording.listed(each) or "none of the classes" for each in names]
 
 
 def probabilities(row: "pd.Series[float]", outputs: list[str], name: str) -> list[Probability]:

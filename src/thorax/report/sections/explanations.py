@@ -5,7 +5,7 @@ from thorax.artifacts.evaluation import BaselineComparison
 from thorax.artifacts.explanation import ClassLocalization, ClassOcclusion
 from thorax.report import wording
 from thorax.report.components import Cell, Row, Section, Table, class_table, render
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Run
 from thorax.report.thumbnails import Picture, data_uri, overlay
 
 OCCLUSIONS = {
@@ -16,7 +16,7 @@ OCCLUSIONS = {
 LOCALIZATION = {"pointing": ("Pointing game", "Random point"), "iou": ("IoU", "Whole image")}
 
 
-def section(inputs: Inputs) -> Section:
+def section(inputs: Run) -> Section:
     tested = inputs.occlusion.images > 0
     body = render(
         "explanations.html",
@@ -44,7 +44,7 @@ def section(inputs: Inputs) -> Section:
     return Section("explanations", "Explanations", body)
 
 
-def findings(inputs: Inputs) -> dict[str, str]:
+def findings(inputs: Run) -> dict[str, str]:
     """What each test found, in a few words that stand even where it is folded."""
     found = {"shortcuts": wording.listed(inputs.occlusion.shortcuts) or "none seen"}
     means = {name.lower(): mean.baseline.value for name, (_, mean) in baselines_of(inputs).items()}
@@ -67,7 +67,7 @@ def findings(inputs: Inputs) -> dict[str, str]:
     return found
 
 
-def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
+def pairs(inputs: Run) -> list[tuple[str, str, list[Picture]]]:
     """Class, probability, and the image without and with its map."""
     table = inputs.predictions[inputs.headline].set_index("image_id")
     rows = {image_id: row for row, image_id in enumerate(inputs.table["image_id"])}
@@ -89,7 +89,7 @@ def pairs(inputs: Inputs) -> list[tuple[str, str, list[Picture]]]:
     return shown
 
 
-def localization_table(inputs: Inputs, metric: str) -> Table:
+def localization_table(inputs: Run, metric: str) -> Table:
     """Grad-CAM by pointing game or IoU, beside the location prior, random weights and chance."""
     title, chance = LOCALIZATION[metric]
 
@@ -105,13 +105,13 @@ def localization_table(inputs: Inputs, metric: str) -> Table:
             wording.decimal(record.area),
         ]
 
-    columns = ["Images", "Grad-CAM", "Location prior", "Grad-CAM minus prior", "Random weights",
+    columns = ["Images", "Grad-CAM", "Location prior", "Difference", "Random weights",
                chance]  # fmt: skip
     classes = {name: cells(record) for name, record in inputs.localization.classes.items()}
     return class_table(title, columns, classes, inputs.localization.n_bootstrap)
 
 
-def cascade_table(inputs: Inputs) -> Table:
+def cascade_table(inputs: Run) -> Table:
     """Likeness of a map to the model's own as more layers are re-initialized."""
 
     def cells(similarity: dict[str, float | None], flat: float) -> list[Cell]:
@@ -129,7 +129,7 @@ def cascade_table(inputs: Inputs) -> Table:
     return Table("Cascading randomization", columns, rows)
 
 
-def baseline_table(inputs: Inputs) -> Table:
+def baseline_table(inputs: Run) -> Table:
     """AUROC of each baseline beside the model's, by class and their mean."""
     baselines = baselines_of(inputs)
     columns = ["Model"]
@@ -151,7 +151,7 @@ def baseline_table(inputs: Inputs) -> Table:
 
 
 def baselines_of(
-    inputs: Inputs,
+    inputs: Run,
 ) -> dict[str, tuple[dict[str, BaselineComparison], BaselineComparison]]:
     """Baselines for a reader: by class, and their mean. Metadata only where any are known."""
     metadata = inputs.subgroups.metadata
@@ -162,7 +162,7 @@ def baselines_of(
     }
 
 
-def stress_table(inputs: Inputs) -> Table:
+def stress_table(inputs: Run) -> Table:
     """Metrics of the images as they are and under each change, the worst first."""
     rows = [
         Row(
@@ -182,7 +182,7 @@ def stress_table(inputs: Inputs) -> Table:
     return Table(caption, columns, rows)
 
 
-def occlusion_table(inputs: Inputs) -> Table:
+def occlusion_table(inputs: Run) -> Table:
     """AUROC as it is, and with each part occluded with its drop."""
 
     def cells(record: ClassOcclusion) -> list[Cell]:
@@ -200,7 +200,7 @@ def occlusion_table(inputs: Inputs) -> Table:
     return class_table(caption, columns, classes, inputs.occlusion.n_bootstrap)
 
 
-def swap_table(inputs: Inputs) -> Table:
+def swap_table(inputs: Run) -> Table:
     """AUROC with corners of same-label and of different-label images, and the verdict."""
 
     def cells(name: str, record: ClassOcclusion) -> list[Cell]:

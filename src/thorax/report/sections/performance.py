@@ -33,9 +33,19 @@ def section(inputs: Inputs) -> Section:
         classes={s: metric_table(inputs, s) for s in inputs.subsets},
         rule=decision_rule(inputs),
         curves={"roc": roc_panels(inputs), "precision_recall": precision_recall_panels(inputs)},
+        band=band(inputs),
         confusion={s: confusion_tables(inputs, s) for s in inputs.subsets},
     )
     return Section("performance", "Performance", body)
+
+
+def band(inputs: Inputs) -> str:
+    """What the area around a curve is."""
+    subset = wording.in_sentence(wording.subset_name(inputs.headline))
+    return (
+        f"The area around the {subset} curve is its 95% interval at each point, over {inputs.unit},"
+        " as that of the metrics."
+    )
 
 
 def fold_table(inputs: Inputs) -> Table | None:
@@ -95,9 +105,12 @@ def decision_rule(inputs: Inputs) -> str:
     else:
         where = {"youden": "the largest sum of sensitivity and specificity (Youden)",
                  "f1": "the largest F1"}[rule]  # fmt: skip
+    chosen = "chosen on validation alone, with 95% intervals of the choice"
+    if inputs.bundle:
+        chosen = "chosen with the bundle, on its own validation set"
     return (
-        f"A class is predicted from its threshold upward; thresholds lie at {where}, chosen on"
-        f" validation alone, with 95% intervals of the choice.{_of_single_models(inputs)}"
+        f"A class is predicted from its threshold upward; thresholds lie at {where}, {chosen}."
+        f"{_of_single_models(inputs)}"
     )
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from thorax.config import flatten
 from thorax.report.components import Row, Section, Table, render
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Inputs, Run
 
 
 def section(inputs: Inputs) -> Section:
     body = render(
         "reproduction.html",
+        in_run=isinstance(inputs, Run),
         fingerprints=fingerprint_table(inputs),
         commands=commands(inputs),
-        runs=run_table(inputs),
         parameters=[parameter_table(*item) for item in parameters(inputs).items()],
     )
     return Section("reproduction", "Reproduction", body)
@@ -22,6 +22,10 @@ def section(inputs: Inputs) -> Section:
 
 def commands(inputs: Inputs) -> list[tuple[str, str]]:
     """Command lines, padded to one width, and what each does."""
+    if not isinstance(inputs, Run):
+        data = inputs.dataset.data
+        settings = f"-S data.source={data.source} -S data.path={as_text(data.path)}"
+        return [(f"thorax evaluate {inputs.bundle} {settings}", "makes this page again")]
     seed = inputs.model.training.train.seed + 1
     lines = {
         "dvc repro": "does nothing while everything is as it was",
@@ -39,12 +43,12 @@ def parameters(inputs: Inputs) -> dict[str, dict[str, Any]]:
     sections = {
         "data": inputs.dataset.data,
         "preprocess": inputs.model.preprocess,
-        "split": inputs.split.settings,
+        **({"split": inputs.split.settings} if isinstance(inputs, Run) else {}),
         "augment": training.augment,
         "model": training.model,
         "train": training.train,
         "evaluate": inputs.results.settings,
-        "explain": inputs.localization.settings,
+        **({"explain": inputs.localization.settings} if isinstance(inputs, Run) else {}),
         "report": inputs.options,
     }
     return {name: settings.model_dump(mode="json") for name, settings in sections.items()}
@@ -67,33 +71,6 @@ def as_text(value: Any) -> str:
         if kind(value).is_absolute():
             return f"…/{kind(value).name}"
     return value
-
-
-def run_table(inputs: Inputs) -> Table | None:
-    """Machine, time, speed, versions and commit of each training, where recorded here."""
-    recorded = {fold: entry for fold, entry in inputs.runs.items() if entry}
-    if not recorded:
-        return None
-    rows = []
-    for fold, entry in recorded.items():
-        versions = {"python": entry["python"], **entry["packages"]}
-        cells = [entry["machine"], entry["date"], f"{entry['seconds']:.0f}",
-                 f"{entry['images_per_second']:.1f}",
-                 f"{1000 / entry['images_per_second']:.1f}", entry["commit"] or "no git",
-                 ", ".join(f"{name} {number}" for name, number in versions.items())]  # fmt: skip
-        rows.append(Row(str(fold), [*cells]))
-    columns = [
-        "Fold",
-        "Machine",
-        "Date",
-        "Seconds",
-        "Images/s",
-        "ms per training image",
-        "Commit",
-        "Versions",
-    ]
-    notes = ["A + after the commit: tracked files differed from it."]
-    return Table("Training runs as recorded on this machine", columns, rows, notes)
 
 
 def fingerprint_table(inputs: Inputs) -> Table:

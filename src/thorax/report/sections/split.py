@@ -8,7 +8,7 @@ import pandas as pd
 from thorax.artifacts.data import Overlap, Shared
 from thorax.report import wording
 from thorax.report.components import Cell, Row, Section, Table, render
-from thorax.report.inputs import Inputs, has_label
+from thorax.report.inputs import Run, has_label
 from thorax.report.sections.data import age_range
 from thorax.report.thumbnails import Picture, data_uri
 
@@ -47,7 +47,7 @@ PAIRS = 12  # shown at most
 SIDE = 160  # pixels
 
 
-def section(inputs: Inputs) -> Section:
+def section(inputs: Run) -> Section:
     split, overlaps = inputs.split, inputs.leakage.overlaps
     body = render(
         "split.html",
@@ -68,13 +68,13 @@ def section(inputs: Inputs) -> Section:
     return Section("split", "Split", body)
 
 
-def method(inputs: Inputs) -> tuple[str, str]:
+def method(inputs: Run) -> tuple[str, str]:
     """How subsets were drawn, in short and as a sentence."""
     methods = METHODS | (_UNKNOWN if inputs.dataset.patients_unknown else {})
     return methods[inputs.split.settings.method]
 
 
-def patients(inputs: Inputs) -> str:
+def patients(inputs: Run) -> str:
     """Who says who a patient is, as a sentence."""
     rule = inputs.dataset.patient_rule
     known = {
@@ -86,7 +86,7 @@ def patients(inputs: Inputs) -> str:
     return known.get(rule, f"Patients are inferred from file names by the rule {rule}.")
 
 
-def subset_table(inputs: Inputs) -> Table:
+def subset_table(inputs: Run) -> Table:
     """Patients, views and classes of each subset."""
     table, names = inputs.table, list(inputs.split.subsets)
     subsets = [table[table["split"] == name] for name in names]
@@ -110,7 +110,7 @@ def _counted(mask: "pd.Series[bool]") -> str:
     return wording.with_percent(mask.sum(), len(mask))
 
 
-def audit_table(inputs: Inputs) -> Table:
+def audit_table(inputs: Run) -> Table:
     """Images of the second subset concerned, a row for each two subsets."""
 
     def cells(overlap: Overlap) -> list[Cell]:
@@ -139,7 +139,7 @@ def _named(overlap: Overlap) -> str:
     return f"{overlap.a} / {overlap.b}"
 
 
-def pairs(inputs: Inputs) -> list[tuple[str, list[Picture]]]:
+def pairs(inputs: Run) -> list[tuple[str, list[Picture]]]:
     """Pictures of pairs that look or read the same, and of shared patients last."""
     rows = {image_id: row for row, image_id in enumerate(inputs.table["image_id"])}
     shown = [

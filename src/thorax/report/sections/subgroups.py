@@ -22,6 +22,7 @@ def section(inputs: Inputs) -> Section:
         "subgroups.html",
         subset=wording.in_sentence(inputs.subset_name(inputs.headline)),
         subgroups=subgroups,
+        unit=inputs.unit,
         smallest=inputs.results.settings.min_subgroup_size,
         gaps=[gap_text(name, gap) for name, gap in largest_gaps(subgroups.attributes)],
         single=group_table(inputs, "Single attributes", subgroups.attributes),

@@ -6,7 +6,7 @@ from thorax.config import METRICS, PUBLISHED_WEIGHTS
 from thorax.report import wording
 from thorax.report.caveats import caveats
 from thorax.report.components import Section, bar, render
-from thorax.report.inputs import Inputs
+from thorax.report.inputs import Inputs, Run
 
 
 def section(inputs: Inputs) -> Section:
@@ -25,6 +25,7 @@ def section(inputs: Inputs) -> Section:
         stops=[caveat for caveat in raised if caveat.level == "stop"],
         caveats=[caveat for caveat in raised if caveat.level != "stop"],
         method=inputs.intervals,
+        in_run=isinstance(inputs, Run),
     )
     return Section("summary", "Summary", body)
 
@@ -42,22 +43,29 @@ def lead(inputs: Inputs) -> list[str]:
     published = dict.fromkeys(PUBLISHED_WEIGHTS, "from ImageNet weights")
     weights = ({"none": "from random weights"} | published).get(model.weights, "from given weights")
     networks = f"{folds} {model.name} networks were" if folds > 1 else f"A {model.name} network was"
-    seen = wording.plural(inputs.looks, "run")
-    subset = "a test set that only this run has seen"
-    if inputs.looks > 1:
-        subset = f"a test set that {seen} have seen, this one included"
+    people = inputs.people(inputs.metrics)
+    if isinstance(inputs, Run):
+        trained = f"trained {weights}{training_set(inputs)}"
+        evaluated = f"evaluated on {people} of {evaluation_set(inputs)}"
+    else:
+        trained = f"trained {weights} on other data (bundle {inputs.bundle})"
+        evaluated = f"evaluated on {people} elsewhere, where nothing was chosen"
+    return [f"{networks} {trained}, {task}, and {evaluated}.", verdict(inputs)]
+
+
+def evaluation_set(inputs: Run) -> str:
+    """What was evaluated on, and who has seen it."""
     if inputs.headline == "val":
-        subset = "the validation set"
-    elif inputs.results.leaky:
-        subset = "a leaky test set"
-    evaluated = f"evaluated on {inputs.people(inputs.metrics)} of {subset}"
-    return [
-        f"{networks} trained {weights}{training_set(inputs)}, {task}, and {evaluated}.",
-        verdict(inputs),
-    ]
+        return "the validation set"
+    if inputs.results.leaky:
+        return "a leaky test set"
+    if inputs.looks > 1:
+        seen = wording.plural(inputs.looks, "run")
+        return f"a test set that {seen} have seen, this one included"
+    return "a test set that only this run has seen"
 
 
-def training_set(inputs: Inputs) -> str:
+def training_set(inputs: Run) -> str:
     """How much was trained on, such as ` on 1,565 images of 420 patients`."""
     subsets = inputs.split.subsets
     if "train" in subsets:

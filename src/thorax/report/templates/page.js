@@ -40,43 +40,6 @@
   addEventListener("resize", mark);
   mark();
 
-  // Enlarges a radiograph; the arrow keys go to its neighbors.
-  const pictures = (figure) => [...figure.parentElement.querySelectorAll("img:not(.evidence)")];
-  const zoom = document.createElement("dialog");
-  const [large, words, close] = ["img", "p", "button"].map((tag) => document.createElement(tag));
-  zoom.className = "zoom";
-  close.textContent = "Close";
-  close.addEventListener("click", () => zoom.close());
-  zoom.addEventListener("click", ({ target }) => { if (target === zoom) zoom.close(); });
-  zoom.append(words, close);
-  document.body.append(zoom);
-  let shown;
-  const enlarge = (image) => {
-    shown = image;
-    const figure = image.closest("figure");
-    const source = figure.querySelector(":checked") ? figure.querySelector(".evidence") : image;
-    [large.src, large.alt, words.textContent] = [source.src, source.alt, source.alt];
-    zoom.prepend(large);
-    if (!zoom.open) zoom.showModal();
-  };
-  zoom.addEventListener("keydown", ({ key }) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
-    const all = pictures(shown.closest("figure"));
-    const next = all[all.indexOf(shown) + step];
-    if (next) enlarge(next);
-  });
-  for (const image of document.querySelectorAll(".film img:not(.evidence)")) {
-    image.classList.add("zoomable");
-    image.tabIndex = 0;
-    image.setAttribute("role", "button");
-    image.addEventListener("click", () => enlarge(image));
-    image.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault(); // the same key would press the button that gets the focus
-      enlarge(image);
-    });
-  }
-
   // Tables as CSV, charts as SVG in the colors that are shown.
   const offer = (beside, kind, name, text) => {
     const button = document.createElement("button");
