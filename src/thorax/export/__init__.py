@@ -23,6 +23,7 @@ from thorax.export.graph import Classifier, outside
 from thorax.export.hugging_face import write_hugging_face
 from thorax.export.onnx_file import write_onnx
 from thorax.export.parity import compare
+from thorax.export.viewer import write_viewer
 from thorax.io import sha256_file
 from thorax.models.inference import DESCRIPTION
 
@@ -34,7 +35,7 @@ USE = "Not a medical device. Not for diagnosis, triage or any decision about a p
 
 
 def export(bundle: Path, to: Path, paths: Paths) -> str:
-    """Write `model.onnx`, `export.json`, `parity.json` and a Hugging Face layout into `to`.
+    """Write `model.onnx`, `export.json`, `parity.json`, a Hugging Face layout and a page into `to`.
 
     Args:
         bundle: as the evaluate stage writes it.
@@ -66,12 +67,19 @@ def export(bundle: Path, to: Path, paths: Paths) -> str:
     about.write(to / ABOUT)
     _all_seen(models).write(to / TRAINED_ON)
     write_hugging_face(models, about, Path(paths.model_card), to)
+    page = write_viewer(to, to / MODEL, about, *_named(models, paths))
     return (
         f"{to / MODEL}: {(to / MODEL).stat().st_size / 1e6:.1f} MB, {about.models} model(s). On"
         f" {parity.images:,} images probabilities are within {parity.max_abs_difference:.1g} of the"
         f" bundle's and every decision is the same; on {parity.files:,} original files within"
-        f" {parity.max_abs_difference_from_files:.1g}.\nTry it: thorax predict {to} IMAGE"
+        f" {parity.max_abs_difference_from_files:.1g}.\nTry it: thorax predict {to} IMAGE\n{page}"
     )
+
+
+def _named(models: list[Path], paths: Paths) -> tuple[str, str]:
+    """Name of the network, and the model card."""
+    card = Path(paths.model_card).read_text(encoding="utf-8")
+    return ModelFile.read(models[0] / DESCRIPTION).model.name, card
 
 
 def describe(bundle: Path, models: list[Path], points: OperatingPoints, paths: Paths) -> Exported:
