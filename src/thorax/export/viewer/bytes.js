@@ -1,8 +1,13 @@
-// Bytes: out of the text that the page carries them in, unpacked, and their SHA-256.
+// Bytes: out of the text that the page carries them in, inflated, and their SHA-256.
 
 const CHUNK = 2 ** 20; // letters of base64 at a time; a multiple of 4
 
-export function fromBase64(text) {
+// A part of the page: its model, and the libraries that are not text.
+export async function unpacked(part) {
+  return inflate(fromBase64(globalThis.thorax.parts[part]), "gzip");
+}
+
+function fromBase64(text) {
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   const bytes = new Uint8Array((text.length / 4) * 3 - padding);
   let at = 0;
@@ -14,7 +19,7 @@ export function fromBase64(text) {
 }
 
 // format: gzip, or deflate for zlib's own.
-export async function unpack(bytes, format) {
+export async function inflate(bytes, format) {
   const stream = new Response(bytes).body.pipeThrough(new DecompressionStream(format));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

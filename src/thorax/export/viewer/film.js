@@ -22,8 +22,10 @@ export class Film {
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
+  // A picture, or null for none.
   show(picture) {
     this.picture = picture;
+    if (!picture) return;
     this.bitmap.width = picture.width;
     this.bitmap.height = picture.height;
     this.reset();
@@ -71,7 +73,7 @@ export class Film {
   }
 
   resized() {
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = globalThis.devicePixelRatio || 1;
     const { clientWidth, clientHeight } = this.canvas;
     this.canvas.width = Math.round(clientWidth * ratio);
     this.canvas.height = Math.round(clientHeight * ratio);
@@ -128,6 +130,7 @@ export class Film {
   }
 
   render() {
+    if (!this.picture) return;
     const context = this.canvas.getContext("2d");
     const [width, height] = this.size();
     context.setTransform(1, 0, 0, 1, 0, 0);

@@ -1,57 +1,74 @@
 // The page: a file comes in, the film is shown, the model judges it.
 
-import { fromBase64, sha256, unpack } from "./bytes.js";
+import { sha256, unpacked } from "./bytes.js";
 import { Film } from "./film.js";
 import { openModel } from "./model.js";
 import { read, seen } from "./picture.js";
 import { describe, failure, judged } from "./results.js";
 import { warnings } from "./warnings.js";
 
-const { about, parts } = globalThis.thorax;
+const { about } = globalThis.thorax;
 const find = (id) => document.getElementById(id);
 const film = new Film(find("film"), overlay);
 const model = open();
-model.catch((error) => show(failure("The model of this page does not run.", error.message)));
-
-async function part(name) {
-  const bytes = await unpack(fromBase64(parts[name]), "gzip");
-  delete parts[name];
-  return bytes;
-}
+model.catch((error) => show(failure("The model does not run", error.message)));
 
 // Raises an error where the model is not the one that thresholds and figures belong to.
 async function open() {
   if (!crypto.subtle) {
-    throw new Error("The browser cannot check it: open this page from disk or by https, not by http.");
+    throw new Error("The browser cannot check the model: open this page from disk or by https, not by http.");
   }
-  const bytes = await part("model");
+  const bytes = await unpacked("model");
   if ((await sha256(bytes)) !== about.model) {
-    throw new Error("Its file is not the one that this page was made with, so no threshold and no "
-      + "figure here would hold. Export again and keep all files of the folder together.");
+    throw new Error("The model is not the one that this page was made with, so no threshold and no "
+      + "figure of it would hold. Export again and keep all files of the folder together.");
   }
-  return openModel(bytes, await part("onnxruntime"));
+  return openModel(bytes, await unpacked("onnxruntime"));
 }
+
+let latest; // of the files that were asked for, lest a slow one overwrites a later one
 
 async function load(files) {
   const [file] = files;
   if (!file) return;
+  latest = file;
   document.body.dataset.state = "busy";
-  find("name").textContent = file.name;
+  find("name").textContent = file.name
+    + (files.length > 1 ? ` (the first of ${files.length}; one at a time)` : "");
+  const [state, ...nodes] = await judge(file);
+  if (file !== latest) return;
+  show(...nodes);
+  document.body.dataset.state = state;
+}
+
+// State of the page, and what to show.
+async function judge(file) {
+  let picture;
   try {
-    const picture = await read(new Uint8Array(await file.arrayBuffer()));
-    film.show(picture);
-    document.body.classList.add("filled");
-    find("film").setAttribute("aria-label", `Radiograph ${file.name}, ${describe(picture)}`);
-    find("facing").hidden = !picture.facing;
+    picture = await read(new Uint8Array(await file.arrayBuffer()));
+  } catch (error) {
+    if (file === latest) display(null);
+    return ["failed", failure("No result", `${file.name} ${error.message}.`)];
+  }
+  if (file !== latest) return [];
+  display(picture, file.name);
+  await new Promise((done) => setTimeout(done, 20)); // for the film to appear
+  try {
     const image = seen(picture);
     const decided = await (await model)(image);
-    show(judged(about, decided, warnings(about, picture, image, decided)));
-    document.body.dataset.state = "judged";
+    return ["judged", ...judged(about, decided, warnings(about, picture, image, decided))];
   } catch (error) {
-    show(failure(`${file.name} was not judged.`, `It ${error.message}.`));
-    document.body.dataset.state = "failed";
+    return ["failed", failure("No result", error.message)];
   }
-  if (files.length > 1) find("name").textContent += ` (the first of ${files.length}; one at a time)`;
+}
+
+function display(picture, name) {
+  film.show(picture);
+  document.body.classList.toggle("filled", picture !== null);
+  find("facing").hidden = !picture?.facing;
+  find("invert").setAttribute("aria-pressed", false);
+  find("film").setAttribute("aria-label",
+    picture ? `Radiograph ${name}, ${describe(picture)}` : "No radiograph");
 }
 
 function show(...nodes) {
@@ -129,7 +146,7 @@ for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
   });
 }
 find("notices").addEventListener("toggle", async ({ target }) => {
-  if (parts.notices) target.querySelector("pre").textContent = new TextDecoder().decode(await part("notices"));
+  target.querySelector("pre").textContent = new TextDecoder().decode(await unpacked("notices"));
 }, { once: true });
 choose("window");
 document.body.dataset.state = "ready";

@@ -2,7 +2,7 @@
 //
 // A browser's own decoder leaves 8 of 16 bits, applies color profiles and multiplies by alpha.
 
-import { unpack } from "./bytes.js";
+import { inflate } from "./bytes.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47];
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // by color type
@@ -21,7 +21,7 @@ export async function decodePng(bytes) {
   const { width, height, depth, color, interlaced } = head;
   const channels = CHANNELS[color];
   if (!channels || width * height > MOST_PIXELS) throw new Error("is a PNG that cannot be read");
-  const raw = await unpack(data, "deflate").catch(() => {
+  const raw = await inflate(data, "deflate").catch(() => {
     throw new Error("is a damaged PNG file");
   });
   const toGray = grayOf(color, depth, palette, profile);

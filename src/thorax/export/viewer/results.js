@@ -69,7 +69,7 @@ function estimate({ value, low, high, reason, caution }) {
   if (value === null) return [`undefined: ${reason}`];
   const interval = low === null ? "no interval" : `${low.toFixed(2)}–${high.toFixed(2)}`;
   const parts = [make("b", {}, value.toFixed(2)), ` (${interval})`];
-  return caution ? [...parts, make("span", { class: "small" }, ` ${caution}`)] : parts;
+  return caution ? [...parts, `, uncertain: ${caution}`] : parts;
 }
 
 function meaning({ thresholds, test_set: testSet, title }) {
