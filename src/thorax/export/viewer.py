@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +50,7 @@ def write_viewer(to: Path, model: Path, about: Exported, name: str, card: str) -
     reason = _reason_against(model, about)
     if reason:
         (to / PAGE).unlink(missing_ok=True)
+        shutil.rmtree(to / FOLDER, ignore_errors=True)
         return f"No {PAGE}: {reason}"
     sha256 = sha256_file(model)
     scripts = _scripts(model, about, sha256)

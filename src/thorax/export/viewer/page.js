@@ -78,7 +78,7 @@ function show(...nodes) {
 function overlay({ picture, scale, window, windowed, inverted }) {
   const ratio = globalThis.devicePixelRatio || 1;
   find("what").textContent = describe(picture);
-  find("window").textContent = `W ${Math.round(window.width)}  L ${Math.round(window.center)}`
+  find("window").textContent = `W ${Math.round(window.width)} L ${Math.round(window.center)}`
     + (windowed ? "" : picture.kind === "DICOM" ? ", as stored" : "") + (inverted ? ", inverted" : "");
   find("zoom").textContent = `${Math.round((100 * scale) / ratio)}%`;
 }
