@@ -54,7 +54,7 @@ def write_viewer(to: Path, model: Path, about: Exported, name: str, card: str) -
         return f"No {PAGE}: {reason}"
     sha256 = sha256_file(model)
     scripts = _scripts(model, about, sha256)
-    style = _text("viewer/page.css")
+    style = _text("page/page.css")
     words = {
         "exported": about, "model": name, "sha256": sha256, "libraries": libraries(),
         "card": Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(card)),
@@ -76,7 +76,7 @@ def bundle(entry: str) -> str:
     written: dict[str, str] = {}
 
     def add(name: str) -> None:
-        text = _text(f"viewer/{name}.js")
+        text = _text(f"page/{name}.js")
         for _, imported in _IMPORT.findall(text):
             if imported not in written:
                 add(imported)
@@ -154,7 +154,7 @@ def _write_folder(folder: Path, words: dict[str, Any], style: str, scripts: list
 def _page(words: dict[str, Any], allowed: dict[str, str], style: str, tags: list[str]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     policy = {name: Markup(text) for name, text in allowed.items()}
-    return environment.from_string(_text("viewer/page.html")).render(
+    return environment.from_string(_text("page/page.html")).render(
         words, allowed=policy, style=Markup(style), scripts=Markup("\n".join(tags))
     )
 

@@ -60,9 +60,9 @@ function enough(p, threshold) {
 }
 
 function performance(at) {
-  if (!at) return [make("p", { class: "figures" }, "Not measured on a test set.")];
+  if (!at) return [make("p", { class: "figures" }, "Not measured on a test set")];
   return [make("dl", { class: "figures" }, ...["sensitivity", "specificity"].map((key) =>
-    make("div", {}, make("dt", {}, key), make("dd", {}, ...estimate(at[key])))))];
+    make("div", {}, make("dt", {}, `Test ${key}`), make("dd", {}, ...estimate(at[key])))))];
 }
 
 function estimate({ value, low, high, reason, caution }) {
@@ -75,8 +75,8 @@ function estimate({ value, low, high, reason, caution }) {
 function meaning({ thresholds, test_set: testSet, title }) {
   const where = `the test set (${title}: ${testSet})`;
   const rule = Object.keys(thresholds).length
-    ? "Sensitivity is the proportion of images with the finding that were at or above the threshold, "
-      + "specificity of images without it that were below"
+    ? "The mark on a bar is its threshold. Sensitivity is the proportion of images with the finding "
+      + "that were at or above it, specificity of images without the finding that were below"
     : "Sensitivity is the proportion of images of the class for which it was the most likely one, "
       + "specificity of the others for which it was not";
   return `${rule}, with 95% intervals, on ${where}. Probabilities are calibrated on validation `

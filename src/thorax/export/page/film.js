@@ -151,7 +151,8 @@ export class Film {
     if (tool === "window") {
       const { center, width } = this.window;
       const by = (this.picture.high - this.picture.low) / 512;
-      this.setWindow(center + dy * by, width + dx * by);
+      const darker = this.picture.inverted === this.inverted ? dy : -dy; // as the file has it, or not
+      this.setWindow(center + darker * by, width + dx * by);
     }
   }
 
