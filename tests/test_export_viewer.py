@@ -17,7 +17,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
+import thorax_phantom
 from small_run import finished_run
+from thorax.archives import images
 from thorax.artifacts.model import Exported
 from thorax.export import ABOUT, MODEL, export
 from thorax.export.viewer import FOLDER, PAGE, bundle, libraries, write_viewer
@@ -89,8 +91,9 @@ def decoders(browser):
         page.add_script_tag(content=unpacked(name).decode())
     wasm = base64.b64encode((ASSETS / "openjpegwasm_decode.wasm.gz").read_bytes()).decode()
     page.evaluate("wasm => { globalThis.thorax = { parts: { openjpeg: wasm } }; }", wasm)
-    exposed = "Object.assign(globalThis, $picture, $gray, $warnings);\n})();\n"
-    page.add_script_tag(content=bundle("warnings").removesuffix("})();\n") + exposed)
+    for entry, exposed in (("warnings", "$picture, $gray, $warnings"), ("results", "$results")):
+        opened = bundle(entry).removesuffix("})();\n")
+        page.add_script_tag(content=f"{opened}Object.assign(globalThis, {exposed});\n}})();\n")
     yield page
     page.close()
 
@@ -316,9 +319,14 @@ def test_what_is_no_radiograph_of_a_chest_is_refused(decoders, reason):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_says_what_python_says_and_asks_for_nothing(exported, visit, name):
+def test_the_page_says_what_python_says_and_asks_for_nothing(exported, visit, name, tmp_path):
+    thorax_phantom.write_archive(
+        tmp_path / "phantoms.zip", patients=10, pixels=64, seed=0,
+        marker_correlation=0.0, marker_label="Nodule",
+    )  # fmt: skip
+    phantoms = [content for at, content in images(tmp_path / "phantoms.zip") if "masks" not in at]
     page = visit(exported / name)
-    for content in (PNGS["gray"], PNGS["12 of 16 bits"], PNGS["color"]):
+    for content in (*phantoms[:4], PNGS["12 of 16 bits"], PNGS["color"]):
         found, expected = judge(page, content), python(exported, decode(content))
         assert found == pytest.approx(expected, abs=1e-5)
         assert list(found) == list(expected)
@@ -348,8 +356,9 @@ def test_what_numbers_mean_stands_beside_them(exported, visit):
         assert f"threshold of {threshold:.2f}" in row or f"{threshold:.3f}" in row
         assert ("at or above" in row) == (found[name] >= threshold)
         for estimate in (about.performance[name].sensitivity, about.performance[name].specificity):
-            assert f"{estimate.value:.2f} ({estimate.low:.2f}–{estimate.high:.2f})" in row
-            assert estimate.caution in row
+            star = "*" if estimate.caution else ""
+            assert f"{estimate.value:.2f} ({estimate.low:.2f}–{estimate.high:.2f}){star}" in row
+            assert estimate.caution in page.inner_text("#results")
     assert about.test_set in page.inner_text("#results")
     assert about.use in page.inner_text("header")
 
@@ -381,6 +390,24 @@ def test_an_atypicality_above_one_is_a_warning(decoders, exported):
     assert f"{100 * about['exported']['atypical']:.1f}% of the test images" in first["text"]
     (first, *_) = decoders.evaluate(warned, [about, picture, 1])
     assert first["title"] == "Unknown view"
+
+
+def test_the_most_likely_of_several_classes_has_no_threshold(decoders, exported):
+    about = json.loads((exported / ABOUT).read_text())
+    undefined = {"value": None, "low": None, "high": None, "reason": "no such image", "caution": ""}
+    about |= {"thresholds": {}, "models": 3}
+    about["performance"] = {"A": {"sensitivity": undefined, "specificity": undefined}}
+    decided = {"probability": [0.002, 0.8], "predicted": [0, 1], "spread": [0.1, 0.04]}
+    text = """([about, decided]) => {
+      document.body.replaceChildren(...judged({ exported: about }, decided, []));
+      return [...document.querySelectorAll("li")].map((row) => row.textContent);
+    }"""
+    first, second = decoders.evaluate(text, [about, decided])
+    assert first == (
+        "A< 0.01± 0.10 between 3 models"
+        "sensitivityundefined: no such imagespecificityundefined: no such image"
+    )
+    assert second == "B0.80most likely class, ± 0.04 between 3 modelsNot measured on a test set"
 
 
 def test_the_header_states_the_view(exported, visit):
@@ -512,11 +539,11 @@ def test_no_page_for_what_it_cannot_do(exported, tmp_path, monkeypatch):
     prepared = about.model_copy(update={"prepared": ["crop_borders"]})
     said = write_viewer(tmp_path, tmp_path / MODEL, prepared, "cnn5", CARD)
     assert said.startswith("No viewer.html: crop_borders cannot be computed")
-    assert {path.name for path in tmp_path.iterdir()} == {MODEL}
+    assert not any((tmp_path / page).exists() for page in PAGES)
     monkeypatch.setattr("thorax.export.viewer.LARGEST", 1000)
     said = write_viewer(tmp_path, tmp_path / MODEL, about, "cnn5", CARD)
     assert "more than a browser opens well" in said
-    assert {path.name for path in tmp_path.iterdir()} == {MODEL}
+    assert not any((tmp_path / page).exists() for page in PAGES)
 
 
 def test_the_page_allows_its_own_scripts_only_and_names_its_libraries(exported):

@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 import re
-import shutil
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -38,7 +37,7 @@ class Script(NamedTuple):
 
 
 def write_viewer(to: Path, model: Path, about: Exported, name: str, card: str) -> str:
-    """Write the page and the folder, or remove those of an earlier export; a line on it.
+    """Write the page and the folder, or remove those of an earlier export; say which.
 
     Args:
         to: folder of the export.
@@ -49,8 +48,8 @@ def write_viewer(to: Path, model: Path, about: Exported, name: str, card: str) -
     """
     reason = _reason_against(model, about)
     if reason:
-        (to / PAGE).unlink(missing_ok=True)
-        shutil.rmtree(to / FOLDER, ignore_errors=True)
+        for earlier in (to / PAGE, to / FOLDER / "index.html"):
+            earlier.unlink(missing_ok=True)
         return f"No {PAGE}: {reason}"
     sha256 = sha256_file(model)
     scripts = _scripts(model, about, sha256)

@@ -136,7 +136,7 @@ export class Film {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    context.imageSmoothingEnabled = this.scale < 4; // closer, pixels are shown as they are
+    context.imageSmoothingEnabled = this.scale < 8; // closer, pixels are shown as they are
     context.imageSmoothingQuality = "high";
     const left = this.canvas.width / 2 - this.middle[0] * this.scale;
     const top = this.canvas.height / 2 - this.middle[1] * this.scale;
