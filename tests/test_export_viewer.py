@@ -91,7 +91,10 @@ def decoders(browser):
         page.add_script_tag(content=unpacked(name).decode())
     wasm = base64.b64encode((ASSETS / "openjpegwasm_decode.wasm.gz").read_bytes()).decode()
     page.evaluate("wasm => { globalThis.thorax = { parts: { openjpeg: wasm } }; }", wasm)
-    for entry, exposed in (("warnings", "$picture, $gray, $warnings"), ("results", "$results")):
+    for entry, exposed in (
+        ("warnings", "$picture, $gray, $dicom, $warnings"),
+        ("results", "$results"),
+    ):
         opened = bundle(entry).removesuffix("})();\n")
         page.add_script_tag(content=f"{opened}Object.assign(globalThis, {exposed});\n}})();\n")
     yield page
@@ -296,6 +299,17 @@ def test_other_transfer_syntaxes_are_named(decoders, syntax):
     content = made_up_dicom.dicom(film().astype(np.uint16), syntax)
     with pytest.raises(sync_api.Error, match=words.get(syntax, "deflated|damaged")):
         pixels(decoders, content)
+
+
+def test_views_and_parts_of_the_body_are_those_of_python(decoders):
+    header = pytest.importorskip("thorax.dicom.header")
+    found = decoders.evaluate(
+        "views => views.map((view) => viewOf({ ViewPosition: [view] }))", list(header.VIEW)
+    )
+    assert found == list(header.VIEW.values())
+    code = bundle("dicom")
+    assert all(f'"{part}"' in code for part in header.ELSEWHERE)
+    assert "|".join(header.CHEST) in code
 
 
 REFUSED = {
