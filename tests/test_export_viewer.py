@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import io
 import json
 import os
 import re
@@ -289,6 +290,22 @@ def test_dicom_has_the_pixels_that_python_reads(decoders, name):
     assert found.shape == expected.shape
     apart = np.abs(found.astype(int) - expected)
     assert apart.max() <= ("aspect" in name)  # OpenCV interpolates in integers
+
+
+def test_jpeg_in_dicom_is_within_two_gray_levels(decoders):
+    made_up_dicom = pytest.importorskip("made_up_dicom")
+    from pydicom import dcmread
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import JPEGBaseline8Bit
+
+    dataset = dcmread(io.BytesIO(made_up_dicom.dicom(film())))
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.PixelData = encapsulate([cv2.imencode(".jpg", film())[1].tobytes()])
+    dataset["PixelData"].VR = "OB"
+    file = io.BytesIO()
+    dataset.save_as(file)
+    apart = pixels(decoders, file.getvalue()).astype(int) - decode(file.getvalue())
+    assert np.abs(apart).max() <= 2
 
 
 @pytest.mark.parametrize("syntax", ["big endian", "deflated", "jpeg ls", "jpeg lossless", "rle"])

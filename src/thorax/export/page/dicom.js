@@ -78,7 +78,7 @@ export async function decodeDicom(bytes) {
 }
 
 // The header as gray.js reads it: {keyword: number, list of texts, or list of headers}.
-export function headerOf(data) {
+function headerOf(data) {
   const header = {};
   const present = (tag) => data.elements[tag]?.length > 0;
   for (const [keyword, tag] of Object.entries(ELEMENTS)) {
