@@ -6,12 +6,12 @@ UV := uv pip compile --universal --generate-hashes --python-version 3.11 --no-he
 # pip knows, by PIP_EXTRA_INDEX_URL or its configuration; their checksums are not in the lock.
 GPU := torch|torchvision|triton|cuda-.*|nvidia-(cu.*|nc.*|nv.*)
 
-.PHONY: help repro test test-all lint docs lock clean
+.PHONY: help repro test test-all lint docs lock viewer-assets clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | \
-		while IFS="	" read -r target what; do printf '  make %-9s %s\n' "$$target" "$$what"; done
+		while IFS="	" read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
 
 repro: .venv/installed  ## set up, run the pipeline, print the metrics
 	@thorax doctor
@@ -38,6 +38,9 @@ reports/report.html:
 lock:  ## resolve both lock files anew from pyproject.toml (needs uv)
 	$(UV) --extra train --group install -o requirements.lock pyproject.toml
 	$(UV) --group dev -c requirements.lock -o requirements-dev.lock
+
+viewer-assets:  ## fetch the libraries of viewer.html anew, in the versions of assets.json (needs npm)
+	$(PYTHON) .ci/viewer_assets.py
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thorax needs Python 3.11 or newer, this is " + sys.version)'

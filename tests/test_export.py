@@ -117,7 +117,7 @@ def test_no_patient_leaves_with_the_export(exported):
     seen = json.loads((folder / "trained_on.json").read_text())
     assert seen["patients"] == []
     assert len(seen["images"]) > 10
-    everything = b"".join(path.read_bytes() for path in folder.iterdir())
+    everything = b"".join(path.read_bytes() for path in folder.rglob("*.*"))
     for patient in set(open_dataset(paths).table["patient_id"]):
         assert patient.encode() not in everything or len(patient) < 4
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from thorax.artifacts.model import TrainedOn
-from thorax.bundle.about import ABOUT, ONNX, describe, models_of
+from thorax.artifacts.model import ModelFile, TrainedOn
+from thorax.bundle.about import ABOUT, DESCRIPTION, ONNX, describe, models_of
 from thorax.bundle.graph import Classifier
 from thorax.config import Paths
 from thorax.contamination import FILE as TRAINED_ON
@@ -13,6 +13,7 @@ from thorax.errors import IntegrityError
 from thorax.export.hugging_face import write_hugging_face
 from thorax.export.onnx_file import write_onnx
 from thorax.export.parity import compare
+from thorax.export.viewer import write_viewer
 from thorax.io import sha256_file
 
 PARITY = "parity.json"
@@ -20,7 +21,7 @@ MOST_APART = 1e-4  # of probabilities, between torch and ONNX
 
 
 def export(bundle: Path, to: Path, paths: Paths) -> str:
-    """Write `model.onnx`, `export.json`, `parity.json` and a Hugging Face layout into `to`.
+    """Write `model.onnx`, `export.json`, `parity.json`, a Hugging Face layout and a page into `to`.
 
     Args:
         bundle: as the evaluate stage writes it.
@@ -50,12 +51,19 @@ def export(bundle: Path, to: Path, paths: Paths) -> str:
     about.model_copy(update={"model_sha256": sha256_file(model)}).write(to / ABOUT)
     _all_seen(models).write(to / TRAINED_ON)
     write_hugging_face(models, about, Path(paths.model_card), to)
+    page = write_viewer(to, model, about, *_named(models, paths))
     return (
         f"{model}: {model.stat().st_size / 1e6:.1f} MB, {about.models} model(s). On"
         f" {parity.images:,} images probabilities are within {parity.max_abs_difference:.1g} of the"
         f" bundle's and every decision is the same; on {parity.files:,} original files within"
-        f" {parity.max_abs_difference_from_files:.1g}.\nTry it: thorax predict {to} IMAGE"
+        f" {parity.max_abs_difference_from_files:.1g}.\nTry it: thorax predict {to} IMAGE\n{page}"
     )
+
+
+def _named(models: list[Path], paths: Paths) -> tuple[str, str]:
+    """Name of the network, and the model card."""
+    card = Path(paths.model_card).read_text(encoding="utf-8")
+    return ModelFile.read(models[0] / DESCRIPTION).model.name, card
 
 
 def _all_seen(models: list[Path]) -> TrainedOn:
