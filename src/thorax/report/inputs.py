@@ -161,10 +161,10 @@ def gather(options: Report, paths: Paths) -> Run:
         DataError: a file is missing or broken.
         IntegrityError: one is of another version, or cache and split list different images.
     """
-    explanations = Path(paths.explanations)
+    explanations, evaluated = Path(paths.explanations), _evaluated(options, paths)
     (on_test,) = Path(paths.test_predictions).glob("*.csv")
     return Run(
-        **_evaluated(options, paths),
+        **evaluated,
         table=join(paths),
         images=open_images(Path(paths.cache)),
         gradcam=GradCam(**_arrays(explanations / "gradcam.npz")),
