@@ -136,6 +136,7 @@ class Exported(Artifact):
         thresholds: class → calibrated probability from which it is predicted positive; empty where
             the most likely class is.
         performance, test_set, atypical: as in `OperatingPoints`.
+        gray: what gray levels it expects, and how files come by them.
         preprocess: what the training images went through.
         prepared: settings of `preprocess` that are not inside of the graph: with any, it takes an
             image that `thorax` has prepared.
@@ -154,6 +155,7 @@ class Exported(Artifact):
     performance: dict[str, AtThreshold]
     test_set: str
     atypical: float
+    gray: str
     preprocess: Preprocess
     prepared: list[str]
     models: int

@@ -14,6 +14,11 @@ POINTS, DESCRIPTION = "operating_points.json", "model.json"
 ONNX, ABOUT = "model.onnx", "export.json"  # of an exported folder
 DISTRIBUTION = "thorax-cxr"
 INSIDE = ("area", "linear", "nearest")  # interpolations that the exported graph computes
+GRAY = (
+    "uint8, 0 black, 255 white. DICOM: modality LUT or rescale, then VOI LUT or window, inverted"
+    " once for MONOCHROME1, upright, square pixels. Other images: luma; more than 8 bits scaled to"
+    " the whiskers around the middle 90% of the pixels."
+)
 USE = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
 
 
@@ -47,6 +52,7 @@ def describe(bundle: Path) -> Exported:
         performance=points.performance,
         test_set=points.test_set,
         atypical=points.atypical,
+        gray=GRAY,
         preprocess=model.preprocess,
         prepared=outside(model.preprocess),
         models=len(models),

@@ -27,6 +27,10 @@ def summary() -> str:
     lines.append(changes(paths))
     report = Path(paths.report).absolute()
     lines.append(f"Report: {report}" if report.exists() else "No report: run `dvc repro`.")
+    lines.append(
+        f"Use it: `thorax predict {paths.bundle} FILM`, or `thorax export {paths.bundle} exported`"
+        " and open exported/viewer.html in a browser."
+    )
     return "\n".join(lines)
 
 

@@ -42,7 +42,7 @@ def write_onnx(classifier: Classifier, about: Exported, path: Path) -> None:
             "thorax": about.model_dump_json(),
             "classes": ", ".join(about.outputs),
             "use": about.use,
-            "input": "uint8 gray [height, width], 0 black, 255 white",
+            "input": f"image [height, width]: {about.gray}",
         }
     )
     with replacing(path) as temporary:
