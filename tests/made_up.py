@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from thorax.archives import Survey
 from thorax.config import Data, load_params, merge
+from thorax.survey import Survey
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 NIH_HEADER = (

@@ -24,6 +24,7 @@ ROOMS = [
     ["artifacts"],
     ["dicom"],
     ["archives", "raw_store", "patient_ids", "near_duplicates", "tasks"],
+    ["survey"],
     ["contamination"],
     ["dataset"],
     ["metrics", "models", "typicality"],

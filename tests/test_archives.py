@@ -5,8 +5,9 @@ import zipfile
 import pytest
 
 from made_up import write_folder, write_tar, write_zip
-from thorax.archives import file_name, images, listing, path_in_data, survey, total_bytes, walk
+from thorax.archives import file_name, images, path_in_data, total_bytes, walk
 from thorax.errors import DataError
+from thorax.survey import listing, survey
 
 FILES = {
     "set/NORMAL/a.png": b"image a",
@@ -140,5 +141,5 @@ def test_a_listing_names_all_images_and_reads_only_tables(tmp_path, monkeypatch,
     assert names.images == dict.fromkeys(whole.images, "")
     assert names.tables == whole.tables
     assert [at for at, _ in images(root)] == list(whole.images)
-    monkeypatch.setattr("thorax.archives.GLANCE", 0)
+    monkeypatch.setattr("thorax.survey.GLANCE", 0)
     assert (listing(root) is None) == (name == "x.tar.gz")

@@ -12,7 +12,6 @@ import thorax_phantom
 from made_up import write_zip
 from made_up_dicom import dicom
 from small_run import ROOT, params, paths_in
-from thorax.archives import hidden_images, survey
 from thorax.artifacts.data import DatasetInfo
 from thorax.contamination import count_overlap, write_trained_on
 from thorax.dataset import GEOMETRY, cached_images
@@ -24,6 +23,7 @@ from thorax.preprocess import preprocess
 from thorax.preprocess.decode import decode
 from thorax.report.sections.data import gray_table
 from thorax.studies.audit import overlap_of
+from thorax.survey import hidden_images, survey
 
 PATIENTS = 12
 # One person's: in headers, and four of them in the names of folders and files too.

@@ -150,6 +150,6 @@ def test_another_python_on_the_path_is_refused(checkout, monkeypatch):
 
 
 def test_large_compressed_tars_are_not_unpacked_for_it(checkout, monkeypatch):
-    monkeypatch.setattr("thorax.archives.GLANCE", 1)
+    monkeypatch.setattr("thorax.survey.GLANCE", 1)
     (checkout / "own/x.tar.gz").write_bytes(b"unread")
     assert "not looked through" in doctor.doctor(FOLDER)

@@ -8,7 +8,6 @@ from typing import get_args
 import pytest
 
 from made_up import data_section, nih_row, nih_table, write_folder, write_tar, write_zip
-from thorax.archives import survey
 from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Data, Paths
 from thorax.download import download
@@ -16,6 +15,7 @@ from thorax.download.sources import SOURCES
 from thorax.errors import BusyError, ConfigError, DataError
 from thorax.io import MANIFEST_COLUMNS, locked, read_csv, read_manifest
 from thorax.raw_store import open_root
+from thorax.survey import survey
 
 PATHS = Paths.model_construct(
     manifest="data/manifest.csv", dataset="data/dataset.json", annotations="data/annotations.csv"
@@ -294,6 +294,6 @@ def test_a_card_is_checked_before_an_image_is_read(tmp_path, monkeypatch, card, 
 
     monkeypatch.setattr("thorax.download.survey", fail)
     for glance in (0, 2**30):
-        monkeypatch.setattr("thorax.archives.GLANCE", glance)
+        monkeypatch.setattr("thorax.survey.GLANCE", glance)
         with pytest.raises(error):
             _download(source="table", path=str(root), card=str(tmp_path / "card.yaml"))

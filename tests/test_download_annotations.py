@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from thorax.archives import Survey, survey
 from thorax.download.annotations import read_annotations
 from thorax.errors import DataError
+from thorax.survey import Survey, survey
 from thorax_phantom import write_archive
 
 NIH = b"""Image Index,Finding Label,Bbox [x,y,w,h],,,

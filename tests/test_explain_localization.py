@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from small_run import params
-from thorax.archives import survey
 from thorax.dataset import GEOMETRY
 from thorax.download.annotations import read_annotations
 from thorax.explain.localization import compare, iou, location_prior, masks_of, pointing
 from thorax.metrics.bootstrap import resample
 from thorax.preprocess.decode import resize
+from thorax.survey import survey
 from thorax_phantom import write_archive
 
 

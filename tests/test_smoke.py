@@ -6,7 +6,7 @@ import pytest
 
 from made_up import data_section
 from small_run import ROOT
-from thorax.archives import survey, walk
+from thorax.archives import walk
 from thorax.config import load_params
 from thorax.download.sources import SOURCES
 from thorax.download.validate import validate
@@ -14,6 +14,7 @@ from thorax.errors import ConfigError
 from thorax.preprocess.decode import decode
 from thorax.split import assign
 from thorax.studies.smoke import LAYOUTS, write_data
+from thorax.survey import survey
 
 TASKS = {"nih": "multi-label", "kermany": "binary", "folder": "multi-class"}
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from made_up import data_section, row_of, survey_of
-from thorax.archives import survey
 from thorax.download.sources import kermany
 from thorax.download.validate import validate
 from thorax.errors import DataError
 from thorax.patient_ids import kermany_patient
+from thorax.survey import survey
 
 
 def _read(content, rule="conservative"):

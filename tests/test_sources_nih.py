@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from made_up import NIH_HEADER, data_section, nih_row, nih_table, row_of, survey_of
-from thorax.archives import survey
 from thorax.download.sources import nih
 from thorax.download.validate import validate
 from thorax.errors import DataError
+from thorax.survey import survey
 
 IMAGES = ["00000001_000.png", "00000001_001.png", "00000002_000.png"]
 ROWS = [

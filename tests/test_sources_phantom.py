@@ -1,10 +1,10 @@
 import pytest
 
 from made_up import data_section, nih_row, nih_table, survey_of
-from thorax.archives import survey
 from thorax.download.sources import SOURCES, phantom
 from thorax.download.validate import validate
 from thorax.errors import DataError
+from thorax.survey import survey
 
 SMALL = {"phantom": {"patients": 10, "pixels": 64}}
 

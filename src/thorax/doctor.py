@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from thorax.archives import hidden_images, listing
 from thorax.config import PUBLISHED_WEIGHTS, Data, Params, load_params, load_paths
 from thorax.dicom.header import film_of
 from thorax.dicom.parse import is_dicom
@@ -19,6 +18,7 @@ from thorax.errors import ConfigError, DataError, ResourceError, ThoraxError
 from thorax.io import class_names, main_root
 from thorax.parallel import cores
 from thorax.preprocess.decode import decode
+from thorax.survey import hidden_images, listing
 from thorax.tasks import TASKS
 
 RESERVE = 2 * 1024**3  # bytes; models, reports and what else a run writes

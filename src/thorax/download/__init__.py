@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from thorax.archives import Survey, listing, survey
 from thorax.artifacts.data import DatasetCounts, DatasetInfo, LabelCounts
 from thorax.config import Data, Paths
 from thorax.dicom.pseudonyms import key_name
@@ -16,6 +15,7 @@ from thorax.download.validate import validate
 from thorax.errors import DataError
 from thorax.io import LABEL, class_names, locked, main_root, write_csv
 from thorax.raw_store import own_data, store_path
+from thorax.survey import Survey, listing, survey
 
 Root = Literal["path", "raw"]
 _EXAMPLES = {

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from thorax.archives import Survey, file_name
+from thorax.archives import file_name
 from thorax.download.sources.tables import decode, listed, read_rows
 from thorax.errors import DataError
+from thorax.survey import Survey
 
 BOXES, OUTLINES = "bbox_list_2017.csv", "outlines.csv"
 COLUMNS = ["image_id", "finding", "polygons"]

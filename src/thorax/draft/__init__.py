@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from thorax.archives import TABLE, Survey, listing, path_in_data
+from thorax.archives import TABLE, path_in_data
 from thorax.config import Data, TableCard, check
 from thorax.config.schema import View
 from thorax.dicom.header import VIEW
@@ -24,6 +24,7 @@ from thorax.draft.labels import find_labels
 from thorax.draft.text import Draft, scalar, values, written
 from thorax.errors import DataError, ThoraxError
 from thorax.io import LABEL
+from thorax.survey import Survey, listing
 
 
 def draft(table: Path, images: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thorax.archives import hidden_images, total_bytes
+from thorax.archives import total_bytes
 from thorax.artifacts.data import Overlap
 from thorax.config import load_params
 from thorax.dicom import pseudonyms
@@ -20,6 +20,7 @@ from thorax.patient_ids import AS_LISTED, fitting_rules
 from thorax.preprocess.decode import decode
 from thorax.progress import bar
 from thorax.split.leakage import KINDS, Images, compare, overlaps
+from thorax.survey import hidden_images
 
 CACHE = Path("cache")  # beside a manifest, as `data/cache` beside `data/manifest.csv`
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from thorax.archives import Survey
 from thorax.artifacts.data import Task
 from thorax.config import Data
 from thorax.download.http import fetch, part_path, require_room
+from thorax.survey import Survey
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from thorax.archives import Survey, path_in_data
+from thorax.archives import path_in_data
 from thorax.config import Data, TableCard, check, read_yaml
 from thorax.dicom.header import DESCRIBED
 from thorax.download.sources import films
@@ -17,6 +17,7 @@ from thorax.download.sources.tables import listed, listed_images, read_table, un
 from thorax.errors import ConfigError, DataError
 from thorax.io import LABEL, main_root
 from thorax.patient_ids import patient_by
+from thorax.survey import Survey
 
 
 def read(survey: Survey, data: Data) -> LabelTable:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from thorax.archives import Survey
 from thorax.config import Data
 from thorax.download.sources.patients import Inferred, infer_patients
 from thorax.download.sources.tables import listed
+from thorax.survey import Survey
 
 HEADERS = "headers"  # the patient rule that asks them
 COLUMNS = {

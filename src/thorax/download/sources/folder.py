@@ -5,7 +5,7 @@ from collections import Counter
 
 import pandas as pd
 
-from thorax.archives import Survey, path_in_data
+from thorax.archives import path_in_data
 from thorax.config import Data
 from thorax.download.sources import films
 from thorax.download.sources.base import LabelTable
@@ -13,6 +13,7 @@ from thorax.download.sources.match import SPLITS, VALIDATION, shared_folders
 from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
+from thorax.survey import Survey
 
 # Folders of images without a finding: no positive class, unless data.positive names one.
 _NEGATIVE = {

@@ -6,7 +6,7 @@ a disputed rule, so it is a parameter (`data.patient_id`, see docs/sources.md).
 
 import pandas as pd
 
-from thorax.archives import Survey, path_in_data
+from thorax.archives import path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Item, LabelTable
 from thorax.download.sources.match import SPLITS
@@ -14,6 +14,7 @@ from thorax.download.sources.patients import infer_patients
 from thorax.download.sources.tables import listed
 from thorax.errors import DataError
 from thorax.io import LABEL
+from thorax.survey import Survey
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from thorax.archives import Survey, path_in_data
+from thorax.archives import path_in_data
 from thorax.download.sources.tables import listed
+from thorax.survey import Survey
 
 # Names of the official split in folders and tables; nobody is tested on `val`.
 SPLITS = {

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from thorax.archives import Survey, file_name, path_in_data
+from thorax.archives import file_name, path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import Item, LabelTable
 from thorax.download.sources.labels import split_labels
@@ -17,6 +17,7 @@ from thorax.download.sources.match import attach
 from thorax.download.sources.tables import decode, listed, listed_images, read_table
 from thorax.errors import DataError
 from thorax.io import LABEL
+from thorax.survey import Survey
 
 NO_FINDING = "No Finding"
 CLASSES = (

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 import thorax_phantom as generator
-from thorax.archives import Survey, path_in_data
+from thorax.archives import path_in_data
 from thorax.config import Data
 from thorax.download.sources.base import LabelTable
 from thorax.download.sources.nih import read_layout
@@ -16,6 +16,7 @@ from thorax.download.sources.tables import read_table
 from thorax.errors import DataError
 from thorax.io import write_text
 from thorax.progress import bar
+from thorax.survey import Survey
 from thorax_phantom.findings import FINDINGS, NO_FINDING
 
 CLASSES = (*FINDINGS, NO_FINDING)
