@@ -17,9 +17,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from thorax.artifacts.model import ModelFile
-from thorax.bundle.about import ABOUT, ONNX, describe
+from thorax.artifacts.model import ModelFile, OperatingPoints
+from thorax.bundle.about import ABOUT, ONNX, POINTS, describe
 from thorax.bundle.graph import Classifier
+from thorax.evaluate import freeze
 from thorax.export.onnx_file import write_onnx
 from thorax.inference import classify
 from thorax.inference.checks import Seen
@@ -41,6 +42,7 @@ def heavy_export(folder: Path) -> Path:
     preprocess = model.preprocess.model_copy(update={"image_size": 224})
     model = model.model_copy(update={"model": architecture, "preprocess": preprocess})
     save(model, build(architecture, len(model.outputs), 224).state_dict(), bundle / "0")
+    freeze(bundle, OperatingPoints.read(bundle / POINTS))
     exported, about = folder / "exported", describe(bundle)
     exported.mkdir()
     write_onnx(Classifier(bundle).eval(), about, exported / ONNX)

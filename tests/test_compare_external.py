@@ -17,7 +17,7 @@ from thorax.compare.external import evaluate_bundle
 from thorax.config import load_paths
 from thorax.contamination import FILE, hashes
 from thorax.errors import ConfigError, DataError, IntegrityError
-from thorax.evaluate import POINTS
+from thorax.evaluate import POINTS, freeze
 from thorax.io import sha256_file
 from thorax.metrics.predictions import read_decided
 from thorax.near_duplicates import fingerprint
@@ -73,11 +73,16 @@ def test_metrics_are_those_of_the_predictions_at_the_frozen_thresholds(bundle, e
     assert "CONTAMINATED" not in shown
 
 
+def frozen_again(bundle):
+    freeze(bundle, OperatingPoints.read(bundle / POINTS))
+
+
 def test_both_folds_models_are_used(bundle, elsewhere, tmp_path):
     both = evaluated(bundle, elsewhere)[-1]
     for fold in "01":
         alone = shutil.copytree(bundle, tmp_path / fold)
         shutil.rmtree(alone / ("1" if fold == "0" else "0"))
+        frozen_again(alone)
         one = evaluated(alone, elsewhere, f"out-{fold}")[-1]
         assert not np.allclose(both["p_A"], one["p_A"])
 
@@ -87,6 +92,7 @@ def test_known_images_are_refused_and_marked_when_forced(bundle, elsewhere, tmp_
     image = hashes("image", [sha256_file(tmp_path / "images" / "A" / "A03.png")])
     trained_on = TrainedOn.read(known / "1" / FILE)
     trained_on.model_copy(update={"images": image}).write(known / "1" / FILE)
+    frozen_again(known)
     with pytest.raises(IntegrityError, match=r"on 1 of these images.*--forced"):
         evaluated(known, elsewhere)
     shown, _, about, _ = evaluated(known, elsewhere, forced=True)
@@ -100,6 +106,7 @@ def test_a_known_image_is_recognized_re_encoded_and_under_another_name(bundle, e
     digest = fingerprint(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))[0].tobytes().hex()
     trained_on = TrainedOn.read(known / "1" / FILE)
     trained_on.model_copy(update={"pictures": [digest]}).write(known / "1" / FILE)
+    frozen_again(known)
     image = cv2.resize(cv2.imread(str(path)), (150, 140), interpolation=cv2.INTER_CUBIC)
     cv2.imwrite(str(path.with_name("another.jpg")), image, [cv2.IMWRITE_JPEG_QUALITY, 60])
     path.unlink()
@@ -155,7 +162,7 @@ def test_what_is_no_bundle_is_named(elsewhere, tmp_path, monkeypatch, capsys):
 
 def test_a_bundle_without_models_is_named(bundle, elsewhere, tmp_path):
     shutil.copy(bundle / POINTS, tmp_path / POINTS)
-    with pytest.raises(DataError, match=r"no model\. Copy the whole bundle"):
+    with pytest.raises(DataError, match=r"model\.json is missing\. Copy the whole bundle"):
         evaluated(tmp_path, elsewhere)
 
 

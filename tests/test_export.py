@@ -21,6 +21,7 @@ from thorax.bundle.graph import Classifier, Prepare
 from thorax.config.training import ModelName
 from thorax.dataset import open_dataset
 from thorax.errors import DataError, IntegrityError
+from thorax.evaluate import freeze
 from thorax.export import PARITY, export
 from thorax.export.hugging_face import published
 from thorax.export.onnx_file import write_onnx
@@ -228,6 +229,7 @@ def test_every_architecture_exports_and_computes_the_same(tmp_path, name):
     network = build(architecture, len(model.outputs), 64)
     network.train()(torch.randn(4, 1, 64, 64))
     save(model, network.state_dict(), bundle / "0")
+    freeze(bundle, OperatingPoints.read(bundle / "operating_points.json"))
     classifier = Classifier(bundle).eval()
     write_onnx(classifier, describe(bundle), tmp_path / MODEL)
     ours, theirs = classifier, session(tmp_path)

@@ -258,3 +258,16 @@ def test_dicom_is_read_like_any_image_and_its_view_is_doubted(exported, films, t
     assert report["error"] == "is set aside: other modality"
     assert code == DataError.exit_code
     assert "Doe" not in text
+
+
+def test_a_bundle_with_another_file_or_without_one_is_refused(exported, films, tmp_path):
+    bundle = shutil.copytree(exported[0], tmp_path / "bundle")
+    weights = bundle / "0" / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(IntegrityError, match="is not the file that"):
+        predict(bundle, [films])
+    weights.unlink()
+    with pytest.raises(DataError, match="is missing. Copy the whole bundle"):
+        predict(bundle, [films])

@@ -104,6 +104,7 @@ class OperatingPoints(Artifact):
         title: of the data set.
         test_set: what `performance` was measured on.
         performance: class → what its decisions were worth there.
+        files: every other file of the bundle → SHA-256.
     """
 
     rule: str | float | dict[str, float]
@@ -114,6 +115,7 @@ class OperatingPoints(Artifact):
     title: str
     test_set: str
     performance: dict[str, AtThreshold]
+    files: dict[str, str]
 
     def calibrated_thresholds(self) -> dict[str, float]:
         """Thresholds on the scale of the calibrated probabilities: the same decisions."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from thorax.artifacts.model import Exported, ModelFile, OperatingPoints
 from thorax.config import Preprocess
-from thorax.errors import DataError
+from thorax.errors import DataError, IntegrityError
 from thorax.io import sha256_file
 
 FORMAT = 1
@@ -23,15 +23,23 @@ USE = "Not a medical device. Not for diagnosis, triage or any decision about a p
 
 
 def models_of(bundle: Path) -> list[Path]:
-    """The folders of its models.
+    """The folders of its models, all of whose files are those that were frozen.
 
     Raises:
-        DataError: there are none.
+        DataError: files are missing.
+        IntegrityError: one is another one.
     """
-    models = sorted(path.parent for path in bundle.glob(f"*/{DESCRIPTION}"))
-    if not models:
-        raise DataError(f"{bundle} has operating points, but no model. Copy the whole bundle.")
-    return models
+    models = set()
+    for name, sha256 in OperatingPoints.read(bundle / POINTS).files.items():
+        path = bundle / name
+        if not path.exists():
+            raise DataError(f"{path} is missing. Copy the whole bundle.")
+        if sha256_file(path) != sha256:
+            raise IntegrityError(
+                f"{path} is not the file that {bundle / POINTS} was frozen with. Copy it again."
+            )
+        models.add(path.parent)
+    return sorted(models)
 
 
 def describe(bundle: Path) -> Exported:

@@ -23,7 +23,7 @@ from thorax.evaluate import curves
 from thorax.evaluate.results import fold_metrics, subset_metrics
 from thorax.evaluate.stress import stress_tests
 from thorax.evaluate.subgroups import metadata_baseline, subgroup_metrics
-from thorax.io import read_csv, write_json
+from thorax.io import read_csv, sha256_file, write_json
 from thorax.metrics.bootstrap import resample
 from thorax.metrics.calibration import calibration
 from thorax.metrics.predictions import Predictions, read_predictions
@@ -101,6 +101,7 @@ def evaluate(params: Evaluate, paths: Paths) -> None:
                     )
                     for name, each in results.test.classes.items()
                 },
+                files={},
             ),
         )
 
@@ -188,7 +189,18 @@ def write_bundle(folder: Path, models: list[Path], points: OperatingPoints) -> N
     shutil.rmtree(folder, ignore_errors=True)
     for model in models:
         shutil.copytree(model, folder / model.name, copy_function=shutil.copyfile)
-    points.write(folder / POINTS)
+    freeze(folder, points)
+
+
+def freeze(folder: Path, points: OperatingPoints) -> None:
+    """Write the operating points of a bundle, with the checksums of the files that lie there."""
+    (folder / POINTS).unlink(missing_ok=True)
+    files = {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    points.model_copy(update={"files": files}).write(folder / POINTS)
 
 
 def headline(results: Results) -> dict[str, Any]:
