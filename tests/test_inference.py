@@ -269,5 +269,5 @@ def test_a_bundle_with_another_file_or_without_one_is_refused(exported, films, t
     with pytest.raises(IntegrityError, match="is not the file that"):
         predict(bundle, [films])
     weights.unlink()
-    with pytest.raises(DataError, match="is missing. Copy the whole bundle"):
+    with pytest.raises(DataError, match=r"is missing\. Copy the whole bundle"):
         predict(bundle, [films])
