@@ -15,7 +15,7 @@ from thorax.studies.recipes import load_recipes
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 COMMANDS = next(a.choices for a in parser()._actions if a.choices and "run" in a.choices)
 TARGETS = set(re.findall(r"(?m)^([\w./-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
-FILES = ("py", "json", "csv", "html", "md", "lock", "yaml", "npy", "npz", "safetensors")
+FILES = ("py", "json", "csv", "html", "md", "lock", "yaml", "npy", "npz", "safetensors", "onnx")
 KEY = re.compile(rf"({'|'.join(Params.model_fields)})((?:\.\w+)+)")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
