@@ -38,12 +38,15 @@ html_copy_source = False
 html_show_copyright = False
 
 CONTENTS = {
-    "Start": ["docs/start", "docs/install", "docs/your-data", "docs/compare", "docs/sample"],
+    "Start": [
+        "docs/start", "docs/install", "docs/your-data", "docs/dicom", "docs/compare", "docs/export",
+        "docs/sample",
+    ],
     "Why believe it": ["docs/trust", "docs/checklists", "docs/alternatives"],
     "Studies": ["docs/recipes", "benchmarks/protocols"],
     "Reference": ["docs/parameters", "docs/sources", "docs/artifacts", "docs/commands"],
     "Inside": ["docs/architecture", "docs/phantom", "CONTRIBUTING", "CHANGELOG"],
-}
+}  # fmt: skip
 
 
 def fill(_: Sphinx, page: str, source: list[str]) -> None:

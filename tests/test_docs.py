@@ -131,3 +131,10 @@ def test_every_artifact_is_described_and_its_links_resolve(generated):
     assert {"estimate", "results", "modelfile", "occlusion"} <= headings
     assert set(re.findall(r"\(#(\w+)\)", shown)) <= headings
     assert set(re.findall(r"\(parameters\.md#(\w+)\)", shown)) <= set(Params.model_fields)
+
+
+def test_every_page_has_a_place_in_the_contents():
+    """Sphinx ends on a page that nothing leads to."""
+    contents = re.search(r"(?s)CONTENTS = \{.*?\n\}", (ROOT / "docs/conf.py").read_text())
+    listed = set(re.findall(r'"(docs/[\w-]+)"', contents[0]))
+    assert listed == {f"docs/{path.stem}" for path in (ROOT / "docs").glob("*.md")}
