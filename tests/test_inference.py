@@ -24,7 +24,7 @@ from thorax.dicom.image import Picture
 from thorax.errors import ConfigError, DataError, IntegrityError
 from thorax.export import export
 from thorax.inference import predict, predictive_value
-from thorax.inference.checks import Seen, doubts
+from thorax.inference.checks import Seen, of_decision, of_file
 from thorax.inference.engine import Engine
 from thorax.inference.heatmaps import over
 from thorax.io import write_text
@@ -110,7 +110,8 @@ def doubts_of(exported, image, atypicality):
     about = Exported.read(exported[1] / "export.json").model_copy(update={"atypical": 0.0149})
     nothing = np.zeros(len(about.outputs))
     engine = Engine(about, lambda _: (nothing, nothing, nothing, next(scores)))
-    return list(doubts(b"", Picture(image, "", ""), engine(image), engine, NOBODY))
+    of_the_file = of_file(b"", Picture(image, "", ""), about, NOBODY)
+    return [*of_the_file, *of_decision(image, engine(image), engine)]
 
 
 @pytest.mark.parametrize(("shape", "atypicality", "said"), [

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from thorax.artifacts.model import AtThreshold, Exported
 from thorax.bundle.about import ABOUT
 from thorax.dicom.image import Picture
 from thorax.errors import ConfigError, DataError
-from thorax.inference.checks import Seen, doubts
+from thorax.inference.checks import Seen, of_decision, of_file
 from thorax.inference.engine import Decision, Engine, open_engine
 from thorax.io import write_text
 from thorax.parallel import cores, ordered_map
@@ -28,11 +29,11 @@ DIGITS = 4  # of probabilities
 
 @dataclass(frozen=True)
 class File:
-    """One file on its way: its name, bytes, and picture or the reason why there is none."""
+    """One file on its way: its picture and doubts, or the reason why there is none."""
 
     name: str
-    content: bytes
     picture: Picture | None
+    doubts: Sequence[str] = ()
     error: str = ""
 
 
@@ -106,27 +107,30 @@ def classify(
     found = ((name, content) for name, content in images(place))
     threads = cores()
     with bar("predict", unit="image") as progress:
-        for file in ordered_map(_opened, found, threads, 4 * threads):
-            row = _row(file, engine, seen)
+        opened = partial(_opened, engine.about, seen)
+        for file in ordered_map(opened, found, threads, 4 * threads):
+            row = _row(file, engine)
             if drawing and file.picture and row.decision:
                 drawing.draw(file.name, file.picture.image, row.decision)
             yield row
             progress.update()
 
 
-def _opened(item: tuple[str, bytes]) -> File:
+def _opened(about: Exported, seen: Seen, item: tuple[str, bytes]) -> File:
     name, content = item
     try:
-        return File(name, content, develop(content))
+        picture = develop(content)
     except ValueError as error:
-        return File(name, content, None, str(error))
+        return File(name, None, error=str(error))
+    return File(name, picture, of_file(content, picture, about, seen))
 
 
-def _row(file: File, engine: Engine, seen: Seen) -> Row:
+def _row(file: File, engine: Engine) -> Row:
     if file.picture is None:
         return Row(file.name, None, error=file.error)
-    decision = engine(file.picture.image)
-    return Row(file.name, decision, doubts(file.content, file.picture, decision, engine, seen))
+    image = file.picture.image
+    decision = engine(image)
+    return Row(file.name, decision, [*file.doubts, *of_decision(image, decision, engine)])
 
 
 def record(row: Row, about: Exported, prevalence: float | None) -> dict[str, Any]:

@@ -46,17 +46,13 @@ class Seen:
         return bool((bits <= SAME_PICTURE).any())
 
 
-def doubts(
-    content: bytes, picture: Picture, decision: Decision, engine: Engine, seen: Seen
-) -> Sequence[str]:
-    """Sentences; none for an image like those that the model was tested on."""
-    about, image = engine.about, picture.image
+def of_file(content: bytes, picture: Picture, about: Exported, seen: Seen) -> Sequence[str]:
+    """Sentences about a file; none for one like those that the model was tested on."""
     return [
         *_view(content),
         *([POLARITY] if picture.polarity else []),
-        *_size(image, about),
-        *_atypical(image, decision, engine),
-        *(["it was in the training data"] if seen.holds(content, image) else []),
+        *_size(picture.image, about),
+        *(["it was in the training data"] if seen.holds(content, picture.image) else []),
     ]
 
 
@@ -77,7 +73,8 @@ def _size(image: Gray, about: Exported) -> Sequence[str]:
     return [f"{width} × {height} pixels are fewer than the model's {size} × {size}"]
 
 
-def _atypical(image: Gray, decision: Decision, engine: Engine) -> Sequence[str]:
+def of_decision(image: Gray, decision: Decision, engine: Engine) -> Sequence[str]:
+    """Sentences about an image that looks unlike the training images."""
     if decision.atypicality <= 1:
         return []
     inverted = engine(np.asarray(255 - image, np.uint8)).atypicality

@@ -78,7 +78,10 @@ def _onnx(folder: Path) -> Engine:
     if sha256_file(path) != about.model_sha256:
         raise IntegrityError(f"{path} is not the file that {folder / ABOUT} describes.")
     onnxruntime.set_default_logger_severity(3)
-    session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding needs cores
+    providers = onnxruntime.get_available_providers()
+    session = onnxruntime.InferenceSession(path, options, providers)
     return Engine(about, lambda image: session.run(None, {"image": image}))
 
 
