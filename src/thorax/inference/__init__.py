@@ -105,7 +105,7 @@ def classify(
 ) -> Iterator[Row]:
     """One row for each image of a file, folder or archive; decoding runs ahead in threads."""
     found = ((name, content) for name, content in images(place))
-    threads = cores()
+    threads = max(1, cores() // 2)  # the network takes the others
     with bar("predict", unit="image") as progress:
         opened = partial(_opened, engine.about, seen)
         for file in ordered_map(opened, found, threads, 4 * threads):
