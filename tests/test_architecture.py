@@ -33,6 +33,7 @@ ROOMS = [
     ["doctor", "draft", "project", "inference", "export"],
     ["compare"],
     ["studies"],
+    ["subcommands"],
     ["cli"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

@@ -38,7 +38,7 @@ def test_an_unknown_command_lists_the_known_ones(thorax):
     ("outcome", "code"), [("all is well", 0), (("two images are shared", 4), 4)]
 )
 def test_the_text_is_printed_and_the_code_returned(thorax, monkeypatch, outcome, code):
-    monkeypatch.setattr("thorax.cli._summary", lambda _: outcome)
+    monkeypatch.setattr("thorax.subcommands.summary", lambda _: outcome)
     text = outcome if code == 0 else outcome[0]
     assert thorax("summary") == (code, f"{text}\n")
 
@@ -47,12 +47,12 @@ def test_a_mistake_ends_with_its_message_and_its_code(thorax, monkeypatch):
     def fail(_):
         raise DataError("No such folder.")
 
-    monkeypatch.setattr("thorax.cli._summary", fail)
+    monkeypatch.setattr("thorax.subcommands.summary", fail)
     assert thorax("summary") == (3, "\nDataError: No such folder.\n")
 
 
 def test_a_bug_keeps_its_traceback(thorax, monkeypatch):
-    monkeypatch.setattr("thorax.cli._summary", lambda _: 1 / 0)
+    monkeypatch.setattr("thorax.subcommands.summary", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         thorax("summary")
 
@@ -77,7 +77,7 @@ def test_options_arrive_where_they_are_read(words, expected):
 
 
 def test_commands_work_in_any_folder_of_the_project(thorax, monkeypatch):
-    monkeypatch.setattr("thorax.cli._summary", lambda _: str(Path.cwd()))
+    monkeypatch.setattr("thorax.subcommands.summary", lambda _: str(Path.cwd()))
     monkeypatch.chdir(ROOT / "src")
     assert thorax("summary") == (0, f"{ROOT}\n")
 

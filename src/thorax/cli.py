@@ -1,9 +1,7 @@
 """The `thorax` command and its subcommands.
 
-A subcommand returns its answer as text, which is printed here, and an exit code where it is not 0;
-work that it starts on the way prints its own progress.
-Imports stand inside the commands, so that each starts as fast as it can. Those that need a project
-find its root from any folder within; paths on the command line are taken from where it was typed.
+Commands that need a project find its root from any folder within; paths on the command line are
+taken from where it was typed.
 """
 
 import argparse
@@ -12,11 +10,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from thorax.errors import ResourceError, exit_with_message
+from thorax import subcommands
+from thorax.errors import DISTRIBUTION, ResourceError, exit_with_message
 
-Outcome = str | tuple[str, int]
-
-DISTRIBUTION = "thorax-cxr"
 HELP = """\
 -S KEY=VALUE sets a key of params.yaml for this command, by its dotted name, as in
 `dvc exp run -S`; again for another key:  -S model.name=resnet18 -S train.epochs=10
@@ -26,111 +22,6 @@ exit codes: 0 done; 1 recipes or a run failed; 2 settings or command line; 3 dat
 an audit that found something; 5 loss no longer finite; 6 disk, memory or network; 7 gate failed;
 8 gate inconclusive; 75 in use by another process; 130 interrupted
 """
-
-
-def _doctor(arguments: argparse.Namespace) -> Outcome:
-    from thorax.doctor import doctor
-
-    return doctor(arguments.set)
-
-
-def _run(arguments: argparse.Namespace) -> Outcome:
-    from thorax.compare.summary import summary
-    from thorax.doctor import doctor
-    from thorax.studies import experiments
-
-    experiments.require_commit()
-    print(doctor(arguments.set), flush=True)
-    if not experiments.start(arguments.set, arguments.name, arguments.where):
-        undo = "`git checkout params.yaml` undoes settings made by -S"
-        return f"The run failed, for the reason above; {undo}.", 1
-    if arguments.where is None:
-        return summary()
-    return "`thorax compare` ranks experiments, `dvc exp apply NAME` brings one's files and report."
-
-
-def _init(arguments: argparse.Namespace) -> Outcome:
-    from thorax.project import create
-
-    return create(arguments.folder)
-
-
-def _card(arguments: argparse.Namespace) -> Outcome:
-    from thorax.draft import draft
-
-    return draft(arguments.table, arguments.images or arguments.table.parent)
-
-
-def _summary(_: argparse.Namespace) -> Outcome:
-    from thorax.compare.summary import summary
-
-    return summary()
-
-
-def _gate(arguments: argparse.Namespace) -> Outcome:
-    from thorax.compare.gate import gate
-    from thorax.config import load_paths
-
-    chosen = arguments.baseline, arguments.margin, arguments.metric
-    return gate(load_paths(), *chosen, markdown=arguments.markdown)
-
-
-def _evaluate(arguments: argparse.Namespace) -> Outcome:
-    from thorax.compare.external import evaluate_bundle
-
-    forced: bool = arguments.forced
-    return evaluate_bundle(arguments.bundle, arguments.set, arguments.to, forced=forced)
-
-
-def _predict(arguments: argparse.Namespace) -> Outcome:
-    from thorax.inference import predict
-
-    names = "model", "places", "to", "prevalence", "heatmaps"
-    return predict(**{name: getattr(arguments, name) for name in names})
-
-
-def _export(arguments: argparse.Namespace) -> Outcome:
-    from thorax.config import load_paths
-    from thorax.export import export
-
-    return export(arguments.bundle, arguments.to, load_paths())
-
-
-def _compare(arguments: argparse.Namespace) -> Outcome:
-    from thorax.compare.ranking import compare
-
-    return compare(arguments.names, test=arguments.test, markdown=arguments.markdown)
-
-
-def _recipe(arguments: argparse.Namespace) -> Outcome:
-    from thorax.studies import run
-
-    if arguments.action == "list":
-        return run.table()
-    if arguments.action == "show":
-        return run.show(arguments.name)
-    names = run.names(arguments.names, every=arguments.all, variants=arguments.variants)
-    how = {key: getattr(arguments, key) for key in ("smoke", "queue", "fetch")}
-    return run.run(names, arguments.set, **how)
-
-
-def _ledger(arguments: argparse.Namespace) -> Outcome:
-    from thorax.studies import ledger, ledger_page
-
-    return ledger.record(arguments.record) if arguments.record else ledger_page.ledger()
-
-
-def _audit(arguments: argparse.Namespace) -> Outcome:
-    from thorax.studies.audit import audit
-
-    return audit(arguments.a, arguments.b, arguments.json)
-
-
-def _protocols(arguments: argparse.Namespace) -> Outcome:
-    from thorax.studies.protocols import compare
-
-    how = {key: getattr(arguments, key) for key in ("fetch", "markdown")}
-    return compare(arguments.name, arguments.seeds, arguments.set, **how)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -146,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_starts(commands)
     summary = commands.add_parser("summary", help="headline metrics of the last run")
-    summary.set_defaults(run=_summary)
+    summary.set_defaults(run=subcommands.summary)
     gate = commands.add_parser("gate", help="fail when a test metric fell by more than a margin")
     gate.add_argument(
         "--baseline", required=True, help="experiment, commit, or CSV of test predictions"
@@ -155,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "--margin", type=float, default=0.02, help="largest fall that passes (%(default)s)"
     )
     gate.add_argument("--metric", default="auroc", help="the test metric that decides (auroc)")
-    gate.set_defaults(run=_gate)
+    gate.set_defaults(run=subcommands.gate)
     _add_markdown(gate)
     _add_recipe(commands)
     _add_comparisons(commands)
@@ -188,18 +79,18 @@ def _add_markdown(parser: argparse.ArgumentParser) -> None:
 
 def _add_starts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     init = commands.add_parser("init", help="make a project in a new folder")
-    init.set_defaults(run=_init, project=False)
+    init.set_defaults(run=subcommands.init, project=False)
     init.add_argument("folder", metavar="DIR", type=_path)
     card = commands.add_parser("card", help="draft the card of a table of images")
-    card.set_defaults(run=_card, project=False)
+    card.set_defaults(run=subcommands.card, project=False)
     card.add_argument("table", metavar="TABLE", type=_path, help="CSV, TSV or Parquet")
     about = "folder or archive (the table's folder)"
     card.add_argument("images", metavar="IMAGES", type=_path, nargs="?", help=about)
     doctor = commands.add_parser("doctor", help="check settings, data and machine before a run")
-    doctor.set_defaults(run=_doctor)
+    doctor.set_defaults(run=subcommands.doctor)
     _add_set(doctor)
     run = commands.add_parser("run", help="the same, then `dvc exp run`, then the summary")
-    run.set_defaults(run=_run)
+    run.set_defaults(run=subcommands.run)
     run.add_argument("-n", dest="name", metavar="NAME", help="of the experiment")
     where = run.add_mutually_exclusive_group()
     for how, about in (("temp", "in a copy, leaving your files alone"), ("queue", "later")):
@@ -211,7 +102,7 @@ def _add_starts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _add_recipe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     recipe = commands.add_parser("recipe", help="published studies: list, show, run")
-    recipe.set_defaults(run=_recipe)
+    recipe.set_defaults(run=subcommands.recipe)
     actions = recipe.add_subparsers(required=True, metavar="ACTION", dest="action")
     actions.add_parser("list", help="every recipe: data, model, claim")
     show = actions.add_parser("show", help="how a recipe differs from params.yaml")
@@ -228,17 +119,17 @@ def _add_recipe(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     ledger = commands.add_parser("ledger", help="published claims beside our runs")
-    ledger.set_defaults(run=_ledger)
+    ledger.set_defaults(run=subcommands.ledger)
     ledger.add_argument("--record", nargs="+", metavar="EXPERIMENT", help="keep runs in git")
     audit = commands.add_parser("audit", help="what two sets of images share")
-    audit.set_defaults(run=_audit, project=False)
+    audit.set_defaults(run=subcommands.audit, project=False)
     for name in ("a", "b"):
         about = "folder, archive or manifest.csv"
         audit.add_argument(name, metavar=name.upper(), type=_path, help=about)
     about = "write the counts and examples there too"
     audit.add_argument("--json", metavar="FILE", type=_path, help=about)
     evaluate = commands.add_parser("evaluate", help="a finished bundle on other images")
-    evaluate.set_defaults(run=_evaluate)
+    evaluate.set_defaults(run=subcommands.evaluate)
     about = "folder that the evaluate stage wrote"
     evaluate.add_argument("bundle", metavar="BUNDLE", type=_path, help=about)
     about = "for the results (external)"
@@ -248,11 +139,11 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     evaluate.add_argument("--forced", action="store_true", help="though it was trained on some")
     _add_set(evaluate)
     export = commands.add_parser("export", help="a bundle as ONNX, safetensors and a page")
-    export.set_defaults(run=_export)
+    export.set_defaults(run=subcommands.export)
     export.add_argument("bundle", metavar="BUNDLE", type=_path, help="of the evaluate stage")
     export.add_argument("to", metavar="DIR", type=_path, help="for the files")
     predict = commands.add_parser("predict", help="classify images by a bundle or an export")
-    predict.set_defaults(run=_predict, project=False)
+    predict.set_defaults(run=subcommands.predict, project=False)
     predict.add_argument("model", metavar="BUNDLE", type=_path, help="or what export wrote")
     about = "image, folder or archive"
     predict.add_argument("places", metavar="PATH", type=_path, nargs="+", help=about)
@@ -265,13 +156,13 @@ def _add_comparisons(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     compare = commands.add_parser(
         "compare", help="rank runs by validation, pair those that are named"
     )
-    compare.set_defaults(run=_compare)
+    compare.set_defaults(run=subcommands.compare)
     about = "experiment, commit or workspace; the first is compared with each other one (all, HEAD)"
     compare.add_argument("names", nargs="*", metavar="RUN", help=about)
     compare.add_argument("--test", action="store_true", help="pair on the test set instead")
     _add_markdown(compare)
     protocols = commands.add_parser("protocols", help="performance inflation from leakage")
-    protocols.set_defaults(run=_protocols)
+    protocols.set_defaults(run=subcommands.protocols)
     protocols.add_argument("name", nargs="?", metavar="NAME", help="a recipe (none: params.yaml)")
     protocols.add_argument("--seeds", type=int, default=3, help="of splits, and of trainings (3)")
     protocols.add_argument("--fetch", action="store_true", help="download data that is missing")
@@ -288,7 +179,7 @@ def main() -> int:
 
             os.chdir(find_root(Path.cwd()))
         try:
-            outcome: Outcome = arguments.run(arguments)
+            outcome: subcommands.Outcome = arguments.run(arguments)
         except ModuleNotFoundError as error:
             raise ResourceError(
                 f"This command needs {error.name}, which is not installed. `pip install"
