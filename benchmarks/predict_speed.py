@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from thorax.artifacts.model import ModelFile, OperatingPoints
-from thorax.bundle.about import ABOUT, ONNX, POINTS, describe
+from thorax.bundle.about import ABOUT, ONNX, POINTS, Bundle, describe
 from thorax.bundle.graph import Classifier
 from thorax.evaluate import freeze
 from thorax.export.onnx_file import write_onnx
@@ -44,9 +44,10 @@ def heavy_export(folder: Path) -> Path:
     model = model.model_copy(update={"model": architecture, "preprocess": preprocess})
     save(model, build(architecture, len(model.outputs), 224).state_dict(), bundle / "0")
     freeze(bundle, OperatingPoints.read(bundle / POINTS))
-    exported, about = folder / "exported", describe(bundle)
+    opened = Bundle.open(bundle)
+    exported, about = folder / "exported", describe(opened)
     exported.mkdir()
-    write_onnx(Classifier(bundle).eval(), about, exported / ONNX)
+    write_onnx(Classifier(opened).eval(), about, exported / ONNX)
     known = about.model_copy(update={"model_sha256": sha256_file(exported / ONNX)})
     known.write(exported / ABOUT)
     shutil.copy(bundle / "0" / "trained_on.json", exported)

@@ -12,3 +12,14 @@ def project(tmp_path, monkeypatch):
     start_with_a_run(tmp_path)
     commit("start")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, started once for a module that is marked `chromium.needs_chromium`."""
+    from chromium import ARGUMENTS, CHROMIUM, sync_api
+
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()

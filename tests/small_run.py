@@ -20,7 +20,7 @@ from thorax.artifacts.data import (
 )
 from thorax.config import Params, Paths, load_params, merge
 from thorax.dataset import GEOMETRY, split_names
-from thorax.io import write_csv, write_json
+from thorax.io import write_csv, write_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {
@@ -184,3 +184,12 @@ def finished_run(
         evaluate(settings.evaluate, paths)
         explain(settings.explain, settings.evaluate, paths)
     return paths, settings
+
+
+def export_to(folder: Path, paths: Paths, card: str) -> str:
+    """Export the bundle of a finished run, with a model card in place of the report's."""
+    from thorax.export import export
+
+    with chdir(Path(paths.bundle).parent):
+        write_text(Path(paths.model_card), card)
+        return export(Path(paths.bundle), folder, paths)

@@ -14,9 +14,9 @@ import torchvision
 import yaml
 from safetensors.torch import load_file
 
-from small_run import finished_run, params
+from small_run import export_to, finished_run, params
 from thorax.artifacts.model import Exported, ModelFile, OperatingPoints, Parity
-from thorax.bundle.about import ABOUT, ONNX as MODEL, describe, outside
+from thorax.bundle.about import ABOUT, ONNX as MODEL, Bundle, describe, outside
 from thorax.bundle.graph import Classifier, Prepare
 from thorax.config.training import ModelName
 from thorax.dataset import open_dataset
@@ -25,7 +25,7 @@ from thorax.evaluate import freeze
 from thorax.export import PARITY, export
 from thorax.export.hugging_face import published
 from thorax.export.onnx_file import write_onnx
-from thorax.io import read_csv, write_text
+from thorax.io import read_csv
 from thorax.metrics.scaling import scale
 from thorax.models.build import build
 from thorax.models.inference import load, save
@@ -45,11 +45,7 @@ def exported(tmp_path_factory):
         if key not in made:
             paths, _ = finished_run(task, folds, val=val)
             folder = tmp_path_factory.mktemp("export")
-            with pytest.MonkeyPatch.context() as patched:
-                patched.chdir(Path(paths.bundle).parent)
-                write_text(Path(paths.model_card), CARD)
-                said = export(Path(paths.bundle), folder, paths)
-            made[key] = paths, folder, said
+            made[key] = paths, folder, export_to(folder, paths, CARD)
         return made[key]
 
     return make
@@ -134,7 +130,7 @@ def test_a_graph_that_decides_otherwise_is_refused(exported, tmp_path, monkeypat
     broken.mkdir()
     model = (folder / MODEL).read_bytes()
     about = Exported.read(folder / ABOUT)
-    loaded = Classifier(Path(paths.bundle)).eval()
+    loaded = Classifier(Bundle.open(Path(paths.bundle))).eval()
     loaded.threshold.zero_()
     write_onnx(loaded, about, broken / MODEL)
     assert (broken / MODEL).read_bytes() != model
@@ -230,8 +226,9 @@ def test_every_architecture_exports_and_computes_the_same(tmp_path, name):
     network.train()(torch.randn(4, 1, 64, 64))
     save(model, network.state_dict(), bundle / "0")
     freeze(bundle, OperatingPoints.read(bundle / "operating_points.json"))
-    classifier = Classifier(bundle).eval()
-    write_onnx(classifier, describe(bundle), tmp_path / MODEL)
+    opened = Bundle.open(bundle)
+    classifier = Classifier(opened).eval()
+    write_onnx(classifier, describe(opened), tmp_path / MODEL)
     ours, theirs = classifier, session(tmp_path)
     for size in ((64, 64), (150, 130)):
         image = picture(*size)

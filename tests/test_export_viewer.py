@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import struct
@@ -19,45 +18,27 @@ import onnxruntime
 import pytest
 
 import thorax_phantom
-from small_run import finished_run
+from chromium import needs_chromium, sync_api
+from small_run import export_to, finished_run
 from thorax.archives import images
 from thorax.artifacts.model import Exported
 from thorax.bundle.about import ABOUT, ONNX as MODEL
-from thorax.export import export
 from thorax.export.viewer import FOLDER, PAGE, bundle, libraries, write_viewer
-from thorax.io import write_text
 from thorax.preprocess.decode import decode
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE, DESKTOP = (360, 740), (1280, 800)
 PAGES = [PAGE, f"{FOLDER}/index.html"]
 CARD = "# Model card: <b>small</b>\n\n| Metric | Test |\n| --- | --- |\n| AUROC | 0.5 |\n"
 ASSETS = files("thorax.export") / "assets"
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no chromium on the path and CHROMIUM is not set (apt install chromium)"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     paths, _ = finished_run()
     folder = tmp_path_factory.mktemp("export")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.chdir(Path(paths.bundle).parent)
-        write_text(Path(paths.model_card), CARD)
-        said = export(Path(paths.bundle), folder, paths)
+    said = export_to(folder, paths, CARD)
     assert f"Open {folder / PAGE} in a browser" in said
     return folder
 

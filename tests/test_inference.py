@@ -15,19 +15,17 @@ import numpy as np
 import pytest
 
 from made_up_dicom import dicom
-from small_run import ROOT, finished_run
+from small_run import ROOT, export_to, finished_run
 from thorax.artifacts import Estimate
 from thorax.artifacts.model import AtThreshold, Exported
 from thorax.contamination import hashes
 from thorax.dataset import open_dataset
 from thorax.dicom.image import Picture
 from thorax.errors import ConfigError, DataError, IntegrityError
-from thorax.export import export
 from thorax.inference import predict, predictive_value
 from thorax.inference.checks import Seen, of_decision, of_file
 from thorax.inference.engine import Engine
 from thorax.inference.heatmaps import over
-from thorax.io import write_text
 from thorax.near_duplicates import fingerprint
 from thorax.preprocess.decode import Geometry
 
@@ -37,10 +35,7 @@ def exported(tmp_path_factory):
     """A bundle, and the folder that was exported of it."""
     paths, _ = finished_run()
     folder = tmp_path_factory.mktemp("exported")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.chdir(Path(paths.bundle).parent)
-        write_text(Path(paths.model_card), "# Model card\n")
-        export(Path(paths.bundle), folder, paths)
+    export_to(folder, paths, "# Model card\n")
     return Path(paths.bundle), folder
 
 
@@ -272,3 +267,12 @@ def test_a_bundle_with_another_file_or_without_one_is_refused(exported, films, t
     weights.unlink()
     with pytest.raises(DataError, match=r"is missing\. Copy the whole bundle"):
         predict(bundle, [films])
+
+
+def test_without_a_readable_image_there_is_no_table_of_heat_maps(exported, tmp_path):
+    """It was a traceback about an empty list."""
+    (tmp_path / "a.png").write_bytes(b"\x89PNG but no picture")
+    text, code = predict(exported[0], [tmp_path], heatmaps=tmp_path / "maps")
+    assert code == DataError.exit_code
+    assert "cannot be decoded" in text
+    assert not (tmp_path / "maps").exists()

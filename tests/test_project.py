@@ -9,9 +9,8 @@ import pytest
 
 from small_run import ROOT
 from thorax import project
-from thorax.cli import DISTRIBUTION
 from thorax.config import read_yaml
-from thorax.errors import ConfigError
+from thorax.errors import DISTRIBUTION, ConfigError
 
 
 def test_the_nearest_project_upward_is_found(tmp_path):

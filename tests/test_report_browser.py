@@ -1,36 +1,21 @@
 """The report in headless Chromium: no error, no request, no overflow, whole without JavaScript."""
 
 import csv
-import os
 import re
-import shutil
 from xml.etree import ElementTree
 
 import pytest
 
+from chromium import needs_chromium
 from test_report import leaky, renamed_run, with_groups, with_undefined
 from thorax.config import Report
 from thorax.report import SECTIONS, page
 from thorax.report.inputs import gather
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CLASSES = ('No "Finding" <sic>', "Pleural_Thickening_and_a_very_long_name")
 PHONE, DESKTOP = (360, 740), (1280, 900)
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no chromium on the path and CHROMIUM is not set (apt install chromium)"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,7 @@ class Exported(Artifact):
         prepared: settings of `preprocess` that are not inside of the graph: with any, it takes an
             image that `thorax` has prepared.
         models: number of folds whose mean probability it is.
-        bundle: SHA-256 of the bundle's files.
+        bundle: SHA-256 of the bundle's operating points, which hold those of its other files.
         model_sha256: of `model.onnx`; empty in its own metadata.
         version: of thorax.
         use: what it must not be used for.

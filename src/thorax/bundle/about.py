@@ -1,18 +1,17 @@
 """What a bundle's numbers mean, in the form in which it is exported."""
 
-import hashlib
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from thorax.artifacts.model import Exported, ModelFile, OperatingPoints
 from thorax.config import Preprocess
-from thorax.errors import DataError, IntegrityError
+from thorax.errors import DISTRIBUTION, DataError, IntegrityError
 from thorax.io import sha256_file
 
 FORMAT = 1
 POINTS, DESCRIPTION = "operating_points.json", "model.json"
 ONNX, ABOUT = "model.onnx", "export.json"  # of an exported folder
-DISTRIBUTION = "thorax-cxr"
 INSIDE = ("area", "linear", "nearest")  # interpolations that the exported graph computes
 GRAY = (
     "uint8, 0 black, 255 white. DICOM: modality LUT or rescale, then VOI LUT or window, inverted"
@@ -22,35 +21,39 @@ GRAY = (
 USE = "Not a medical device. Not for diagnosis, triage or any decision about a patient."
 
 
-def models_of(bundle: Path) -> list[Path]:
-    """The folders of its models, all of whose files are those that were frozen.
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files are those that were frozen: its operating points and model folders."""
 
-    Raises:
-        DataError: files are missing.
-        IntegrityError: one is another one.
-    """
-    models = set()
-    for name, sha256 in OperatingPoints.read(bundle / POINTS).files.items():
-        path = bundle / name
-        if not path.exists():
-            raise DataError(f"{path} is missing. Copy the whole bundle.")
-        if sha256_file(path) != sha256:
-            raise IntegrityError(
-                f"{path} is not the file that {bundle / POINTS} was frozen with. Copy it again."
-            )
-        models.add(path.parent)
-    return sorted(models)
+    folder: Path
+    points: OperatingPoints
+    models: list[Path]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Bundle":
+        """Read the operating points and compare every file with its checksum there.
+
+        Raises:
+            DataError: no bundle, or files are missing.
+            IntegrityError: one is another one.
+        """
+        points, models = OperatingPoints.read(folder / POINTS), set()
+        for name, sha256 in points.files.items():
+            path = folder / name
+            if not path.exists():
+                raise DataError(f"{path} is missing. Copy the whole bundle.")
+            if sha256_file(path) != sha256:
+                raise IntegrityError(
+                    f"{path} is not the file that {folder / POINTS} was frozen with. Copy it again."
+                )
+            models.add(path.parent)
+        return cls(folder, points, sorted(models))
 
 
-def describe(bundle: Path) -> Exported:
-    """Read it from the bundle alone.
-
-    Raises:
-        DataError: no bundle.
-    """
-    points = OperatingPoints.read(bundle / POINTS)
-    models = models_of(bundle)
-    model = ModelFile.read(models[0] / DESCRIPTION)
+def describe(bundle: Bundle) -> Exported:
+    """What an export of it says."""
+    points = bundle.points
+    model = ModelFile.read(bundle.models[0] / DESCRIPTION)
     return Exported(
         format=FORMAT,
         title=points.title,
@@ -63,8 +66,8 @@ def describe(bundle: Path) -> Exported:
         gray=GRAY,
         preprocess=model.preprocess,
         prepared=outside(model.preprocess),
-        models=len(models),
-        bundle=digest(bundle),
+        models=len(bundle.models),
+        bundle=sha256_file(bundle.folder / POINTS),
         model_sha256="",
         version=installed_version(),
         use=USE,
@@ -81,13 +84,6 @@ def outside(params: Preprocess) -> list[str]:
     if params.interpolation not in INSIDE:
         reasons.append(f"interpolation {params.interpolation}")
     return reasons
-
-
-def digest(bundle: Path) -> str:
-    """SHA-256 over names and bytes of all files of a bundle."""
-    files = sorted(path for path in bundle.rglob("*") if path.is_file())
-    lines = [f"{path.relative_to(bundle).as_posix()} {sha256_file(path)}\n" for path in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def installed_version() -> str:

@@ -7,7 +7,6 @@ area resize is then that of the cache, but for the rounding of halves (tests/tes
 """
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -15,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from thorax.artifacts.model import OperatingPoints
-from thorax.bundle.about import POINTS, models_of, outside
+from thorax.bundle.about import Bundle, outside
 from thorax.config import Preprocess
 from thorax.models.inference import load
 from thorax.tasks import TASKS
@@ -48,19 +46,19 @@ class Classifier(nn.Module):
     intercept: Tensor
     threshold: Tensor
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Bundle) -> None:
         """Freeze the models and operating points of a bundle."""
         super().__init__()
-        models, points = models_of(bundle), OperatingPoints.read(bundle / POINTS)
-        loaded = [load(folder) for folder in models]
+        points = bundle.points
+        loaded = [load(folder) for folder in bundle.models]
         first = loaded[0][0]
         self.networks = nn.ModuleList(network.eval() for _, network in loaded)
         self.task = TASKS[first.task]
         prepared = bool(outside(first.preprocess))
         self.prepare = nn.Identity() if prepared else Prepare(first.preprocess)
-        self.typical = nn.ModuleList(
-            Likelihood(Typicality.read(folder), first.preprocess.image_size) for folder in models
-        )
+        size = first.preprocess.image_size
+        typical = (Typicality.read(folder) for folder in bundle.models)
+        self.typical = nn.ModuleList(Likelihood(each, size) for each in typical)
         lines = [points.scaling[name].line for name in first.outputs]
         constants = {
             "mean": [model.mean for model, _ in loaded],

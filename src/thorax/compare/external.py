@@ -14,8 +14,8 @@ from thorax.artifacts import Estimate
 from thorax.artifacts.data import DatasetInfo
 from thorax.artifacts.evaluation import PredictionsInfo, Results
 from thorax.artifacts.headline import doubts, headline
-from thorax.artifacts.model import ModelFile, OperatingPoints
-from thorax.bundle.about import POINTS, models_of
+from thorax.artifacts.model import ModelFile
+from thorax.bundle.about import Bundle
 from thorax.config import Data, Paths, load_params, load_paths
 from thorax.contamination import is_contaminated
 from thorax.dataset import NEVER, Dataset, cached_images, open_images
@@ -53,8 +53,8 @@ def evaluate_bundle(bundle: Path, overrides: Sequence[str], to: Path, *, forced:
         DataError: no bundle, or data without any of its classes.
         IntegrityError: the bundle was trained on some of it, and nothing says that it may.
     """
-    points = OperatingPoints.read(bundle / POINTS)  # a DataError when it is no bundle
-    models = models_of(bundle)
+    opened = Bundle.open(bundle)
+    points, models = opened.points, opened.models
     params = load_params(overrides=_of_data(overrides))
     written = {name: str(to / path) for name, path in load_paths()}
     paths = Paths(**(written | {"models": str(bundle), "bundle": str(bundle)}))

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from thorax.artifacts.model import ModelFile, TrainedOn
-from thorax.bundle.about import ABOUT, DESCRIPTION, ONNX, describe, models_of
+from thorax.bundle.about import ABOUT, DESCRIPTION, ONNX, Bundle, describe
 from thorax.bundle.graph import Classifier
 from thorax.config import Paths
 from thorax.contamination import FILE as TRAINED_ON
@@ -32,8 +32,8 @@ def export(bundle: Path, to: Path, paths: Paths) -> str:
         DataError: no bundle.
         IntegrityError: the exported graph gives other probabilities or decisions.
     """
-    about, models = describe(bundle), models_of(bundle)
-    classifier = Classifier(bundle).eval()
+    opened = Bundle.open(bundle)
+    about, classifier = describe(opened), Classifier(opened).eval()
     to.mkdir(parents=True, exist_ok=True)
     model = to / ONNX
     with torch.inference_mode():
@@ -49,9 +49,9 @@ def export(bundle: Path, to: Path, paths: Paths) -> str:
             f" See {to / PARITY}. Do not use it."
         )
     about.model_copy(update={"model_sha256": sha256_file(model)}).write(to / ABOUT)
-    _all_seen(models).write(to / TRAINED_ON)
-    write_hugging_face(models, about, Path(paths.model_card), to)
-    page = write_viewer(to, model, about, *_named(models, paths))
+    _all_seen(opened.models).write(to / TRAINED_ON)
+    write_hugging_face(opened.models, about, Path(paths.model_card), to)
+    page = write_viewer(to, model, about, *_named(opened.models, paths))
     return (
         f"{model}: {model.stat().st_size / 1e6:.1f} MB, {about.models} model(s). On"
         f" {parity.images:,} images probabilities are within {parity.max_abs_difference:.1g} of the"

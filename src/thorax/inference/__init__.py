@@ -4,14 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thorax.archives import images
 from thorax.artifacts.model import AtThreshold, Exported
-from thorax.bundle.about import ABOUT
 from thorax.dicom.image import Picture
 from thorax.errors import ConfigError, DataError
 from thorax.inference.checks import Seen, of_decision, of_file
@@ -43,7 +42,7 @@ class Row:
 
     image: str
     decision: Decision | None
-    warnings: Sequence[str] = field(default_factory=list)
+    warnings: Sequence[str] = ()
     error: str = ""
 
 
@@ -72,17 +71,14 @@ def predict(
     """
     if prevalence is not None and not 0 < prevalence < 1:
         raise ConfigError(f"--prevalence is {prevalence:g}; it must lie between 0 and 1.")
-    if heatmaps and (model / ABOUT).exists():
-        raise ConfigError(
-            "--heatmaps needs gradients, so a bundle and not what was exported of it."
-        )
     engine, seen = open_engine(model), Seen.of(model)
-    drawing = _heat_maps(model, heatmaps) if heatmaps else None
+    drawing = _heat_maps(engine, heatmaps) if heatmaps else None
     rows = [row for place in places for row in classify(engine, seen, place, drawing)]
     if not rows:
         raise DataError(f"No image in {', '.join(map(str, places))}.")
-    if drawing and heatmaps:
-        write_text(heatmaps / "heatmaps.csv", _csv([drawn._asdict() for drawn in drawing.drawn]))
+    if drawing and drawing.drawn:
+        table = _csv([drawn._asdict() for drawn in drawing.drawn])
+        write_text(drawing.folder / "heatmaps.csv", table)
     records = [record(row, engine.about, prevalence) for row in rows]
     text = _json(records) if to and to.suffix == ".json" else _csv(records)
     failed = sum(1 for row in rows if row.error)
@@ -94,21 +90,22 @@ def predict(
     return f"{said}\n{engine.about.use}", DataError.exit_code if failed else 0
 
 
-def _heat_maps(model: Path, folder: Path) -> "HeatMaps":
+def _heat_maps(engine: Engine, folder: Path) -> "HeatMaps":
+    if engine.bundle is None:
+        raise ConfigError("--heatmaps needs gradients: name the bundle, not its export.")
     from thorax.inference.heatmaps import HeatMaps  # torch, which an export does without
 
-    return HeatMaps(model, folder)
+    return HeatMaps(engine.bundle, folder)
 
 
 def classify(
     engine: Engine, seen: Seen, place: Path, drawing: "HeatMaps | None" = None
 ) -> Iterator[Row]:
     """One row for each image of a file, folder or archive; decoding runs ahead in threads."""
-    found = ((name, content) for name, content in images(place))
     threads = max(1, cores() // 2)  # the network takes the others
     with bar("predict", unit="image") as progress:
         opened = partial(_opened, engine.about, seen)
-        for file in ordered_map(opened, found, threads, 4 * threads):
+        for file in ordered_map(opened, images(place), threads, 4 * threads):
             row = _row(file, engine)
             if drawing and file.picture and row.decision:
                 drawing.draw(file.name, file.picture.image, row.decision)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thorax.artifacts.model import Exported
-from thorax.bundle.about import ABOUT, FORMAT, ONNX, POINTS, describe
-from thorax.errors import DataError, IntegrityError, ResourceError
+from thorax.bundle.about import ABOUT, FORMAT, ONNX, POINTS, Bundle, describe
+from thorax.errors import DISTRIBUTION, DataError, IntegrityError, ResourceError
 from thorax.io import read_json, sha256_file
 from thorax.preprocess.decode import Gray, resize
 
@@ -33,10 +33,11 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Engine:
-    """A model ready to run, and what its numbers mean."""
+    """A model ready to run, what its numbers mean, and the bundle if it runs from one."""
 
     about: Exported
     run: Callable[[Gray], Any]
+    bundle: Bundle | None = None
 
     def __call__(self, image: Gray) -> Decision:
         """Decide a gray image [H, W] as it was decoded."""
@@ -59,7 +60,7 @@ def open_engine(model: Path) -> Engine:
     if (model / ABOUT).exists():
         return _onnx(model)
     if (model / POINTS).exists():
-        return _torch(model)
+        return _torch(Bundle.open(model))
     raise DataError(
         f"{model} is neither a bundle, as the evaluate stage writes it, nor what `thorax export`"
         " made of one."
@@ -85,15 +86,15 @@ def _onnx(folder: Path) -> Engine:
     return Engine(about, lambda image: session.run(None, {"image": image}))
 
 
-def _torch(bundle: Path) -> Engine:
+def _torch(bundle: Bundle) -> Engine:
     try:
         import torch
 
         from thorax.bundle.graph import Classifier
     except ModuleNotFoundError:
         raise ResourceError(
-            f"{bundle} holds weights, which need torch. Install thorax-cxr[train], or run"
-            " `thorax export` where it is and use the folder that it writes."
+            f"{bundle.folder} holds weights, which need torch. Install {DISTRIBUTION}[train], or"
+            " run `thorax export` where it is and use the folder that it writes."
         ) from None
     classifier = Classifier(bundle).eval()
 
@@ -101,4 +102,4 @@ def _torch(bundle: Path) -> Engine:
         with torch.inference_mode():
             return classifier(torch.from_numpy(image))
 
-    return Engine(describe(bundle), run)
+    return Engine(describe(bundle), run, bundle)

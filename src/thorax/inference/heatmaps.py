@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from thorax.artifacts.explanation import ClassLocalization, Localization
-from thorax.bundle.about import models_of
+from thorax.bundle.about import Bundle
 from thorax.explain.gradcam import feature_layer, grad_cam
 from thorax.inference.engine import Decision
 from thorax.models.inference import load
@@ -37,12 +37,12 @@ class HeatMap(NamedTuple):
 class HeatMaps:
     """The first fold's network, ready to show where it looks."""
 
-    def __init__(self, bundle: Path, folder: Path) -> None:
-        """Open the bundle; pictures go into `folder`."""
+    def __init__(self, bundle: Bundle, folder: Path) -> None:
+        """Load the network; pictures go into `folder`."""
         self.folder = folder
-        self.model, self.network = load(models_of(bundle)[0])
+        self.model, self.network = load(bundle.models[0])
         self.network.eval()
-        scores = bundle.parent / LOCALIZATION
+        scores = bundle.folder.parent / LOCALIZATION
         self.scores = Localization.read(scores).classes if scores.exists() else {}
         self.drawn: list[HeatMap] = []
 
